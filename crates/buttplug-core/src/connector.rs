@@ -150,3 +150,12 @@ pub trait ServerConnection: Send {
     /// Writes out what is queued and closes in order. The caller limits the time.
     async fn close(&mut self, reason: CloseReason);
 }
+
+/// Takes the server's end of new connections: a server, for the connectors that lead to it.
+pub trait AcceptConnection: Send + Sync {
+    /// Serves this connection until it ends. Returns at once.
+    ///
+    /// # Errors
+    /// The connection is not taken, for example because the server is ending. The reason is for the client.
+    fn accept(&self, connection: Box<dyn ServerConnection>) -> Result<(), String>;
+}

@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Server.
+
+pub mod hardware;

@@ -1,0 +1,155 @@
+//! What a bus saw: the facts by which hardware is recognised.
+
+use std::fmt;
+
+/// A bus on which hardware is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum BusKind {
+    /// Bluetooth Low Energy.
+    Bluetooth,
+    /// Serial ports.
+    Serial,
+    /// USB human interface devices.
+    Hid,
+    /// Other USB devices.
+    Usb,
+    /// Devices that dial in over WebSocket.
+    WebSocket,
+    /// Devices that live in the process.
+    Simulated,
+}
+
+impl fmt::Display for BusKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bluetooth => "bluetooth",
+            Self::Serial => "serial",
+            Self::Hid => "hid",
+            Self::Usb => "usb",
+            Self::WebSocket => "websocket",
+            Self::Simulated => "simulated",
+        })
+    }
+}
+
+/// A 128-bit Bluetooth UUID.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct Uuid(pub u128);
+
+impl std::str::FromStr for Uuid {
+    type Err = ();
+
+    /// Reads the form with 36 characters.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let groups: Vec<&str> = text.split('-').collect();
+        if groups.iter().map(|group| group.len()).ne([8, 4, 4, 4, 12]) || text.contains('+') {
+            return Err(());
+        }
+        u128::from_str_radix(&groups.concat(), 16).map(Self).map_err(|_| ())
+    }
+}
+
+impl fmt::Display for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n = self.0;
+        let (a, b, c, d, e) = (n >> 96, n >> 80 & 0xffff, n >> 64 & 0xffff, n >> 48 & 0xffff, n & 0xffff_ffff_ffff);
+        write!(f, "{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}")
+    }
+}
+
+impl fmt::Debug for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Hardware as its bus saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// What stays the same when the hardware comes back: a radio address, a port name, what a device calls itself.
+    pub address: String,
+    /// What it says of itself.
+    pub advertisement: Advertisement,
+}
+
+/// What hardware says of itself, in the terms of its bus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Advertisement {
+    /// Over the air.
+    Bluetooth {
+        /// The advertised name, empty if there is none.
+        name: String,
+        /// Company ids and their data.
+        manufacturer_data: Vec<(u16, Vec<u8>)>,
+        /// Advertised services.
+        services: Vec<Uuid>,
+    },
+    /// A serial port.
+    Serial {
+        /// Its name, for example `/dev/ttyUSB0` or `COM7`.
+        port: String,
+    },
+    /// A human interface device on USB.
+    Hid {
+        /// The maker's number.
+        vendor_id: u16,
+        /// The product's number.
+        product_id: u16,
+    },
+    /// Another USB device.
+    Usb {
+        /// The maker's number.
+        vendor_id: u16,
+        /// The product's number.
+        product_id: u16,
+    },
+    /// A device that dialled in.
+    WebSocket {
+        /// What it calls itself.
+        identifier: String,
+    },
+    /// A device in the process.
+    Simulated {
+        /// Which kind of device it plays.
+        archetype: String,
+    },
+}
+
+impl Sighting {
+    /// The bus.
+    pub fn bus(&self) -> BusKind {
+        match self.advertisement {
+            Advertisement::Bluetooth { .. } => BusKind::Bluetooth,
+            Advertisement::Serial { .. } => BusKind::Serial,
+            Advertisement::Hid { .. } => BusKind::Hid,
+            Advertisement::Usb { .. } => BusKind::Usb,
+            Advertisement::WebSocket { .. } => BusKind::WebSocket,
+            Advertisement::Simulated { .. } => BusKind::Simulated,
+        }
+    }
+
+    /// The name by which models are told apart where nothing better is known; empty if the bus knows none.
+    pub fn name(&self) -> &str {
+        match &self.advertisement {
+            Advertisement::Bluetooth { name, .. } => name,
+            Advertisement::Serial { port } => port,
+            Advertisement::WebSocket { identifier } => identifier,
+            Advertisement::Simulated { archetype } => archetype,
+            Advertisement::Hid { .. } | Advertisement::Usb { .. } => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uuids_are_written_as_they_are_read() {
+        let text = "6e400001-b5a3-f393-e0a9-e50e24dcca9e";
+        assert_eq!(text.parse::<Uuid>().map(|uuid| uuid.to_string()), Ok(String::from(text)));
+        for bad in ["", "6e400001", "6e400001-b5a3-f393-e0a9-e50e24dcca9", "6e40000g-b5a3-f393-e0a9-e50e24dcca9e"] {
+            assert!(bad.parse::<Uuid>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The two traits that every bus implements, and their contract.
+//!
+//! A bus reports what it sees and opens it; hardware reads, writes and notifies. Neither knows protocols, sessions or
+//! message gaps. A bus never waits for the server: reports that find no room are dropped and come again.
+
+use async_trait::async_trait;
+use buttplug_protocols::catalogue::Wiring;
+use buttplug_protocols::frame::{Endpoint, Frame};
+use buttplug_protocols::sighting::{BusKind, Sighting};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+/// What a bus or a piece of hardware can fail with.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum HardwareError {
+    /// The hardware does not have this endpoint.
+    #[error("the hardware has no endpoint {0}")]
+    NoEndpoint(Endpoint),
+    /// The bus or the hardware can't do this.
+    #[error("{0} is not possible on this hardware")]
+    NotSupported(&'static str),
+    /// The hardware is gone.
+    #[error("the hardware is gone")]
+    Gone,
+    /// The hardware did not react in time.
+    #[error("{0} took too long")]
+    TimedOut(&'static str),
+    /// None of the matching protocols finds its endpoints.
+    #[error("none of the matching protocols finds its endpoints on this hardware")]
+    NoProtocolFits,
+    /// What the operating system or a library reported.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What open hardware says by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HardwareEvent {
+    /// A notification of a subscribed endpoint.
+    Notification {
+        /// Where from.
+        endpoint: Endpoint,
+        /// The bytes.
+        data: Bytes,
+    },
+    /// The connection has ended, for this reason. Nothing follows.
+    Gone(String),
+}
+
+/// Notifications that may wait for a device's task. When it is full the hardware drops notifications, never the end.
+pub const MAX_WAITING_EVENTS: usize = 64;
+
+/// Hardware that is open.
+///
+/// Every call ends by itself: an implementation limits its own waits. Calls may come from several tasks.
+#[async_trait]
+pub trait Hardware: Send + Sync {
+    /// Writes a frame. Frames of one device arrive in the order of the calls. Where the hardware supports only one of
+    /// confirmed and unconfirmed writes, that one is used.
+    ///
+    /// # Errors
+    /// The endpoint is missing, the hardware is gone or refuses.
+    async fn write(&self, frame: &Frame) -> Result<(), HardwareError>;
+
+    /// Reads up to `length` bytes.
+    ///
+    /// # Errors
+    /// The endpoint is missing or can't be read, the hardware is gone or refuses.
+    async fn read(&self, endpoint: Endpoint, length: u16) -> Result<Vec<u8>, HardwareError>;
+
+    /// Begins notifications. Subscribing twice succeeds and changes nothing.
+    ///
+    /// # Errors
+    /// The endpoint is missing or can't notify, the hardware is gone or refuses.
+    async fn subscribe(&self, endpoint: Endpoint) -> Result<(), HardwareError>;
+
+    /// Ends notifications. Unsubscribing what is not subscribed succeeds.
+    ///
+    /// # Errors
+    /// The endpoint is missing, the hardware is gone or refuses.
+    async fn unsubscribe(&self, endpoint: Endpoint) -> Result<(), HardwareError>;
+
+    /// Closes the connection; what was written before is delivered. Closing twice succeeds.
+    async fn close(&self);
+}
+
+/// Hardware just opened.
+pub struct OpenHardware {
+    /// The hardware.
+    pub hardware: Arc<dyn Hardware>,
+    /// What it says, at most [`MAX_WAITING_EVENTS`] at a time. Its end without [`HardwareEvent::Gone`] means the same.
+    pub events: mpsc::Receiver<HardwareEvent>,
+    /// Which of the offered wirings fits.
+    pub wiring: usize,
+    /// The endpoints found; empty where the bus has no addressable places.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// What a bus reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BusEvent {
+    /// Hardware is there. May be reported again and again.
+    Sighted(Sighting),
+    /// The scan has ended by itself.
+    ScanningFinished,
+}
+
+/// Where a bus reports to.
+pub type BusEvents = mpsc::Sender<BusEvent>;
+
+/// A bus: finds hardware and opens it.
+#[async_trait]
+pub trait HardwareBus: Send + Sync {
+    /// Which bus it is.
+    fn kind(&self) -> BusKind;
+
+    /// The least time between writes to hardware of this bus, unless the model says otherwise.
+    fn message_gap(&self) -> Duration;
+
+    /// Whether a new sighting of a connected address means that the hardware has connected anew and the old
+    /// connection is dead.
+    fn replaces_connected(&self) -> bool {
+        false
+    }
+
+    /// Tells the bus where to report to. Called once, before anything else; here the bus starts its tasks.
+    async fn attach(&self, events: BusEvents);
+
+    /// Looks for hardware until told to stop. Starting twice succeeds. Where hardware reports by itself there is
+    /// nothing to do.
+    ///
+    /// # Errors
+    /// The bus can't look, for example because its adapter is off.
+    async fn start_scanning(&self) -> Result<(), HardwareError>;
+
+    /// Ends the search. Stopping twice succeeds.
+    ///
+    /// # Errors
+    /// The bus could not be told.
+    async fn stop_scanning(&self) -> Result<(), HardwareError>;
+
+    /// Whether a search is going on.
+    fn is_scanning(&self) -> bool;
+
+    /// Opens what was sighted, with the first of the wirings whose endpoints are there.
+    ///
+    /// # Errors
+    /// The hardware is gone or refuses, or no wiring fits.
+    async fn open(&self, sighting: &Sighting, wirings: &[&Wiring]) -> Result<OpenHardware, HardwareError>;
+
+    /// The server has no use for what was sighted, for this reason. Buses on which hardware waits for an answer give
+    /// it.
+    async fn refuse(&self, _sighting: &Sighting, _reason: &str) {}
+
+    /// Stops searching, takes nothing new, ends the bus's tasks and waits for them. Open hardware has been closed.
+    async fn shut_down(&self);
+}
