@@ -1,3 +1,19 @@
-//! Server.
+//! The Buttplug server: who may do what, and when bytes go to devices.
+//!
+//! A server is given connections by connectors and hardware by buses. Each client is a session, a pure state machine
+//! in a task of its own; each device has a task that owns its hardware. Between the two stands the device's wanted
+//! state, one slot per output: a newer value replaces an older one in place, so nothing can back up, and a stop
+//! overtakes everything.
+//!
+//! Knows no WebSocket and no concrete bus. The two traits that a bus implements are in [`hardware`].
 
+mod check;
+mod device;
 pub mod hardware;
+mod registry;
+mod run;
+mod server;
+mod session;
+
+pub use registry::MAX_DEVICES;
+pub use server::{DEFAULT_MAX_CLIENTS, Server, ServerBuilder};

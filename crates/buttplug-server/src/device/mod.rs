@@ -1,0 +1,268 @@
+//! One device: the handle that sessions use, and the task that owns the hardware. Between them stands the mailbox, a
+//! slot per output and per subscription, and a short list of reads. Nothing in it grows with the number of commands.
+
+pub(crate) mod conversation;
+pub(crate) mod readings;
+mod schedule;
+mod subscriptions;
+pub(crate) mod task;
+mod wanted;
+
+use crate::check::{CheckedOutput, check_input, checked_feature};
+use crate::session::SessionId;
+use buttplug_core::message::{DeviceDescription, InputCmd, InputReading, OutputCmd};
+use buttplug_core::{DeviceError, FeatureIndex, InputAction, OutputKind, RssiSpelling};
+use buttplug_protocols::protocol::Input;
+use readings::WaitingReadings;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use subscriptions::{Subscriber, Subscriptions};
+use tokio::sync::{Notify, oneshot, watch};
+use wanted::Wanted;
+
+/// Reads that may wait for one device. Each is a round trip over the radio; a client that asks faster gets an error.
+pub(crate) const MAX_WAITING_READS: usize = 16;
+
+/// The longest that anyone waits for a stop to be written. The device goes on trying after that.
+pub(crate) const MAX_STOP_WAIT: Duration = Duration::from_secs(1);
+
+/// What came of a request to the hardware.
+type Answer<T> = Result<T, RequestFailure>;
+
+/// Why a request to the hardware failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RequestFailure {
+    /// The device left.
+    Gone,
+    /// The hardware or its protocol said so.
+    Failed(String),
+}
+
+/// A device as its clients hold it.
+#[derive(Clone, Debug)]
+pub(crate) struct DeviceHandle {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    description: Arc<DeviceDescription>,
+    mailbox: Mutex<Mailbox>,
+    wake: Notify,
+    /// True once the device's task has ended.
+    ended: watch::Sender<bool>,
+}
+
+/// What is to be done, by the task, when it wakes.
+#[derive(Debug)]
+struct Mailbox {
+    wanted: Wanted,
+    /// The wanted state holds zeros that go out at once, past gap and pauses.
+    stop: bool,
+    /// Told when the zeros are written.
+    stop_waiters: Vec<oneshot::Sender<()>>,
+    subscriptions: Subscriptions,
+    reads: VecDeque<(Input, oneshot::Sender<Answer<i32>>)>,
+    /// Stop, close the hardware, and end.
+    close: bool,
+    /// The task no longer looks here.
+    gone: bool,
+}
+
+impl DeviceHandle {
+    pub(crate) fn new(
+        description: Arc<DeviceDescription>,
+        outputs: impl IntoIterator<Item = (FeatureIndex, OutputKind)>,
+    ) -> Self {
+        let mailbox = Mailbox {
+            wanted: Wanted::at_rest(outputs),
+            stop: false,
+            stop_waiters: Vec::new(),
+            subscriptions: Subscriptions::new(description.index),
+            reads: VecDeque::new(),
+            close: false,
+            gone: false,
+        };
+        let (ended, _) = watch::channel(false);
+        let shared = Shared { description, mailbox: Mutex::new(mailbox), wake: Notify::new(), ended };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The device as clients see it.
+    pub(crate) fn description(&self) -> &Arc<DeviceDescription> {
+        &self.shared.description
+    }
+
+    /// Whether both are the same connection of the same device.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    fn mailbox(&self) -> MutexGuard<'_, Mailbox> {
+        self.shared.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn gone(&self) -> DeviceError {
+        let DeviceDescription { index, name, .. } = &**self.description();
+        DeviceError::Gone { device: *index, name: name.clone() }
+    }
+
+    /// Puts a value into the wanted state. The device learns of it at the next [`wake`](Self::wake), so that what
+    /// arrives together goes out together. True: there is something to wake it for.
+    pub(crate) fn set(&self, cmd: &OutputCmd, owner: SessionId) -> Result<bool, DeviceError> {
+        let checked = CheckedOutput::new(cmd, self.description())?;
+        let mut mailbox = self.mailbox();
+        if mailbox.gone {
+            return Err(self.gone());
+        }
+        Ok(mailbox.wanted.set(checked.feature, checked.command, owner))
+    }
+
+    /// Lets the device look at its wanted state.
+    pub(crate) fn wake(&self) {
+        self.shared.wake.notify_one();
+    }
+
+    /// Sets the outputs in scope to zero, now. The receiver hears of it when the zeros are written, or gets an error
+    /// when the device is gone.
+    pub(crate) fn stop(&self, scope: Option<FeatureIndex>) -> Result<oneshot::Receiver<()>, DeviceError> {
+        if let Some(feature) = scope {
+            checked_feature(feature, self.description())?;
+        }
+        let (written, waiter) = oneshot::channel();
+        let mut mailbox = self.mailbox();
+        if !mailbox.gone {
+            mailbox.wanted.stop(scope);
+            mailbox.stop = true;
+            mailbox.stop_waiters.push(written);
+        }
+        drop(mailbox);
+        self.wake();
+        Ok(waiter)
+    }
+
+    /// Sets to zero what this client set in motion, now, and ends its subscriptions. The receiver hears of the zeros;
+    /// `None`: there was nothing to stop.
+    pub(crate) fn release(&self, owner: SessionId) -> Option<oneshot::Receiver<()>> {
+        let mut mailbox = self.mailbox();
+        if mailbox.gone {
+            return None;
+        }
+        mailbox.subscriptions.remove_all(owner, None);
+        let waiter = mailbox.wanted.release(owner).then(|| {
+            let (written, waiter) = oneshot::channel();
+            mailbox.stop = true;
+            mailbox.stop_waiters.push(written);
+            waiter
+        });
+        drop(mailbox);
+        self.wake();
+        waiter
+    }
+
+    /// Ends this client's subscriptions in scope.
+    pub(crate) fn unsubscribe_all(&self, owner: SessionId, scope: Option<FeatureIndex>) {
+        self.mailbox().subscriptions.remove_all(owner, scope);
+        self.wake();
+    }
+
+    /// Asks for one reading.
+    pub(crate) fn read(&self, cmd: &InputCmd) -> Result<oneshot::Receiver<Answer<i32>>, DeviceError> {
+        check_input(cmd, self.description())?;
+        let (answer, receiver) = oneshot::channel();
+        let mut mailbox = self.mailbox();
+        if mailbox.gone {
+            return Err(self.gone());
+        }
+        // A reader that has given up makes room.
+        mailbox.reads.retain(|(_, waiting)| !waiting.is_closed());
+        if mailbox.reads.len() == MAX_WAITING_READS {
+            let DeviceDescription { index, name, .. } = &**self.description();
+            return Err(DeviceError::Busy { device: *index, name: name.clone(), limit: MAX_WAITING_READS });
+        }
+        mailbox.reads.push_back((Input { feature: cmd.feature, kind: cmd.kind }, answer));
+        drop(mailbox);
+        self.wake();
+        Ok(receiver)
+    }
+
+    /// Begins or ends a subscription. The receiver hears when the hardware is set.
+    pub(crate) fn subscribe(
+        &self,
+        cmd: &InputCmd,
+        owner: SessionId,
+        readings: &Arc<WaitingReadings>,
+    ) -> Result<oneshot::Receiver<Answer<()>>, DeviceError> {
+        check_input(cmd, self.description())?;
+        let input = Input { feature: cmd.feature, kind: cmd.kind };
+        let (answer, receiver) = oneshot::channel();
+        let mut mailbox = self.mailbox();
+        if mailbox.gone {
+            return Err(self.gone());
+        }
+        match cmd.action {
+            InputAction::Unsubscribe => mailbox.subscriptions.remove(input, owner, answer),
+            InputAction::Subscribe | InputAction::Read => {
+                let subscriber = Subscriber { owner, spelling: cmd.spelling, readings: Arc::clone(readings) };
+                mailbox.subscriptions.add(input, subscriber, answer);
+            }
+        }
+        drop(mailbox);
+        self.wake();
+        Ok(receiver)
+    }
+
+    /// Has the task stop the device, close the hardware and end.
+    pub(crate) fn close(&self) {
+        self.mailbox().close = true;
+        self.wake();
+    }
+
+    /// Waits until the task has ended.
+    pub(crate) async fn ended(&self) {
+        // The sender lives in the same allocation, so this only ends by the value.
+        let _ = self.shared.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    /// Whether the task has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        *self.shared.ended.borrow()
+    }
+
+    /// Hands a reading to everyone who subscribed the input.
+    fn publish(&self, input: Input, value: i32) {
+        let device = self.description().index;
+        for Subscriber { spelling, readings, .. } in self.mailbox().subscriptions.subscribers(input) {
+            let reading =
+                InputReading { device, feature: input.feature, kind: input.kind, spelling: *spelling, value };
+            readings.push(reading);
+        }
+    }
+
+    /// The task has ended: whoever waits gets an error, and nobody is taken any more.
+    fn end(&self) {
+        let mut mailbox = self.mailbox();
+        mailbox.gone = true;
+        mailbox.stop_waiters.clear();
+        mailbox.reads.clear();
+        mailbox.subscriptions = Subscriptions::new(self.description().index);
+        drop(mailbox);
+        self.shared.ended.send_replace(true);
+    }
+}
+
+/// The error that a client gets for a failed request.
+pub(crate) fn request_error(device: &DeviceDescription, failure: RequestFailure) -> DeviceError {
+    let (index, name) = (device.index, device.name.clone());
+    match failure {
+        RequestFailure::Gone => DeviceError::Gone { device: index, name },
+        RequestFailure::Failed(reason) => DeviceError::Failed { device: index, name, reason },
+    }
+}
+
+/// The reading that answers a read.
+pub(crate) fn read_reply(cmd: &InputCmd, value: i32) -> InputReading {
+    let spelling: RssiSpelling = cmd.spelling;
+    InputReading { device: cmd.device, feature: cmd.feature, kind: cmd.kind, spelling, value }
+}

@@ -1,0 +1,120 @@
+//! When bytes go to a device: gap, keepalive, retry. Pure; the task holds the one timer that [`Schedule::next`] asks
+//! for.
+
+use std::time::{Duration, Instant};
+
+/// Failed writes in a row after which a device counts as gone. With the growing pauses between them that is about
+/// three seconds.
+pub(crate) const MAX_FAILED_WRITES: u32 = 6;
+
+/// The pause after the first failed write; it doubles with each further one.
+pub(crate) const FIRST_RETRY_PAUSE: Duration = Duration::from_millis(50);
+
+/// What can become due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// When to write the newest wanted state: after the gap since the last write, or after the pause since a failure.
+    Write,
+    /// When to write something although nothing changed, so that the device goes on listening.
+    Keepalive,
+}
+
+/// The timers of one device.
+#[derive(Debug)]
+pub(crate) struct Schedule {
+    gap: Duration,
+    keepalive: Option<Duration>,
+    last_write: Option<Instant>,
+    failed_writes: u32,
+}
+
+impl Schedule {
+    pub(crate) fn new(gap: Duration, keepalive: Option<Duration>) -> Self {
+        Self { gap, keepalive, last_write: None, failed_writes: 0 }
+    }
+
+    /// When the wanted state may be written: at once on a device at rest, else when the gap is over.
+    pub(crate) fn write_at(&self, now: Instant) -> Instant {
+        let pause = match self.failed_writes {
+            0 => self.gap,
+            failed => self.gap.max(FIRST_RETRY_PAUSE * 2_u32.saturating_pow(failed - 1)),
+        };
+        self.last_write.map_or(now, |last| last + pause)
+    }
+
+    /// The next timer and when it fires. `changed`: whether there is something to send.
+    pub(crate) fn next(&self, now: Instant, changed: bool) -> Option<(Instant, Timer)> {
+        let write = changed.then(|| (self.write_at(now), Timer::Write));
+        let keepalive = self
+            .keepalive
+            .zip(self.last_write)
+            .map(|(interval, last)| (last + interval.max(self.gap), Timer::Keepalive));
+        [write, keepalive].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// The device took what was written.
+    pub(crate) fn wrote(&mut self, now: Instant) {
+        self.last_write = Some(now);
+        self.failed_writes = 0;
+    }
+
+    /// A write failed. True: so many have failed in a row that the device counts as gone.
+    pub(crate) fn failed(&mut self, now: Instant) -> bool {
+        self.last_write = Some(now);
+        self.failed_writes += 1;
+        self.failed_writes >= MAX_FAILED_WRITES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_device_at_rest_is_written_at_once_and_a_busy_one_after_the_gap() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(75 * MS, None);
+        assert_eq!(schedule.next(start, false), None);
+        assert_eq!(schedule.next(start, true), Some((start, Timer::Write)));
+        schedule.wrote(start);
+        assert_eq!(schedule.next(start + 10 * MS, true), Some((start + 75 * MS, Timer::Write)));
+        let later = start + 500 * MS;
+        assert!(schedule.write_at(later) <= later);
+    }
+
+    #[test]
+    fn only_writes_restart_the_keepalive() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(Duration::ZERO, Some(500 * MS));
+        assert_eq!(schedule.next(start, false), None);
+        schedule.wrote(start);
+        assert_eq!(schedule.next(start + 300 * MS, false), Some((start + 500 * MS, Timer::Keepalive)));
+        schedule.wrote(start + 400 * MS);
+        assert_eq!(schedule.next(start + 450 * MS, false), Some((start + 900 * MS, Timer::Keepalive)));
+    }
+
+    #[test]
+    fn a_keepalive_never_comes_sooner_than_the_gap() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(100 * MS, Some(93 * MS));
+        schedule.wrote(start);
+        assert_eq!(schedule.next(start, false), Some((start + 100 * MS, Timer::Keepalive)));
+    }
+
+    #[test]
+    fn failed_writes_are_retried_after_growing_pauses_until_the_device_counts_as_gone() {
+        let mut now = Instant::now();
+        let mut schedule = Schedule::new(Duration::ZERO, None);
+        let mut pauses = Vec::new();
+        while !schedule.failed(now) {
+            let at = schedule.write_at(now);
+            pauses.push((at - now).as_millis());
+            now = at;
+        }
+        assert_eq!(pauses, [50, 100, 200, 400, 800]);
+        schedule.wrote(now);
+        assert_eq!(schedule.write_at(now), now);
+    }
+}

@@ -1,0 +1,367 @@
+//! The shell of one device: one select, one timer. Owns the hardware and the protocol; what is due when stands in
+//! `schedule.rs`, what is wanted in the mailbox.
+
+use super::conversation::{ConversationError, hold};
+use super::schedule::{Schedule, Timer};
+use super::{Answer, DeviceHandle, RequestFailure};
+use crate::hardware::{Hardware, HardwareError, HardwareEvent, MAX_WAITING_EVENTS};
+use buttplug_core::message::DeviceDescription;
+use buttplug_protocols::frame::{Frame, Frames};
+use buttplug_protocols::protocol::{Outputs, Protocol, Reading, Topic};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tracing::{debug, error, info, trace, warn};
+
+/// The longest that one request to the hardware may take, from its first step to its last.
+const MAX_REQUEST_TIME: Duration = Duration::from_secs(10);
+
+/// The longest that closing hardware may take. It holds up nobody but the device's own task.
+const MAX_CLOSE_TIME: Duration = Duration::from_secs(5);
+
+/// A protocol between the device's task and the conversation that the task holds. Never locked across an await.
+type SharedProtocol = Arc<Mutex<Box<dyn Protocol>>>;
+
+/// What a device's task is made of.
+pub(crate) struct DeviceParts {
+    pub(crate) handle: DeviceHandle,
+    pub(crate) protocol: Box<dyn Protocol>,
+    pub(crate) hardware: Arc<dyn Hardware>,
+    pub(crate) events: mpsc::Receiver<HardwareEvent>,
+    pub(crate) message_gap: Duration,
+}
+
+/// Runs a device until it is gone or closed. Whatever ends it, even a panic in its protocol, zeros are written if the
+/// hardware still takes them, the hardware is closed, and whoever waits for the device gets an answer.
+pub(crate) async fn run(parts: DeviceParts) {
+    let DeviceParts { handle, protocol, hardware, events, message_gap } = parts;
+    let keepalive = protocol.keepalive();
+    let protocol = Arc::new(Mutex::new(protocol));
+    if keepalive.is_some() {
+        // Such a device wants to hear something from the start; its zeros are the first that can be repeated.
+        handle.mailbox().wanted.stop(None);
+    }
+    let mut task = DeviceTask {
+        handle: handle.clone(),
+        protocol: Arc::clone(&protocol),
+        hardware: Arc::clone(&hardware),
+        events,
+        schedule: Schedule::new(message_gap, keepalive),
+        outputs: Outputs::default(),
+        frames: Frames::new(),
+        readings: Vec::new(),
+        conversation: None,
+    };
+    let DeviceDescription { index, name, .. } = &**handle.description();
+    match AssertUnwindSafe(task.serve()).catch_unwind().await {
+        Ok(Ended::Closed) => debug!(device = index.0, name, "device closed"),
+        Ok(Ended::Gone(reason)) => info!(device = index.0, name, reason, "device gone"),
+        Err(_) => {
+            error!(device = index.0, name, "the device's protocol panicked; stopping the device and letting it go");
+            write_zeros(&handle, &protocol, &*hardware).await;
+        }
+    }
+    drop(task);
+    handle.end();
+    if tokio::time::timeout(MAX_CLOSE_TIME, hardware.close()).await.is_err() {
+        warn!(device = index.0, name, "closing the hardware took too long");
+    }
+}
+
+/// The last thing for a device whose task has failed.
+async fn write_zeros(handle: &DeviceHandle, protocol: &SharedProtocol, hardware: &dyn Hardware) {
+    let mut outputs = Outputs::default();
+    {
+        let mut mailbox = handle.mailbox();
+        mailbox.wanted.stop(None);
+        mailbox.wanted.take(&mut outputs);
+    }
+    let mut frames = Frames::new();
+    let made = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        lock(protocol).frames(Instant::now().into_std(), &outputs, &mut frames);
+    }));
+    if made.is_err() {
+        error!("the protocol panicked again; the device could not be stopped");
+    }
+    for frame in &frames {
+        if let Err(error) = hardware.write(frame).await {
+            error!(%error, "the device could not be stopped");
+        }
+    }
+}
+
+fn lock(protocol: &SharedProtocol) -> MutexGuard<'_, Box<dyn Protocol>> {
+    protocol.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+enum Ended {
+    /// On request.
+    Closed,
+    /// By itself, for this reason.
+    Gone(String),
+}
+
+/// All that can wake a device's task.
+enum Wake {
+    Mail,
+    Heard(Option<HardwareEvent>),
+    Conversed(Result<Option<i32>, ConversationError>),
+    Due,
+}
+
+/// A conversation under way, and who waits for it.
+struct Conversation {
+    topic: Topic,
+    reader: Option<oneshot::Sender<Answer<i32>>>,
+    /// Where the hardware's notifications go meanwhile.
+    notifications: mpsc::Sender<HardwareEvent>,
+    progress: BoxFuture<'static, Result<Option<i32>, ConversationError>>,
+}
+
+struct DeviceTask {
+    handle: DeviceHandle,
+    protocol: SharedProtocol,
+    hardware: Arc<dyn Hardware>,
+    events: mpsc::Receiver<HardwareEvent>,
+    schedule: Schedule,
+    /// The wanted state as it was last taken from the mailbox.
+    outputs: Outputs,
+    frames: Frames,
+    readings: Vec<Reading>,
+    conversation: Option<Conversation>,
+}
+
+impl DeviceTask {
+    async fn serve(&mut self) -> Ended {
+        loop {
+            if let Err(ended) = self.work().await {
+                return ended;
+            }
+            let wake = self.next_wake().await;
+            if let Err(ended) = self.woken(wake).await {
+                return ended;
+            }
+        }
+    }
+
+    /// Does everything that is due now, stop first.
+    async fn work(&mut self) -> Result<(), Ended> {
+        let (stop, close, changed) = {
+            let mut mailbox = self.handle.mailbox();
+            if mailbox.close {
+                mailbox.wanted.stop(None);
+            }
+            (std::mem::take(&mut mailbox.stop), mailbox.close, mailbox.wanted.has_changed())
+        };
+        let now = Instant::now();
+        if stop || close || (changed && self.schedule.write_at(now.into_std()) <= now.into_std()) {
+            self.write_wanted().await?;
+        }
+        if close {
+            return Err(Ended::Closed);
+        }
+        self.work_tick().await?;
+        let now = Instant::now().into_std();
+        if let Some((at, Timer::Keepalive)) = self.schedule.next(now, false) {
+            if at <= now {
+                lock(&self.protocol).keepalive_frames(now, &self.outputs, &mut self.frames);
+                self.write_frames().await?;
+            }
+        }
+        self.begin_conversation();
+        Ok(())
+    }
+
+    /// Brings the device from what was sent to what is wanted.
+    async fn write_wanted(&mut self) -> Result<(), Ended> {
+        let waiters = {
+            let mut mailbox = self.handle.mailbox();
+            mailbox.wanted.take(&mut self.outputs);
+            std::mem::take(&mut mailbox.stop_waiters)
+        };
+        let now = Instant::now().into_std();
+        lock(&self.protocol).frames(now, &self.outputs, &mut self.frames);
+        if self.write_frames().await? {
+            for waiter in waiters {
+                let _ = waiter.send(());
+            }
+        } else {
+            let mut mailbox = self.handle.mailbox();
+            mailbox.wanted.not_sent(&self.outputs);
+            mailbox.stop_waiters.extend(waiters);
+        }
+        Ok(())
+    }
+
+    /// Writes what the protocol has made. False: a write failed, and the rest is dropped.
+    async fn write_frames(&mut self) -> Result<bool, Ended> {
+        let mut frames = std::mem::take(&mut self.frames);
+        let written = self.write_all(&frames).await;
+        frames.clear();
+        self.frames = frames;
+        let now = Instant::now().into_std();
+        match written {
+            Ok(0) => Ok(true),
+            Ok(_) => {
+                self.schedule.wrote(now);
+                Ok(true)
+            }
+            Err(HardwareError::Gone) => Err(Ended::Gone(HardwareError::Gone.to_string())),
+            Err(error) => {
+                let DeviceDescription { index, name, .. } = &**self.handle.description();
+                warn!(device = index.0, name, %error, "a write failed and will be tried again");
+                if self.schedule.failed(now) {
+                    return Err(Ended::Gone(format!("it takes no more writes: {error}")));
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    async fn write_all(&mut self, frames: &[Frame]) -> Result<usize, HardwareError> {
+        for frame in frames {
+            trace!(device = self.handle.description().index.0, %frame, "write");
+            self.hardware.write(frame).await?;
+        }
+        Ok(frames.len())
+    }
+
+    /// Lets the protocol do what it has planned for now. That is not bound to the gap, and doesn't count for it.
+    async fn work_tick(&mut self) -> Result<(), Ended> {
+        let now = Instant::now().into_std();
+        {
+            let mut protocol = lock(&self.protocol);
+            if protocol.next_tick().is_none_or(|at| at > now) {
+                return Ok(());
+            }
+            protocol.tick(now, &self.outputs, &mut self.frames);
+        }
+        self.write_aside().await
+    }
+
+    /// Writes frames that stand beside the wanted state.
+    async fn write_aside(&mut self) -> Result<(), Ended> {
+        let mut frames = std::mem::take(&mut self.frames);
+        let written = self.write_all(&frames).await;
+        frames.clear();
+        self.frames = frames;
+        match written {
+            Err(HardwareError::Gone) => Err(Ended::Gone(HardwareError::Gone.to_string())),
+            Err(error) => {
+                warn!(device = self.handle.description().index.0, %error, "a write failed");
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Begins what waits for the hardware, one thing at a time.
+    fn begin_conversation(&mut self) {
+        if self.conversation.is_some() {
+            return;
+        }
+        let (topic, reader) = {
+            let mut mailbox = self.handle.mailbox();
+            if let Some(topic) = mailbox.subscriptions.next() {
+                (topic, None)
+            } else if let Some((input, reader)) = mailbox.reads.pop_front() {
+                (Topic::Read(input), Some(reader))
+            } else {
+                return;
+            }
+        };
+        let (notifications, mut events) = mpsc::channel(MAX_WAITING_EVENTS);
+        let (hardware, protocol) = (Arc::clone(&self.hardware), Arc::clone(&self.protocol));
+        let progress = async move {
+            let talk = hold(&*hardware, &mut events, |heard| lock(&protocol).converse(topic, heard));
+            match tokio::time::timeout(MAX_REQUEST_TIME, talk).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(ConversationError::Endless),
+            }
+        };
+        self.conversation = Some(Conversation { topic, reader, notifications, progress: progress.boxed() });
+    }
+
+    async fn next_wake(&mut self) -> Wake {
+        let now = Instant::now().into_std();
+        let changed = self.handle.mailbox().wanted.has_changed();
+        let timer = self.schedule.next(now, changed).map(|(at, _)| at);
+        let tick = lock(&self.protocol).next_tick();
+        let due = timer.into_iter().chain(tick).min();
+        let sleep = async {
+            match due {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let conversed = async {
+            match &mut self.conversation {
+                Some(conversation) => (&mut conversation.progress).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.handle.shared.wake.notified() => Wake::Mail,
+            event = self.events.recv() => Wake::Heard(event),
+            outcome = conversed => Wake::Conversed(outcome),
+            () = sleep => Wake::Due,
+        }
+    }
+
+    async fn woken(&mut self, wake: Wake) -> Result<(), Ended> {
+        match wake {
+            Wake::Mail | Wake::Due => Ok(()),
+            Wake::Heard(None) => Err(Ended::Gone(String::from("its connection ended"))),
+            Wake::Heard(Some(HardwareEvent::Gone(reason))) => Err(Ended::Gone(reason)),
+            Wake::Heard(Some(notification)) => self.notified(notification).await,
+            Wake::Conversed(outcome) => self.conversed(outcome),
+        }
+    }
+
+    async fn notified(&mut self, notification: HardwareEvent) -> Result<(), Ended> {
+        if let Some(conversation) = &self.conversation {
+            // Full: the conversation has more to read than it wants, and the oldest are the answers it waits for.
+            let _ = conversation.notifications.try_send(notification);
+            return Ok(());
+        }
+        let HardwareEvent::Notification { endpoint, data } = notification else { return Ok(()) };
+        let now = Instant::now().into_std();
+        lock(&self.protocol).notified(now, endpoint, &data, &mut self.readings, &mut self.frames);
+        for Reading { input, value } in self.readings.drain(..) {
+            self.handle.publish(input, value);
+        }
+        self.write_aside().await
+    }
+
+    fn conversed(&mut self, outcome: Result<Option<i32>, ConversationError>) -> Result<(), Ended> {
+        let Some(Conversation { topic, reader, .. }) = self.conversation.take() else { return Ok(()) };
+        if let Err(ConversationError::Gone(reason)) = outcome {
+            return Err(Ended::Gone(reason));
+        }
+        let answer = outcome.map_err(|error| {
+            debug!(device = self.handle.description().index.0, ?topic, %error, "the hardware did not do as asked");
+            RequestFailure::Failed(error.to_string())
+        });
+        match topic {
+            Topic::Connect => {}
+            Topic::Read(_) => {
+                if let Some(reader) = reader {
+                    let missing = || RequestFailure::Failed(String::from("the hardware gave no value"));
+                    let _ = reader.send(answer.and_then(|value| value.ok_or_else(missing)));
+                }
+            }
+            Topic::Subscribe(input) => {
+                self.handle.mailbox().subscriptions.told(input, true, answer.map(|_| ()));
+            }
+            Topic::Unsubscribe(input) => {
+                self.handle.mailbox().subscriptions.told(input, false, answer.map(|_| ()));
+            }
+        }
+        Ok(())
+    }
+}

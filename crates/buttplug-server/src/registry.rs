@@ -1,0 +1,101 @@
+//! The devices of a server. The manager, one task, owns who is connecting and which index belongs to whom; sessions
+//! see handles by index and a list that says when it has changed.
+
+mod attempt;
+mod indexes;
+mod manager;
+mod scanning;
+
+pub(crate) use manager::{Manager, ManagerParts};
+pub(crate) use scanning::ScanRequests;
+
+use crate::device::DeviceHandle;
+use buttplug_core::DeviceIndex;
+use buttplug_core::message::DeviceDescription;
+use dashmap::DashMap;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Devices that may be connected at a time.
+pub const MAX_DEVICES: usize = 2000;
+
+/// All connected devices at one moment, in the order of their indexes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DeviceList {
+    devices: Arc<Vec<DeviceHandle>>,
+}
+
+impl DeviceList {
+    /// As clients see them.
+    pub(crate) fn descriptions(&self) -> Vec<Arc<DeviceDescription>> {
+        self.devices.iter().map(|device| Arc::clone(device.description())).collect()
+    }
+
+    /// The devices that are the same connection in `other`.
+    pub(crate) fn kept_in(&self, other: &Self) -> Self {
+        let same = |device: &&DeviceHandle| other.devices.iter().any(|now| now.is(device));
+        Self { devices: Arc::new(self.devices.iter().filter(same).cloned().collect()) }
+    }
+
+    /// Whether a device was replaced by another connection under the same index.
+    pub(crate) fn has_replacement(&self, now: &Self) -> bool {
+        self.devices.iter().any(|old| {
+            let index = old.description().index;
+            now.devices
+                .binary_search_by_key(&index, |device| device.description().index)
+                .is_ok_and(|at| !now.devices[at].is(old))
+        })
+    }
+
+    /// Whether both hold the same connections.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.devices.len() == other.devices.len()
+            && self.devices.iter().zip(other.devices.iter()).all(|(one, two)| one.is(two))
+    }
+}
+
+/// The connected devices, for everyone to look at. Only the manager changes them.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    by_index: DashMap<DeviceIndex, DeviceHandle>,
+    list: watch::Sender<DeviceList>,
+}
+
+impl Registry {
+    /// The device with this index.
+    pub(crate) fn get(&self, index: DeviceIndex) -> Option<DeviceHandle> {
+        self.by_index.get(&index).map(|device| device.clone())
+    }
+
+    /// All devices, in the order of their indexes.
+    pub(crate) fn list(&self) -> DeviceList {
+        self.list.borrow().clone()
+    }
+
+    /// The list, and word of its changes.
+    pub(crate) fn watch(&self) -> watch::Receiver<DeviceList> {
+        self.list.subscribe()
+    }
+
+    /// Every connected device, in no order.
+    pub(crate) fn all(&self) -> Vec<DeviceHandle> {
+        self.by_index.iter().map(|entry| entry.value().clone()).collect()
+    }
+
+    fn insert(&self, device: DeviceHandle) {
+        self.by_index.insert(device.description().index, device);
+        self.publish();
+    }
+
+    /// Takes a device out, unless another connection has its index by now.
+    fn remove(&self, device: &DeviceHandle) {
+        self.by_index.remove_if(&device.description().index, |_, current| current.is(device));
+        self.publish();
+    }
+
+    fn publish(&self) {
+        let mut devices = self.all();
+        devices.sort_by_key(|device| device.description().index);
+        self.list.send_replace(DeviceList { devices: Arc::new(devices) });
+    }
+}

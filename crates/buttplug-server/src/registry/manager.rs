@@ -1,0 +1,372 @@
+//! The task that makes devices of sightings. Owns attempts, indexes and the devices' tasks.
+
+use super::attempt::{AttemptError, Ready, connect};
+use super::indexes::{Identity, Indexes};
+use super::{MAX_DEVICES, Registry, ScanRequests};
+use crate::device::DeviceHandle;
+use crate::device::task::{self, DeviceParts};
+use crate::hardware::{BusEvent, HardwareBus};
+use buttplug_core::message::{DeviceDescription, Feature, InputDescription, OutputDescription};
+use buttplug_core::{DeviceIndex, RssiSpelling, StepRange};
+use buttplug_protocols::catalogue::Catalogue;
+use buttplug_protocols::model::{Model, ModelFeature};
+use buttplug_protocols::sighting::{BusKind, Sighting};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tracing::{debug, error, info, warn};
+
+/// The longest that a bus may take to begin or end a search. Meanwhile its own reports wait.
+const MAX_SCAN_CALL: Duration = Duration::from_secs(10);
+
+/// The longest that a bus may take to turn hardware away.
+const MAX_REFUSAL: Duration = Duration::from_secs(1);
+
+/// Reports that may wait for the manager, per bus.
+const MAX_WAITING_REPORTS: usize = 64;
+
+/// Where hardware is, on this machine.
+type Place = (BusKind, String);
+
+/// What the manager is made of.
+pub(crate) struct ManagerParts {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) scan_requests: Arc<ScanRequests>,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) buses: Vec<Arc<dyn HardwareBus>>,
+}
+
+/// What a bus's task tells the manager. The number is the bus's place in the list.
+enum Report {
+    Sighted(usize, Sighting),
+    /// The search begun last is over on this bus.
+    Finished(usize),
+    /// A search has begun on this bus.
+    Began(usize),
+}
+
+struct Attempt {
+    bus: usize,
+    sighting: Sighting,
+    outcome: Result<Box<Ready>, AttemptError>,
+}
+
+/// All that can wake the manager.
+enum Wake {
+    Report(Option<Report>),
+    Attempted(Result<Attempt, JoinError>),
+    DeviceEnded(Result<(), JoinError>),
+    Shutdown,
+}
+
+pub(crate) struct Manager {
+    registry: Arc<Registry>,
+    scan_requests: Arc<ScanRequests>,
+    catalogue: Catalogue,
+    buses: Vec<Arc<dyn HardwareBus>>,
+    indexes: Indexes,
+    attempts: JoinSet<Attempt>,
+    /// Places where an attempt is under way.
+    connecting: HashMap<Place, AbortHandle>,
+    devices: JoinSet<()>,
+    connected: HashMap<Place, DeviceHandle>,
+    /// Buses on which the present search is going on.
+    searching: HashSet<usize>,
+}
+
+impl Manager {
+    /// Attaches the buses; afterwards [`run`](Self::run) does everything.
+    pub(crate) fn new(parts: ManagerParts) -> Self {
+        let ManagerParts { registry, scan_requests, catalogue, buses } = parts;
+        Self {
+            registry,
+            scan_requests,
+            catalogue,
+            buses,
+            indexes: Indexes::default(),
+            attempts: JoinSet::new(),
+            connecting: HashMap::new(),
+            devices: JoinSet::new(),
+            connected: HashMap::new(),
+            searching: HashSet::new(),
+        }
+    }
+
+    /// Runs until told to shut down, then ends searches, attempts, devices and buses, in this order.
+    pub(crate) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        let (reports, mut inbox) = mpsc::channel(MAX_WAITING_REPORTS * self.buses.len().max(1));
+        let mut bus_tasks = JoinSet::new();
+        for (number, bus) in self.buses.iter().enumerate() {
+            let scan = self.scan_requests.watch();
+            bus_tasks.spawn(run_bus(number, Arc::clone(bus), scan, shutdown.clone(), reports.clone()));
+        }
+        // A server without buses searches for ever: its reports never come.
+        let _keep_open = reports;
+        loop {
+            let wake = tokio::select! {
+                biased;
+                () = told(&mut shutdown) => Wake::Shutdown,
+                Some(ended) = self.devices.join_next() => Wake::DeviceEnded(ended),
+                Some(attempted) = self.attempts.join_next() => Wake::Attempted(attempted),
+                report = inbox.recv() => Wake::Report(report),
+            };
+            match wake {
+                Wake::Shutdown | Wake::Report(None) => break,
+                Wake::Report(Some(Report::Sighted(bus, sighting))) => self.sighted(bus, sighting).await,
+                Wake::Report(Some(Report::Began(bus))) => {
+                    self.searching.insert(bus);
+                }
+                Wake::Report(Some(Report::Finished(bus))) => {
+                    if self.searching.remove(&bus) && self.searching.is_empty() {
+                        self.scan_requests.finish();
+                    }
+                }
+                Wake::Attempted(Ok(attempt)) => self.attempted(attempt).await,
+                Wake::Attempted(Err(failed)) => self.attempt_died(&failed),
+                Wake::DeviceEnded(ended) => self.devices_ended(ended),
+            }
+        }
+        self.shut_down(bus_tasks).await;
+    }
+
+    async fn sighted(&mut self, bus: usize, sighting: Sighting) {
+        let place = (sighting.bus(), sighting.address.clone());
+        let owner = Arc::clone(&self.buses[bus]);
+        let replaces = owner.replaces_connected();
+        if !replaces && (self.connected.contains_key(&place) || self.connecting.contains_key(&place)) {
+            return;
+        }
+        let name = sighting.name();
+        let candidates = self.catalogue.candidates(&sighting);
+        if candidates.is_empty() {
+            debug!(bus = %sighting.bus(), name, address = sighting.address, "no known device matches");
+            refuse(&*owner, &sighting, "no known device matches").await;
+            return;
+        }
+        if self.registry.by_index.len() + self.connecting.len() >= MAX_DEVICES {
+            warn!(name, address = sighting.address, limit = MAX_DEVICES, "too many devices, this one is refused");
+            refuse(&*owner, &sighting, "too many devices are connected").await;
+            return;
+        }
+        if let Some(running) = self.connecting.remove(&place) {
+            running.abort();
+        }
+        let earlier = self.connected.get(&place).cloned();
+        debug!(bus = %sighting.bus(), name, address = sighting.address, "connecting");
+        let attempt = self.attempts.spawn(async move {
+            if let Some(earlier) = earlier {
+                // The same hardware has connected anew: the old connection is dead, whether it knows it or not.
+                earlier.close();
+                earlier.ended().await;
+            }
+            let outcome = connect(owner, sighting.clone(), candidates).await.map(Box::new);
+            Attempt { bus, sighting, outcome }
+        });
+        self.connecting.insert(place, attempt);
+    }
+
+    async fn attempted(&mut self, attempt: Attempt) {
+        let Attempt { bus, sighting, outcome } = attempt;
+        let place = (sighting.bus(), sighting.address.clone());
+        self.connecting.remove(&place);
+        match outcome {
+            Ok(ready) => self.add(bus, sighting, place, *ready),
+            Err(error) => {
+                warn!(bus = %sighting.bus(), name = sighting.name(), address = sighting.address, %error, "not connected");
+                refuse(&*self.buses[bus], &sighting, &error.to_string()).await;
+            }
+        }
+    }
+
+    /// An attempt panicked, or was called off because the hardware connected anew.
+    fn attempt_died(&mut self, failed: &JoinError) {
+        self.connecting.retain(|_, attempt| attempt.id() != failed.id());
+        if failed.is_panic() {
+            error!("connecting a device panicked; it is let go");
+        }
+    }
+
+    fn add(&mut self, bus: usize, sighting: Sighting, place: Place, ready: Ready) {
+        let Ready { open, protocol, protocol_id, identifier, model } = ready;
+        let identity = Identity { protocol: protocol_id, identifier, address: sighting.address };
+        info!("Device {} ({}) found.", model.name, identity.address);
+        let protocol_name = identity.protocol.clone();
+        let by_index = &self.registry.by_index;
+        let index = self.indexes.assign(identity, |index| by_index.contains_key(&index));
+        info!("Assigning index {index} to {}", model.name);
+        let message_gap = model.message_gap.unwrap_or_else(|| self.buses[bus].message_gap());
+        let description = Arc::new(describe(index, &model, message_gap));
+        let outputs = model.outputs().map(|(feature, output)| (feature, output.kind)).collect::<Vec<_>>();
+        let handle = DeviceHandle::new(description, outputs);
+        info!(device = index.0, name = model.name, protocol = protocol_name, bus = %place.0, "device connected");
+        let parts = DeviceParts {
+            handle: handle.clone(),
+            protocol,
+            hardware: open.hardware,
+            events: open.events,
+            message_gap,
+        };
+        self.devices.spawn(task::run(parts));
+        if let Some(earlier) = self.connected.insert(place, handle.clone()) {
+            // Its task has stopped taking anything but is still closing its hardware.
+            self.registry.remove(&earlier);
+        }
+        self.registry.insert(handle);
+    }
+
+    /// Takes the devices out whose tasks have ended.
+    fn devices_ended(&mut self, ended: Result<(), JoinError>) {
+        if let Err(failed) = ended {
+            error!(%failed, "a device's task ended badly");
+        }
+        let gone: Vec<Place> = self
+            .connected
+            .iter()
+            .filter(|(_, device)| device.has_ended())
+            .map(|(place, _)| place.clone())
+            .collect();
+        for place in gone {
+            if let Some(device) = self.connected.remove(&place) {
+                self.registry.remove(&device);
+            }
+        }
+    }
+
+    async fn shut_down(mut self, mut bus_tasks: JoinSet<()>) {
+        self.attempts.shutdown().await;
+        for device in self.connected.values() {
+            device.close();
+        }
+        while self.devices.join_next().await.is_some() {}
+        for device in self.connected.values() {
+            self.registry.remove(device);
+        }
+        while bus_tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Tells a bus that hardware is not wanted, without waiting long for it.
+async fn refuse(bus: &dyn HardwareBus, sighting: &Sighting, reason: &str) {
+    if tokio::time::timeout(MAX_REFUSAL, bus.refuse(sighting, reason)).await.is_err() {
+        warn!(bus = %bus.kind(), address = sighting.address, "refusing took too long");
+    }
+}
+
+/// The task of one bus: passes on what it reports, and tells it when to search.
+async fn run_bus(
+    number: usize,
+    bus: Arc<dyn HardwareBus>,
+    mut scan: watch::Receiver<bool>,
+    mut shutdown: watch::Receiver<bool>,
+    manager: mpsc::Sender<Report>,
+) {
+    let (events, mut reports) = mpsc::channel(MAX_WAITING_REPORTS);
+    bus.attach(events).await;
+    let mut searching = false;
+    loop {
+        let report = tokio::select! {
+            biased;
+            () = told(&mut shutdown) => break,
+            changed = scan.changed() => {
+                let wanted = changed.is_ok() && *scan.borrow_and_update();
+                let began = wanted && !searching;
+                if began && manager.send(Report::Began(number)).await.is_err() {
+                    break;
+                }
+                searching = set_scanning(&*bus, wanted).await;
+                // A bus that can't search has ended its search before it began.
+                if began && !searching { Report::Finished(number) } else { continue }
+            }
+            event = reports.recv() => match event {
+                Some(BusEvent::Sighted(sighting)) => Report::Sighted(number, sighting),
+                Some(BusEvent::ScanningFinished) => {
+                    searching = false;
+                    Report::Finished(number)
+                }
+                None => break,
+            },
+        };
+        if manager.send(report).await.is_err() {
+            break;
+        }
+    }
+    told(&mut shutdown).await;
+    set_scanning(&*bus, false).await;
+    bus.shut_down().await;
+}
+
+/// Waits until the manager and its buses are told to end.
+async fn told(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|down| *down).await;
+}
+
+/// Tells a bus to search or not. False: it does not search.
+async fn set_scanning(bus: &dyn HardwareBus, wanted: bool) -> bool {
+    let call = async {
+        if wanted { bus.start_scanning().await } else { bus.stop_scanning().await }
+    };
+    let problem = match tokio::time::timeout(MAX_SCAN_CALL, call).await {
+        Ok(Ok(())) => return wanted,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no reaction within {} s", MAX_SCAN_CALL.as_secs()),
+    };
+    warn!(bus = %bus.kind(), wanted, problem, "the search for devices could not be switched");
+    false
+}
+
+/// A model as clients see it.
+fn describe(index: DeviceIndex, model: &Model, message_gap: Duration) -> DeviceDescription {
+    DeviceDescription {
+        index,
+        name: model.name.clone(),
+        display_name: None,
+        message_gap_ms: u32::try_from(message_gap.as_millis()).unwrap_or(u32::MAX),
+        features: model.features.iter().map(describe_feature).filter(has_something).collect(),
+    }
+}
+
+fn has_something(feature: &Feature) -> bool {
+    !(feature.outputs.is_empty() && feature.inputs.is_empty())
+}
+
+fn describe_feature(feature: &ModelFeature) -> Feature {
+    let outputs = feature.outputs.iter().map(|output| OutputDescription {
+        kind: output.kind,
+        range: announced(output.range),
+        duration_ms: output.duration_ms.map(announced),
+    });
+    let inputs = feature.inputs.iter().map(|input| InputDescription {
+        kind: input.kind,
+        spelling: RssiSpelling::Camel,
+        ranges: input.ranges.clone(),
+        commands: input.commands,
+    });
+    Feature {
+        index: feature.index,
+        description: feature.label.clone(),
+        outputs: outputs.collect(),
+        inputs: inputs.collect(),
+        unknown: Vec::new(),
+    }
+}
+
+/// Clients always get a zero that means rest: a range from 37 to 42 is announced as 0 to 42, and one with a negative
+/// side is the same to both sides.
+fn announced(range: StepRange) -> StepRange {
+    let most = range.max();
+    StepRange::new(if range.min() < 0 { -most } else { 0 }, most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_announced_range_has_its_zero() {
+        for (min, max, announced_min) in [(0, 20, 0), (-20, 20, -20), (37, 42, 0), (-5, 20, -20)] {
+            assert_eq!(announced(StepRange::new(min, max)), StepRange::new(announced_min, max));
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! The shell of one session: connection, clock, and the effects of the state machine carried out. One task per client;
+//! it never waits for a device.
+
+use crate::device::readings::WaitingReadings;
+use crate::device::{DeviceHandle, MAX_STOP_WAIT, RequestFailure, read_reply, request_error};
+use crate::registry::{DeviceList, Registry, ScanRequests};
+use crate::server::Phase;
+use crate::session::{Effect, Session, SessionId, SessionSettings};
+use buttplug_core::connector::{CloseReason, ClientFrame, ConnectorError, FrameFormat, ServerConnection, ServerFrame};
+use buttplug_core::message::json::{self, BadMessage};
+use buttplug_core::message::{
+    ClientMessage, ClientRequest, InputCmd, OutputCmd, ServerContent, ServerMessage, StopCmd, StopScope,
+};
+use buttplug_core::{
+    ButtplugError, DeviceError, DeviceIndex, HandshakeError, InputAction, MessageId, UnknownError,
+};
+use futures_util::future::{BoxFuture, join_all};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+/// Answers of hardware that one client may wait for. A client that asks for more gets an error at once.
+pub(crate) const MAX_PENDING_READS: usize = 64;
+
+/// Stops that one client may wait for. Further ones are carried out like all others, and answered without waiting.
+pub(crate) const MAX_PENDING_STOPS: usize = 1024;
+
+/// The longest that an orderly end of a connection may take.
+pub(crate) const MAX_CLOSE_WAIT: Duration = Duration::from_millis(500);
+
+/// What a session uses of its server.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) scan_requests: Arc<ScanRequests>,
+    pub(crate) phase: watch::Receiver<Phase>,
+}
+
+/// Serves one client until its connection or the server ends. Whatever ends it, what the client set in motion stops.
+pub(crate) async fn run(
+    id: SessionId,
+    connection: Box<dyn ServerConnection>,
+    settings: SessionSettings,
+    surroundings: Surroundings,
+) {
+    let presence = Presence { id, surroundings: surroundings.clone() };
+    let known = surroundings.registry.list();
+    let mut lists = surroundings.registry.watch();
+    lists.mark_unchanged();
+    let mut finished = surroundings.scan_requests.watch_finished();
+    finished.mark_unchanged();
+    let mut runner = Runner {
+        id,
+        format: connection.format(),
+        peer: connection.peer(),
+        connection,
+        session: Session::new(Instant::now().into_std(), settings),
+        surroundings,
+        readings: Arc::default(),
+        pending_reads: FuturesUnordered::new(),
+        pending_stops: FuturesUnordered::new(),
+        known,
+        effects: Vec::new(),
+        touched: Vec::new(),
+    };
+    debug!(client = id.0, peer = runner.peer, "client connected");
+    let end = runner.serve(&mut lists, &mut finished).await;
+    runner.leave().await;
+    drop(presence);
+    match end {
+        End::Closed(reason) => {
+            let closing = runner.connection.close(reason);
+            if tokio::time::timeout(MAX_CLOSE_WAIT, closing).await.is_err() {
+                debug!(client = id.0, "the client did not take its leave in time");
+            }
+        }
+        End::Lost(error) => info!(client = id.0, peer = runner.peer, reason = %error, "client gone"),
+    }
+}
+
+/// As long as this lives the client counts. Its end, even by a panic, stops what the client set in motion.
+struct Presence {
+    id: SessionId,
+    surroundings: Surroundings,
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.surroundings.scan_requests.set(self.id, false);
+        for device in self.surroundings.registry.all() {
+            device.release(self.id);
+        }
+    }
+}
+
+enum End {
+    /// From this side.
+    Closed(CloseReason),
+    /// From the other side, or by the transport.
+    Lost(ConnectorError),
+}
+
+/// All that can wake a session.
+enum Wake {
+    Phase(Phase),
+    Answered(ServerMessage),
+    ListChanged,
+    ScanningFinished,
+    Readings,
+    Received(Result<(), ConnectorError>),
+    Due,
+}
+
+type PendingReplies = FuturesUnordered<BoxFuture<'static, ServerMessage>>;
+
+struct Runner {
+    id: SessionId,
+    connection: Box<dyn ServerConnection>,
+    format: FrameFormat,
+    peer: String,
+    session: Session,
+    surroundings: Surroundings,
+    readings: Arc<WaitingReadings>,
+    pending_reads: PendingReplies,
+    pending_stops: PendingReplies,
+    /// The devices the client has been told of or could have asked for.
+    known: DeviceList,
+    effects: Vec<Effect>,
+    /// Devices whose wanted state has changed in this batch and that have not been woken yet.
+    touched: Vec<DeviceHandle>,
+}
+
+impl Runner {
+    async fn serve(
+        &mut self,
+        lists: &mut watch::Receiver<DeviceList>,
+        finished: &mut watch::Receiver<u64>,
+    ) -> End {
+        let mut batch = Vec::new();
+        let mut messages = Vec::new();
+        loop {
+            let outcome = match self.next_wake(&mut batch, lists, finished).await {
+                Wake::Phase(Phase::Closing) => Err(End::Closed(CloseReason::GoingAway)),
+                Wake::Phase(_) => Ok(()),
+                Wake::Answered(reply) => self.say(reply),
+                Wake::ListChanged => self.list_changed(lists.borrow_and_update().clone()),
+                Wake::ScanningFinished => {
+                    finished.mark_unchanged();
+                    self.session.scanning_finished(&mut self.effects);
+                    self.carry_out().await
+                }
+                Wake::Readings => self.say_readings(),
+                Wake::Due => self.expire().await,
+                Wake::Received(Ok(())) => self.received(&mut batch, &mut messages).await,
+                Wake::Received(Err(ConnectorError::Violation { reason })) => {
+                    warn!(client = self.id.0, peer = self.peer, reason, "the client broke the rules and is let go");
+                    Err(End::Closed(CloseReason::Violation))
+                }
+                Wake::Received(Err(error)) => Err(End::Lost(error)),
+            };
+            if let Err(end) = outcome {
+                return end;
+            }
+        }
+    }
+
+    async fn next_wake(
+        &mut self,
+        batch: &mut Vec<ClientFrame>,
+        lists: &mut watch::Receiver<DeviceList>,
+        finished: &mut watch::Receiver<u64>,
+    ) -> Wake {
+        let deadline = self.session.deadline();
+        let sleep = async {
+            match deadline {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            changed = self.surroundings.phase.changed() => {
+                // The server itself is gone: then there is nothing left to serve.
+                let phase = if changed.is_ok() { *self.surroundings.phase.borrow_and_update() } else { Phase::Closing };
+                Wake::Phase(phase)
+            }
+            Some(reply) = self.pending_stops.next() => Wake::Answered(reply),
+            Some(reply) = self.pending_reads.next() => Wake::Answered(reply),
+            Ok(()) = lists.changed() => Wake::ListChanged,
+            Ok(()) = finished.changed() => Wake::ScanningFinished,
+            received = self.connection.receive(batch) => Wake::Received(received),
+            () = self.readings.wait() => Wake::Readings,
+            () = sleep => Wake::Due,
+        }
+    }
+
+    /// Handles everything that has arrived, then wakes the devices that have something new: what arrives together
+    /// goes out together.
+    async fn received(
+        &mut self,
+        batch: &mut Vec<ClientFrame>,
+        messages: &mut Vec<Result<ClientMessage, BadMessage>>,
+    ) -> Result<(), End> {
+        let now = Instant::now().into_std();
+        let mut outcome = Ok(());
+        'batch: for frame in batch.drain(..) {
+            match frame {
+                ClientFrame::Text(text) => json::parse_client_frame(&text, messages),
+                ClientFrame::Message(message) => messages.push(Ok(message)),
+            }
+            for parsed in messages.drain(..) {
+                match parsed {
+                    Ok(message) => self.handle(now, message),
+                    Err(bad) => self.refuse(bad),
+                }
+                outcome = self.carry_out().await;
+                if outcome.is_err() {
+                    break 'batch;
+                }
+            }
+        }
+        self.wake_touched();
+        outcome?;
+        if self.session.final_deadline().is_some_and(|deadline| now >= deadline) {
+            return self.expire().await;
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, now: std::time::Instant, message: ClientMessage) {
+        let stopping = *self.surroundings.phase.borrow() != Phase::Serving;
+        if stopping && !matches!(message.request, ClientRequest::Stop(_) | ClientRequest::Disconnect) {
+            let error = UnknownError::ShuttingDown.into();
+            self.effects.push(Effect::Reply(ServerMessage::error(message.id, &error)));
+        } else {
+            self.session.handle(now, message, &mut self.effects);
+        }
+    }
+
+    fn refuse(&mut self, bad: BadMessage) {
+        debug!(client = self.id.0, peer = self.peer, error = %bad.error, "bad message");
+        let error = if self.session.is_open() { bad.error } else { HandshakeError::Missing.into() };
+        self.effects.push(Effect::Reply(ServerMessage::error(bad.id, &error)));
+    }
+
+    async fn expire(&mut self) -> Result<(), End> {
+        self.session.expire(Instant::now().into_std(), &mut self.effects);
+        self.carry_out().await
+    }
+
+    async fn carry_out(&mut self) -> Result<(), End> {
+        let mut effects = std::mem::take(&mut self.effects);
+        let mut outcome = Ok(());
+        for effect in effects.drain(..) {
+            outcome = self.carry_out_one(effect).await;
+            if outcome.is_err() {
+                break;
+            }
+        }
+        effects.clear();
+        self.effects = effects;
+        outcome
+    }
+
+    async fn carry_out_one(&mut self, effect: Effect) -> Result<(), End> {
+        match effect {
+            Effect::Stop(id, cmd) => self.stop(id, &cmd),
+            Effect::Reply(message) => self.say(message),
+            Effect::Output(id, cmd) => self.output(id, &cmd),
+            Effect::Input(id, cmd) => self.input(id, cmd),
+            Effect::ListDevices(id) => {
+                let devices = self.surroundings.registry.list().descriptions();
+                self.say(ServerMessage { id, content: ServerContent::DeviceList(devices) })
+            }
+            Effect::Scan(wanted) => {
+                self.surroundings.scan_requests.set(self.id, wanted);
+                Ok(())
+            }
+            Effect::Opened { client_name } => {
+                info!(client = self.id.0, name = client_name, peer = self.peer, "client introduced itself");
+                Ok(())
+            }
+            Effect::Leave => {
+                self.leave().await;
+                Ok(())
+            }
+            Effect::Close(reason) => Err(End::Closed(reason)),
+        }
+    }
+
+    fn stop(&mut self, id: MessageId, cmd: &StopCmd) -> Result<(), End> {
+        let (devices, feature) = match cmd.scope {
+            StopScope::All => (self.surroundings.registry.all(), None),
+            StopScope::Device(device) => match self.device(device) {
+                Ok(device) => (vec![device], None),
+                Err(error) => return self.fail(id, &error.into()),
+            },
+            StopScope::Feature(device, feature) => match self.device(device) {
+                Ok(device) => (vec![device], Some(feature)),
+                Err(error) => return self.fail(id, &error.into()),
+            },
+        };
+        let mut written = Vec::new();
+        if cmd.outputs {
+            for device in &devices {
+                match device.stop(feature) {
+                    Ok(waiter) => written.push(waiter),
+                    Err(error) => return self.fail(id, &error.into()),
+                }
+            }
+        }
+        if cmd.inputs {
+            for device in &devices {
+                device.unsubscribe_all(self.id, feature);
+            }
+        }
+        if written.is_empty() || self.pending_stops.len() >= MAX_PENDING_STOPS {
+            return self.say(ServerMessage::ok(id));
+        }
+        let reply = async move {
+            wait_for_all(written).await;
+            ServerMessage::ok(id)
+        };
+        self.pending_stops.push(reply.boxed());
+        Ok(())
+    }
+
+    fn output(&mut self, id: MessageId, cmd: &OutputCmd) -> Result<(), End> {
+        let set = self.device(cmd.device).and_then(|device| Ok((device.set(cmd, self.id)?, device)));
+        match set {
+            Ok((changed, device)) => {
+                if changed && !self.touched.last().is_some_and(|last| last.is(&device)) {
+                    self.touched.push(device);
+                }
+                self.say(ServerMessage::ok(id))
+            }
+            Err(error) => self.fail(id, &error.into()),
+        }
+    }
+
+    fn input(&mut self, id: MessageId, cmd: InputCmd) -> Result<(), End> {
+        let device = match self.device(cmd.device) {
+            Ok(device) => device,
+            Err(error) => return self.fail(id, &error.into()),
+        };
+        let description = Arc::clone(device.description());
+        if self.pending_reads.len() >= MAX_PENDING_READS {
+            let name = description.name.clone();
+            let busy = DeviceError::Busy { device: description.index, name, limit: MAX_PENDING_READS };
+            return self.fail(id, &busy.into());
+        }
+        let fail = move |failure| ServerMessage::error(id, &request_error(&description, failure).into());
+        let reply = if cmd.action == InputAction::Read {
+            device.read(&cmd).map(|answer| {
+                async move {
+                    match answer.await.unwrap_or(Err(RequestFailure::Gone)) {
+                        Ok(value) => {
+                            ServerMessage { id, content: ServerContent::InputReading(read_reply(&cmd, value)) }
+                        }
+                        Err(failure) => fail(failure),
+                    }
+                }
+                .boxed()
+            })
+        } else {
+            device.subscribe(&cmd, self.id, &self.readings).map(|answer| {
+                async move {
+                    match answer.await.unwrap_or(Err(RequestFailure::Gone)) {
+                        Ok(()) => ServerMessage::ok(id),
+                        Err(failure) => fail(failure),
+                    }
+                }
+                .boxed()
+            })
+        };
+        match reply {
+            Ok(reply) => {
+                self.pending_reads.push(reply);
+                Ok(())
+            }
+            Err(error) => self.fail(id, &error.into()),
+        }
+    }
+
+    fn device(&self, index: DeviceIndex) -> Result<DeviceHandle, DeviceError> {
+        self.surroundings.registry.get(index).ok_or(DeviceError::NoSuchDevice { device: index })
+    }
+
+    /// Tells the client that the list of devices has changed. A device that was replaced under its index is shown
+    /// missing first.
+    fn list_changed(&mut self, now: DeviceList) -> Result<(), End> {
+        let before = std::mem::replace(&mut self.known, now.clone());
+        if !self.session.is_open() || before.is_same(&now) {
+            return Ok(());
+        }
+        if before.has_replacement(&now) {
+            self.say_list(&before.kept_in(&now))?;
+        }
+        self.say_list(&now)
+    }
+
+    fn say_list(&mut self, list: &DeviceList) -> Result<(), End> {
+        self.say(ServerMessage::event(ServerContent::DeviceList(list.descriptions())))
+    }
+
+    fn say_readings(&mut self) -> Result<(), End> {
+        while let Some(reading) = self.readings.pop() {
+            if self.session.is_open() {
+                self.say(ServerMessage::event(ServerContent::InputReading(reading)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, id: MessageId, error: &ButtplugError) -> Result<(), End> {
+        self.say(ServerMessage::error(id, error))
+    }
+
+    fn say(&mut self, message: ServerMessage) -> Result<(), End> {
+        let frame = match self.format {
+            FrameFormat::Typed => ServerFrame::Message(message),
+            FrameFormat::Json => {
+                let mut text = Vec::with_capacity(64);
+                json::write_server_message(&message, &mut text);
+                ServerFrame::Text(String::from_utf8(text).unwrap_or_default())
+            }
+        };
+        self.connection.send(frame).map_err(End::Lost)
+    }
+
+    fn wake_touched(&mut self) {
+        for device in self.touched.drain(..) {
+            device.wake();
+        }
+    }
+
+    /// Stops what this client set in motion and ends its subscriptions and its search. Waits, bounded, until the
+    /// zeros are written.
+    async fn leave(&mut self) {
+        self.wake_touched();
+        self.surroundings.scan_requests.set(self.id, false);
+        let devices = self.surroundings.registry.all();
+        let waiters = devices.iter().filter_map(|device| device.release(self.id)).collect();
+        wait_for_all(waiters).await;
+    }
+}
+
+/// Waits until every stop is written or its device gone, at most [`MAX_STOP_WAIT`].
+pub(crate) async fn wait_for_all(waiters: Vec<oneshot::Receiver<()>>) {
+    if !waiters.is_empty() {
+        let _ = tokio::time::timeout(MAX_STOP_WAIT, join_all(waiters)).await;
+    }
+}

@@ -1,0 +1,217 @@
+//! The server as applications hold it: built once, given connections, shut down in order.
+
+use crate::hardware::HardwareBus;
+use crate::registry::{Manager, ManagerParts, Registry, ScanRequests};
+use crate::run::{self, Surroundings, wait_for_all};
+use crate::session::{SessionId, SessionSettings};
+use buttplug_core::connector::{AcceptConnection, ServerConnection};
+use buttplug_core::message::DeviceDescription;
+use buttplug_protocols::catalogue::Catalogue;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tracing::debug;
+
+/// Clients that may be connected at a time, unless the builder says otherwise.
+pub const DEFAULT_MAX_CLIENTS: usize = 256;
+
+/// Where a server is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Takes clients and commands.
+    Serving,
+    /// Takes nothing new but stops; devices are being stopped.
+    Stopping,
+    /// Devices are stopped; connections are being closed.
+    Closing,
+}
+
+/// What a server is made of.
+#[derive(Clone)]
+pub struct ServerBuilder {
+    settings: SessionSettings,
+    max_clients: usize,
+    catalogue: Catalogue,
+    buses: Vec<Arc<dyn HardwareBus>>,
+}
+
+impl ServerBuilder {
+    /// The name that clients see. `Buttplug Server` if not set; may be empty.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.settings.server_name = name.into();
+        self
+    }
+
+    /// The longest time between a client's pings; when it is over the client's devices stop and its connection ends.
+    /// Zero, which is the default, means that no pings are needed: several published clients never send one.
+    #[must_use]
+    pub fn max_ping_time(mut self, time: Duration) -> Self {
+        self.settings.max_ping = time;
+        self
+    }
+
+    /// Clients that may be connected at a time, [`DEFAULT_MAX_CLIENTS`] if not set.
+    #[must_use]
+    pub fn max_clients(mut self, count: usize) -> Self {
+        self.max_clients = count;
+        self
+    }
+
+    /// What hardware is known. The built-in catalogue if not set.
+    #[must_use]
+    pub fn catalogue(mut self, catalogue: Catalogue) -> Self {
+        self.catalogue = catalogue;
+        self
+    }
+
+    /// Adds a bus on which hardware is found.
+    #[must_use]
+    pub fn bus(mut self, bus: Arc<dyn HardwareBus>) -> Self {
+        self.buses.push(bus);
+        self
+    }
+
+    /// Starts the server on the current tokio runtime. It serves whatever connections it is given, and what its buses
+    /// report, until it is [shut down](Server::shut_down).
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start(self) -> Server {
+        let Self { settings, max_clients, catalogue, buses } = self;
+        let registry = Arc::new(Registry::default());
+        let scan_requests = Arc::new(ScanRequests::default());
+        let (phase, _) = watch::channel(Phase::Serving);
+        let (manager_shutdown, manager_told) = watch::channel(false);
+        let manager = Manager::new(ManagerParts {
+            registry: Arc::clone(&registry),
+            scan_requests: Arc::clone(&scan_requests),
+            catalogue,
+            buses,
+        });
+        let manager = tokio::spawn(manager.run(manager_told));
+        let inner = Inner {
+            settings,
+            max_clients,
+            registry,
+            scan_requests,
+            phase,
+            next_session: AtomicU64::new(1),
+            sessions: Mutex::default(),
+            manager_shutdown,
+            manager: tokio::sync::Mutex::new(Some(manager)),
+        };
+        Server { inner: Arc::new(inner) }
+    }
+}
+
+struct Inner {
+    settings: SessionSettings,
+    max_clients: usize,
+    registry: Arc<Registry>,
+    scan_requests: Arc<ScanRequests>,
+    phase: watch::Sender<Phase>,
+    next_session: AtomicU64,
+    sessions: Mutex<JoinSet<()>>,
+    manager_shutdown: watch::Sender<bool>,
+    manager: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A running server. Clones are handles to the same one.
+///
+/// Connectors give it connections through [`AcceptConnection`]; each client is a session of its own, and all see the
+/// same devices.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// use buttplug_server::Server;
+///
+/// let server = Server::builder().name("Bedside").start();
+/// // … hand it to a connector …
+/// server.shut_down().await;
+/// # Ok::<(), std::io::Error>(())
+/// # })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Server {
+    inner: Arc<Inner>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("name", &self.inner.settings.server_name).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// A server with the built-in catalogue and no buses yet.
+    pub fn builder() -> ServerBuilder {
+        let server_name = String::from("Buttplug Server");
+        ServerBuilder {
+            settings: SessionSettings { server_name, max_ping: Duration::ZERO },
+            max_clients: DEFAULT_MAX_CLIENTS,
+            catalogue: Catalogue::builtin(),
+            buses: Vec::new(),
+        }
+    }
+
+    /// The connected devices, in the order of their indexes.
+    pub fn devices(&self) -> Vec<Arc<DeviceDescription>> {
+        self.inner.registry.list().descriptions()
+    }
+
+    /// Stops every device, whoever set it in motion. Returns when the zeros are written, after one second at the
+    /// latest; devices that were not reached by then go on being tried.
+    pub async fn stop_all_devices(&self) {
+        let devices = self.inner.registry.all();
+        wait_for_all(devices.iter().filter_map(|device| device.stop(None).ok()).collect()).await;
+    }
+
+    /// Ends the server in order: refuses new work, ends the search, stops the devices, closes the clients'
+    /// connections, closes the devices, and waits for every task. Further calls wait for the same end.
+    pub async fn shut_down(&self) {
+        let inner = &self.inner;
+        let mut manager = inner.manager.lock().await;
+        let Some(manager_task) = manager.take() else { return };
+        inner.phase.send_replace(Phase::Stopping);
+        inner.scan_requests.finish();
+        self.stop_all_devices().await;
+        inner.phase.send_replace(Phase::Closing);
+        let mut sessions = std::mem::take(&mut *self.sessions());
+        while sessions.join_next().await.is_some() {}
+        inner.manager_shutdown.send_replace(true);
+        if let Err(failed) = manager_task.await {
+            debug!(%failed, "the manager of the devices ended badly");
+        }
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.inner.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AcceptConnection for Server {
+    fn accept(&self, connection: Box<dyn ServerConnection>) -> Result<(), String> {
+        let inner = &self.inner;
+        let mut sessions = self.sessions();
+        while sessions.try_join_next().is_some() {}
+        if *inner.phase.borrow() != Phase::Serving {
+            return Err(String::from("the server is shutting down"));
+        }
+        if sessions.len() >= inner.max_clients {
+            return Err(format!("{} clients are connected, no more are taken", sessions.len()));
+        }
+        let surroundings = Surroundings {
+            registry: Arc::clone(&inner.registry),
+            scan_requests: Arc::clone(&inner.scan_requests),
+            phase: inner.phase.subscribe(),
+        };
+        let id = SessionId(inner.next_session.fetch_add(1, Ordering::Relaxed));
+        sessions.spawn(run::run(id, connection, inner.settings.clone(), surroundings));
+        Ok(())
+    }
+}
