@@ -95,7 +95,9 @@ pub enum HandshakeError {
     #[error("the handshake is already done on this connection")]
     Repeated,
     /// The client wants a newer protocol than the server speaks.
-    #[error("version {requested} of the protocol is not spoken here, the newest is {newest}; update the server")]
+    #[error(
+        "version {requested} of the protocol is not spoken here, the newest is {newest}; update the server"
+    )]
     TooNew {
         /// The major version the client asked for.
         requested: u32,
@@ -103,7 +105,9 @@ pub enum HandshakeError {
         newest: u32,
     },
     /// The client wants an older protocol than the server speaks.
-    #[error("version {requested} of the protocol is not spoken here, the oldest is {oldest}; update the client")]
+    #[error(
+        "version {requested} of the protocol is not spoken here, the oldest is {oldest}; update the client"
+    )]
     TooOld {
         /// The major version the client asked for.
         requested: u32,
@@ -111,7 +115,9 @@ pub enum HandshakeError {
         oldest: u32,
     },
     /// `MessageVersion` is 4 or more, which only exists as `ProtocolVersionMajor`.
-    #[error("MessageVersion {0} does not exist; from version 4 on, send ProtocolVersionMajor and ProtocolVersionMinor")]
+    #[error(
+        "MessageVersion {0} does not exist; from version 4 on, send ProtocolVersionMajor and ProtocolVersionMinor"
+    )]
     NoSuchMessageVersion(u32),
     /// The client has already said `Disconnect`.
     #[error("the client has disconnected; open a new connection")]
@@ -265,7 +271,9 @@ pub enum DeviceError {
         action: InputAction,
     },
     /// The value is outside the announced range.
-    #[error("{kind} {value} of device {device} ({name}), feature {feature}, is out of range, it takes {range}")]
+    #[error(
+        "{kind} {value} of device {device} ({name}), feature {feature}, is out of range, it takes {range}"
+    )]
     OutOfRange {
         /// The device.
         device: DeviceIndex,
@@ -376,7 +384,10 @@ mod tests {
         ];
         for error in all {
             let text = error.to_string();
-            assert!(text.starts_with(|c: char| c.is_lowercase() || c.is_numeric()) || text.contains("device 3"), "{text}");
+            assert!(
+                text.starts_with(|c: char| c.is_lowercase() || c.is_numeric()) || text.contains("device 3"),
+                "{text}"
+            );
             assert!(!text.ends_with('.'), "{text}");
             for dump in ["DeviceIndex", "FeatureIndex(", "Some(", "{"] {
                 assert!(!text.contains(dump), "{text}");

@@ -21,7 +21,9 @@ pub mod limits;
 pub mod message;
 pub mod output;
 
-pub use error::{ButtplugError, DeviceError, ErrorClass, HandshakeError, MessageError, PingError, UnknownError};
+pub use error::{
+    ButtplugError, DeviceError, ErrorClass, HandshakeError, MessageError, PingError, UnknownError,
+};
 pub use input::{InputAction, InputCommands, InputKind, RssiSpelling};
 pub use message::{DeviceIndex, FeatureIndex, MessageId};
 pub use output::{OutputCommand, OutputKind, StepRange};

@@ -232,7 +232,10 @@ mod tests {
     #[test]
     fn fractions_that_are_none_are_refused() {
         for fraction in [1.01, -1.01, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            assert!(matches!(StepRange::new(-5, 5).step(fraction), Err(FractionError::OutOfRange(_))), "{fraction}");
+            assert!(
+                matches!(StepRange::new(-5, 5).step(fraction), Err(FractionError::OutOfRange(_))),
+                "{fraction}"
+            );
         }
         assert!(matches!(StepRange::new(0, 5).step(-0.5), Err(FractionError::Negative { .. })));
     }

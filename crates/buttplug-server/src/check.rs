@@ -43,7 +43,10 @@ impl CheckedOutput {
 }
 
 /// The feature with this index.
-pub(crate) fn checked_feature(index: FeatureIndex, device: &DeviceDescription) -> Result<&Feature, DeviceError> {
+pub(crate) fn checked_feature(
+    index: FeatureIndex,
+    device: &DeviceDescription,
+) -> Result<&Feature, DeviceError> {
     device.feature(index).ok_or_else(|| DeviceError::NoSuchFeature {
         device: device.index,
         name: device.name.clone(),
@@ -99,7 +102,10 @@ mod tests {
             features: vec![
                 Feature {
                     index: FeatureIndex(0),
-                    outputs: vec![output(OutputKind::Vibrate, 0, 20, None), output(OutputKind::Rotate, -20, 20, None)],
+                    outputs: vec![
+                        output(OutputKind::Vibrate, 0, 20, None),
+                        output(OutputKind::Rotate, -20, 20, None),
+                    ],
                     inputs: vec![battery],
                     ..Feature::default()
                 },
@@ -119,10 +125,12 @@ mod tests {
 
     #[test]
     fn values_inside_the_range_pass_and_others_say_what_the_range_is() {
-        for (kind, value) in [(OutputKind::Vibrate, 0), (OutputKind::Vibrate, 20), (OutputKind::Rotate, -20)] {
+        for (kind, value) in [(OutputKind::Vibrate, 0), (OutputKind::Vibrate, 20), (OutputKind::Rotate, -20)]
+        {
             assert_eq!(check(0, OutputCommand::new(kind, value)), Ok(OutputCommand::new(kind, value)));
         }
-        for (kind, value) in [(OutputKind::Vibrate, 21), (OutputKind::Vibrate, -1), (OutputKind::Rotate, -21)] {
+        for (kind, value) in [(OutputKind::Vibrate, 21), (OutputKind::Vibrate, -1), (OutputKind::Rotate, -21)]
+        {
             let text = check(0, OutputCommand::new(kind, value)).expect_err("out of range");
             assert!(text.contains("it takes") && text.contains("Combo"), "{text}");
         }

@@ -6,14 +6,14 @@ use crate::device::{DeviceHandle, MAX_STOP_WAIT, RequestFailure, read_reply, req
 use crate::registry::{DeviceList, Registry, ScanRequests};
 use crate::server::Phase;
 use crate::session::{Effect, Session, SessionId, SessionSettings};
-use buttplug_core::connector::{CloseReason, ClientFrame, ConnectorError, FrameFormat, ServerConnection, ServerFrame};
+use buttplug_core::connector::{
+    ClientFrame, CloseReason, ConnectorError, FrameFormat, ServerConnection, ServerFrame,
+};
 use buttplug_core::message::json::{self, BadMessage};
 use buttplug_core::message::{
     ClientMessage, ClientRequest, InputCmd, OutputCmd, ServerContent, ServerMessage, StopCmd, StopScope,
 };
-use buttplug_core::{
-    ButtplugError, DeviceError, DeviceIndex, HandshakeError, InputAction, MessageId, UnknownError,
-};
+use buttplug_core::{ButtplugError, DeviceError, DeviceIndex, InputAction, MessageId, UnknownError};
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -157,7 +157,12 @@ impl Runner {
                 Wake::Due => self.expire().await,
                 Wake::Received(Ok(())) => self.received(&mut batch, &mut messages).await,
                 Wake::Received(Err(ConnectorError::Violation { reason })) => {
-                    warn!(client = self.id.0, peer = self.peer, reason, "the client broke the rules and is let go");
+                    warn!(
+                        client = self.id.0,
+                        peer = self.peer,
+                        reason,
+                        "the client broke the rules and is let go"
+                    );
                     Err(End::Closed(CloseReason::Violation))
                 }
                 Wake::Received(Err(error)) => Err(End::Lost(error)),
@@ -243,8 +248,7 @@ impl Runner {
 
     fn refuse(&mut self, bad: BadMessage) {
         debug!(client = self.id.0, peer = self.peer, error = %bad.error, "bad message");
-        let error = if self.session.is_open() { bad.error } else { HandshakeError::Missing.into() };
-        self.effects.push(Effect::Reply(ServerMessage::error(bad.id, &error)));
+        self.session.refuse(bad, &mut self.effects);
     }
 
     async fn expire(&mut self) -> Result<(), End> {
@@ -358,9 +362,10 @@ impl Runner {
             device.read(&cmd).map(|answer| {
                 async move {
                     match answer.await.unwrap_or(Err(RequestFailure::Gone)) {
-                        Ok(value) => {
-                            ServerMessage { id, content: ServerContent::InputReading(read_reply(&cmd, value)) }
-                        }
+                        Ok(value) => ServerMessage {
+                            id,
+                            content: ServerContent::InputReading(read_reply(&cmd, value)),
+                        },
                         Err(failure) => fail(failure),
                     }
                 }

@@ -1,12 +1,14 @@
 //! Decides what a client may do and when. Knows no socket, no device and no clock; `run.rs` does.
 
 use buttplug_core::connector::CloseReason;
+use buttplug_core::message::json::BadMessage;
 use buttplug_core::message::{
-    ClientMessage, ClientRequest, InputCmd, OutputCmd, RequestServerInfo, ServerContent, ServerInfo, ServerMessage,
-    StopCmd, VersionRequest,
+    ClientMessage, ClientRequest, InputCmd, OutputCmd, RequestServerInfo, ServerContent, ServerInfo,
+    ServerMessage, StopCmd, VersionRequest,
 };
 use buttplug_core::{
-    ButtplugError, HandshakeError, MessageId, PROTOCOL_VERSION_MAJOR, PROTOCOL_VERSION_MINOR, PingError,
+    ButtplugError, HandshakeError, MessageError, MessageId, PROTOCOL_VERSION_MAJOR, PROTOCOL_VERSION_MINOR,
+    PingError,
 };
 use std::time::{Duration, Instant};
 
@@ -121,6 +123,19 @@ impl Session {
         }
     }
 
+    /// Answers a message that can't be read. Before the handshake the handshake is what is missing, unless it is the
+    /// handshake itself that can't be read.
+    pub(crate) fn refuse(&self, bad: BadMessage, effects: &mut Vec<Effect>) {
+        let is_handshake = |error: &ButtplugError| matches!(error, ButtplugError::Message(MessageError::BadField { name, .. }) if name == "RequestServerInfo");
+        let error = match &self.state {
+            State::Open { .. } => bad.error,
+            State::ExpectHandshake { .. } if is_handshake(&bad.error) => bad.error,
+            State::ExpectHandshake { .. } => HandshakeError::Missing.into(),
+            State::Closed(error) => error.clone(),
+        };
+        effects.push(Effect::Reply(ServerMessage::error(bad.id, &error)));
+    }
+
     /// When something is due: see [`expire`](Self::expire).
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.state {
@@ -188,7 +203,9 @@ impl Session {
             VersionRequest::Protocol { major, .. } if major > newest => {
                 HandshakeError::TooNew { requested: major, newest }
             }
-            VersionRequest::Message(version) if version >= newest => HandshakeError::NoSuchMessageVersion(version),
+            VersionRequest::Message(version) if version >= newest => {
+                HandshakeError::NoSuchMessageVersion(version)
+            }
             VersionRequest::Protocol { major: requested, .. } | VersionRequest::Message(requested) => {
                 HandshakeError::TooOld { requested, oldest: newest }
             }
@@ -252,7 +269,9 @@ mod tests {
             Effect::Reply(ServerMessage { id, content }) => match content {
                 ServerContent::Ok => format!("ok {id}"),
                 ServerContent::Error(error) => format!("error {id} code {}", error.class.code()),
-                ServerContent::ServerInfo(info) => format!("info {id} v{}.{} ping {}", info.major, info.minor, info.max_ping_ms),
+                ServerContent::ServerInfo(info) => {
+                    format!("info {id} v{}.{} ping {}", info.major, info.minor, info.max_ping_ms)
+                }
                 ServerContent::ScanningFinished => format!("scan finished {id}"),
                 other => format!("{other:?}"),
             },
@@ -260,7 +279,9 @@ mod tests {
             Effect::ListDevices(id) => format!("list {id}"),
             Effect::Output(id, _) => format!("output {id}"),
             Effect::Input(id, _) => format!("input {id}"),
-            Effect::Stop(id, cmd) => format!("stop {id}{}", if cmd.scope == StopScope::All { " all" } else { "" }),
+            Effect::Stop(id, cmd) => {
+                format!("stop {id}{}", if cmd.scope == StopScope::All { " all" } else { "" })
+            }
             Effect::Scan(on) => format!("scan {on}"),
             Effect::Leave => String::from("leave"),
             Effect::Close(reason) => format!("close {reason:?}"),
@@ -268,8 +289,7 @@ mod tests {
         effects.into_iter().map(outline).collect::<Vec<_>>().join(", ")
     }
 
-    const HANDSHAKE: &str =
-        r#"[{"RequestServerInfo":{"Id":1,"ClientName":"T","ProtocolVersionMajor":4,"ProtocolVersionMinor":0}}]"#;
+    const HANDSHAKE: &str = r#"[{"RequestServerInfo":{"Id":1,"ClientName":"T","ProtocolVersionMajor":4,"ProtocolVersionMinor":0}}]"#;
 
     fn request(version: &str) -> String {
         format!(r#"[{{"RequestServerInfo":{{"Id":1,"ClientName":"T"{version}}}}}]"#)

@@ -8,8 +8,8 @@ pub use client::{
     ClientMessage, ClientRequest, InputCmd, OutputCmd, RequestServerInfo, StopCmd, StopScope, VersionRequest,
 };
 pub use server::{
-    DeviceDescription, Feature, InputDescription, InputReading, OutputDescription, ServerContent, ServerError,
-    ServerInfo, ServerMessage,
+    DeviceDescription, Feature, InputDescription, InputReading, OutputDescription, ServerContent,
+    ServerError, ServerInfo, ServerMessage,
 };
 
 use std::fmt;

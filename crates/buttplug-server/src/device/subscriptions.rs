@@ -96,7 +96,12 @@ impl Subscriptions {
 
     fn entry(&mut self, input: Input) -> &mut Entry {
         let at = self.entries.iter().position(|entry| entry.input == input).unwrap_or_else(|| {
-            self.entries.push(Entry { input, subscribers: Vec::new(), notifying: false, waiters: Vec::new() });
+            self.entries.push(Entry {
+                input,
+                subscribers: Vec::new(),
+                notifying: false,
+                waiters: Vec::new(),
+            });
             self.entries.len() - 1
         });
         &mut self.entries[at]

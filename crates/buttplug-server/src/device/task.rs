@@ -61,7 +61,10 @@ pub(crate) async fn run(parts: DeviceParts) {
         Ok(Ended::Closed) => debug!(device = index.0, name, "device closed"),
         Ok(Ended::Gone(reason)) => info!(device = index.0, name, reason, "device gone"),
         Err(_) => {
-            error!(device = index.0, name, "the device's protocol panicked; stopping the device and letting it go");
+            error!(
+                device = index.0,
+                name, "the device's protocol panicked; stopping the device and letting it go"
+            );
             write_zeros(&handle, &protocol, &*hardware).await;
         }
     }

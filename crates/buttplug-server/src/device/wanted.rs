@@ -27,9 +27,8 @@ impl Wanted {
     pub(crate) fn set(&mut self, feature: FeatureIndex, command: OutputCommand, owner: SessionId) -> bool {
         let Some(at) = self.position(feature, command.kind()) else { return false };
         let slot = &mut self.outputs.slots_mut()[at];
-        let repeated = self.latest[at]
-            && slot.value == command.value()
-            && slot.duration_ms == command.duration_ms();
+        let repeated =
+            self.latest[at] && slot.value == command.value() && slot.duration_ms == command.duration_ms();
         slot.value = command.value();
         slot.duration_ms = command.duration_ms();
         slot.changed |= !repeated;

@@ -48,7 +48,8 @@ pub(crate) async fn connect(
     let mut open = bus.open(&sighting, &wirings).await.map_err(AttemptError::Open)?;
     let hardware = Arc::clone(&open.hardware);
     let talk = async {
-        let candidate = candidates.get(open.wiring).ok_or(AttemptError::Open(HardwareError::NoProtocolFits))?;
+        let candidate =
+            candidates.get(open.wiring).ok_or(AttemptError::Open(HardwareError::NoProtocolFits))?;
         let parts = introduce(candidate, &sighting, &mut open).await?;
         Ok((candidate.protocol().to_owned(), parts))
     };
@@ -88,8 +89,13 @@ async fn introduce(
     })?;
     // The hasher's keys are random bits of the operating system's.
     let seed = RandomState::new().build_hasher().finish();
-    let setup =
-        Setup { identifier: identifier.as_deref(), model: &model, sighting, endpoints: &open.endpoints, seed };
+    let setup = Setup {
+        identifier: identifier.as_deref(),
+        model: &model,
+        sighting,
+        endpoints: &open.endpoints,
+        seed,
+    };
     let mut protocol = candidate.build(setup).map_err(set_up)?;
     hold(&*open.hardware, &mut open.events, |heard| protocol.converse(Topic::Connect, heard))
         .await

@@ -58,7 +58,8 @@ impl Indexes {
 
     fn forget_one(&mut self, is_connected: impl Fn(DeviceIndex) -> bool) {
         let away = self.known.iter().filter(|(_, known)| !is_connected(known.index));
-        let Some(identity) = away.min_by_key(|(_, known)| known.last_seen).map(|(identity, _)| identity.clone())
+        let Some(identity) =
+            away.min_by_key(|(_, known)| known.last_seen).map(|(identity, _)| identity.clone())
         else {
             return;
         };

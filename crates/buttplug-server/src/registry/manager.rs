@@ -146,7 +146,12 @@ impl Manager {
             return;
         }
         if self.registry.by_index.len() + self.connecting.len() >= MAX_DEVICES {
-            warn!(name, address = sighting.address, limit = MAX_DEVICES, "too many devices, this one is refused");
+            warn!(
+                name,
+                address = sighting.address,
+                limit = MAX_DEVICES,
+                "too many devices, this one is refused"
+            );
             refuse(&*owner, &sighting, "too many devices are connected").await;
             return;
         }
@@ -304,9 +309,7 @@ async fn told(shutdown: &mut watch::Receiver<bool>) {
 
 /// Tells a bus to search or not. False: it does not search.
 async fn set_scanning(bus: &dyn HardwareBus, wanted: bool) -> bool {
-    let call = async {
-        if wanted { bus.start_scanning().await } else { bus.stop_scanning().await }
-    };
+    let call = async { if wanted { bus.start_scanning().await } else { bus.stop_scanning().await } };
     let problem = match tokio::time::timeout(MAX_SCAN_CALL, call).await {
         Ok(Ok(())) => return wanted,
         Ok(Err(error)) => error.to_string(),

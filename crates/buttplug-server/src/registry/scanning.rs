@@ -30,7 +30,8 @@ impl ScanRequests {
             clients.remove(&client);
         }
         let wanted = !clients.is_empty();
-        self.wanted.send_if_modified(|current| std::mem::replace(current, wanted) != wanted);
+        // A new wish counts even when a search is going on: a bus that has finished by itself begins again.
+        self.wanted.send_if_modified(|current| std::mem::replace(current, wanted) != wanted || wants);
     }
 
     /// Every bus has finished by itself: nobody is searching any more, and everybody hears of it.
@@ -66,6 +67,16 @@ mod tests {
             seen.push(*wanted.borrow());
         }
         assert_eq!(seen, [true, true, true, true, false]);
+    }
+
+    #[test]
+    fn a_wish_during_a_search_is_heard_again() {
+        let requests = ScanRequests::default();
+        let mut wanted = requests.watch();
+        requests.set(SessionId(1), true);
+        wanted.mark_unchanged();
+        requests.set(SessionId(1), true);
+        assert!(wanted.has_changed().expect("the sender is alive"));
     }
 
     #[test]

@@ -21,7 +21,8 @@ pub(super) enum CommandWire<'a> {
 
 impl CommandWire<'_> {
     pub(super) fn meaning(&self) -> Result<OutputCommand, ButtplugError> {
-        let bad = |reason: &str| MessageError::BadField { name: String::from("OutputCmd"), reason: reason.into() };
+        let bad =
+            |reason: &str| MessageError::BadField { name: String::from("OutputCmd"), reason: reason.into() };
         match self {
             Self::Known(OutputKind::HwPositionWithDuration, payload) => {
                 let value = payload.value.0;
@@ -33,7 +34,8 @@ impl CommandWire<'_> {
             }
             Self::Known(kind, payload) => Ok(OutputCommand::new(*kind, payload.value.0)),
             Self::RotateWithDirection(payload) => {
-                let clockwise = payload.clockwise.ok_or_else(|| bad("a rotation with direction needs Clockwise"))?;
+                let clockwise =
+                    payload.clockwise.ok_or_else(|| bad("a rotation with direction needs Clockwise"))?;
                 let speed = payload.value.0.saturating_abs();
                 Ok(OutputCommand::new(OutputKind::Rotate, if clockwise { speed } else { -speed }))
             }

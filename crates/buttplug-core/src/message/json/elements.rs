@@ -51,9 +51,11 @@ impl<'a> Element<'a> {
     /// # Errors
     /// A field is missing or of the wrong type.
     pub fn fields_seed<S: DeserializeSeed<'a>>(&self, seed: S) -> Result<S::Value, BadMessage> {
-        seed.deserialize(&mut serde_json::Deserializer::from_str(self.payload.get())).map_err(|error| BadMessage {
-            id: self.id,
-            error: MessageError::BadField { name: quoted(&self.name), reason: describe(&error) }.into(),
+        seed.deserialize(&mut serde_json::Deserializer::from_str(self.payload.get())).map_err(|error| {
+            BadMessage {
+                id: self.id,
+                error: MessageError::BadField { name: quoted(&self.name), reason: describe(&error) }.into(),
+            }
         })
     }
 

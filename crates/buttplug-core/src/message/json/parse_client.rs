@@ -8,8 +8,8 @@ use crate::error::{ButtplugError, DeviceError, MessageError};
 use crate::input::{InputAction, InputKind};
 use crate::limits::{MAX_MESSAGES_PER_FRAME, quoted};
 use crate::message::{
-    ClientMessage, ClientRequest, DeviceIndex, FeatureIndex, InputCmd, MessageId, OutputCmd, RequestServerInfo,
-    StopCmd, StopScope, VersionRequest,
+    ClientMessage, ClientRequest, DeviceIndex, FeatureIndex, InputCmd, MessageId, OutputCmd,
+    RequestServerInfo, StopCmd, StopScope, VersionRequest,
 };
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -88,7 +88,10 @@ impl Kind {
     }
 
     /// Reads the fields. The outer error is of the JSON, the inner one of the meaning.
-    fn read<'de, D: Deserializer<'de>>(self, fields: D) -> Result<Result<ClientMessage, BadMessage>, D::Error> {
+    fn read<'de, D: Deserializer<'de>>(
+        self,
+        fields: D,
+    ) -> Result<Result<ClientMessage, BadMessage>, D::Error> {
         let (id, request) = match self {
             Self::OutputCmd => {
                 let wire = OutputCmdWire::deserialize(fields)?;
@@ -115,7 +118,9 @@ impl Kind {
             Self::Ping => (IdWire::deserialize(fields)?.id, Ok(ClientRequest::Ping)),
             Self::StartScanning => (IdWire::deserialize(fields)?.id, Ok(ClientRequest::StartScanning)),
             Self::StopScanning => (IdWire::deserialize(fields)?.id, Ok(ClientRequest::StopScanning)),
-            Self::RequestDeviceList => (IdWire::deserialize(fields)?.id, Ok(ClientRequest::RequestDeviceList)),
+            Self::RequestDeviceList => {
+                (IdWire::deserialize(fields)?.id, Ok(ClientRequest::RequestDeviceList))
+            }
             Self::StopAllDevices => (IdWire::deserialize(fields)?.id, Ok(ClientRequest::Stop(StopCmd::ALL))),
         };
         if id.0 == 0 {
@@ -185,7 +190,8 @@ impl<'de> Visitor<'de> for MessageSeed {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let name: Option<Name<'_>> = map.next_key()?;
-        let kind = name.and_then(|name| Kind::from_name(&name.0)).ok_or_else(|| A::Error::custom("unknown name"))?;
+        let kind =
+            name.and_then(|name| Kind::from_name(&name.0)).ok_or_else(|| A::Error::custom("unknown name"))?;
         let message = map.next_value_seed(kind)?;
         if map.next_key::<IgnoredAny>()?.is_some() {
             return Err(A::Error::custom("more than one key"));
@@ -213,9 +219,10 @@ struct RequestServerInfoWire {
 impl RequestServerInfoWire {
     fn meaning(self) -> RequestServerInfo {
         let version = match (self.protocol_version_major, self.message_version) {
-            (Some(Whole(major)), _) => {
-                VersionRequest::Protocol { major, minor: self.protocol_version_minor.map_or(0, |minor| minor.0) }
-            }
+            (Some(Whole(major)), _) => VersionRequest::Protocol {
+                major,
+                minor: self.protocol_version_minor.map_or(0, |minor| minor.0),
+            },
             (None, Some(Whole(version))) => VersionRequest::Message(version),
             (None, None) => VersionRequest::None,
         };

@@ -77,7 +77,9 @@ impl<'de> Deserialize<'de> for MessageWire {
                     "Error" => map.next_value::<ErrorWire>()?.meaning(),
                     "ServerInfo" => map.next_value::<ServerInfoWire>()?.meaning(),
                     "DeviceList" => map.next_value::<DeviceListWire>()?.meaning(),
-                    "InputReading" => map.next_value::<ReadingWire<'_>>()?.meaning().map_err(de::Error::custom)?,
+                    "InputReading" => {
+                        map.next_value::<ReadingWire<'_>>()?.meaning().map_err(de::Error::custom)?
+                    }
                     unknown => {
                         let name = quoted(unknown);
                         map.next_value::<IgnoredAny>()?;
@@ -196,7 +198,8 @@ enum InputWire {
 
 impl DeviceListWire {
     fn meaning(self) -> (Whole<u32>, ServerContent) {
-        let devices = self.devices.into_iter().map(|(index, device)| Arc::new(device.meaning(index))).collect();
+        let devices =
+            self.devices.into_iter().map(|(index, device)| Arc::new(device.meaning(index))).collect();
         (self.id, ServerContent::DeviceList(devices))
     }
 }
@@ -208,7 +211,11 @@ impl DeviceWire {
             name: self.device_name,
             display_name: self.device_display_name,
             message_gap_ms: self.device_message_timing_gap.map_or(0, |gap| gap.0),
-            features: self.device_features.into_iter().map(|(index, feature)| feature.meaning(index)).collect(),
+            features: self
+                .device_features
+                .into_iter()
+                .map(|(index, feature)| feature.meaning(index))
+                .collect(),
         }
     }
 }
@@ -222,11 +229,9 @@ impl FeatureWire {
         };
         for (name, output) in self.output.unwrap_or_default() {
             match (OutputKind::from_name(&name), output) {
-                (Some(kind), OutputWire::Ranges { value, duration }) => feature.outputs.push(OutputDescription {
-                    kind,
-                    range: range(value),
-                    duration_ms: duration.map(range),
-                }),
+                (Some(kind), OutputWire::Ranges { value, duration }) => feature
+                    .outputs
+                    .push(OutputDescription { kind, range: range(value), duration_ms: duration.map(range) }),
                 _ => feature.unknown.push(name),
             }
         }

@@ -50,7 +50,8 @@ fn good_messages_are_written_as_they_are_read() {
 #[test]
 fn every_output_kind_has_its_own_command() {
     for kind in crate::OutputKind::ALL {
-        let payload = if kind.name().starts_with("Hw") { r#"{"Value":1,"Duration":2}"# } else { r#"{"Value":1}"# };
+        let payload =
+            if kind.name().starts_with("Hw") { r#"{"Value":1,"Duration":2}"# } else { r#"{"Value":1}"# };
         let frame = format!(
             r#"[{{"OutputCmd":{{"Id":3,"DeviceIndex":0,"FeatureIndex":0,"Command":{{"{kind}":{payload}}}}}}}]"#
         );
@@ -97,7 +98,8 @@ fn a_bad_message_is_answered_with_its_id_and_the_right_class() {
     let output = |command: &str| {
         format!(r#"[{{"OutputCmd":{{"Id":7,"DeviceIndex":0,"FeatureIndex":0,"Command":{command}}}}}]"#)
     };
-    let input = |rest: &str| format!(r#"[{{"InputCmd":{{"Id":7,"DeviceIndex":0,"FeatureIndex":0,{rest}}}}}]"#);
+    let input =
+        |rest: &str| format!(r#"[{{"InputCmd":{{"Id":7,"DeviceIndex":0,"FeatureIndex":0,{rest}}}}}]"#);
     let cases = [
         (String::from(r#"[{"Nonsense":{"Id":7}}]"#), 3),
         (String::from(r#"[{"Ok":{"Id":7}}]"#), 3),
@@ -105,7 +107,12 @@ fn a_bad_message_is_answered_with_its_id_and_the_right_class() {
         (String::from(r#"[{"RequestServerInfo":{"Id":7}}]"#), 3),
         (String::from(r#"[{"RequestServerInfo":{"Id":7,"ClientName":null}}]"#), 3),
         (String::from(r#"[{"OutputCmd":{"Id":7,"FeatureIndex":0,"Command":{"Vibrate":{"Value":1}}}}]"#), 3),
-        (String::from(r#"[{"OutputCmd":{"Id":7,"DeviceIndex":-1,"FeatureIndex":0,"Command":{"Vibrate":{"Value":1}}}}]"#), 3),
+        (
+            String::from(
+                r#"[{"OutputCmd":{"Id":7,"DeviceIndex":-1,"FeatureIndex":0,"Command":{"Vibrate":{"Value":1}}}}]"#,
+            ),
+            3,
+        ),
         (String::from(r#"[{"StopCmd":{"Id":7,"FeatureIndex":0}}]"#), 3),
         (String::from(r#"[{"StopCmd":{"Id":7,"Inputs":"yes"}}]"#), 3),
         (output("{}"), 3),
@@ -134,7 +141,8 @@ fn a_bad_message_is_answered_with_its_id_and_the_right_class() {
 #[test]
 fn what_published_clients_send_is_understood() {
     let value = |command: &str| {
-        let frame = format!(r#"[{{"OutputCmd":{{"Id":7,"DeviceIndex":0,"FeatureIndex":0,"Command":{command}}}}}]"#);
+        let frame =
+            format!(r#"[{{"OutputCmd":{{"Id":7,"DeviceIndex":0,"FeatureIndex":0,"Command":{command}}}}}]"#);
         match parse(&frame).remove(0).expect(&frame).request {
             crate::message::ClientRequest::Output(cmd) => cmd.command,
             other => panic!("{other:?}"),
@@ -237,7 +245,9 @@ fn unknown_parts_of_a_device_list_are_skipped_and_the_device_stays() {
         r#""Input":{"Smell":{"Value":[[0,1]],"Command":["Read"]},"RSSI":{"Value":[-128,0],"Command":["Read","Sniff"]}}}}}}}}]"#
     ));
     assert_eq!(skipped, 0);
-    let crate::message::ServerContent::DeviceList(devices) = &messages[0].content else { panic!("{messages:?}") };
+    let crate::message::ServerContent::DeviceList(devices) = &messages[0].content else {
+        panic!("{messages:?}")
+    };
     let feature = &devices[0].features[0];
     assert_eq!(feature.outputs.len(), 1);
     assert_eq!(feature.inputs[0].spelling, crate::RssiSpelling::Upper);
@@ -247,7 +257,8 @@ fn unknown_parts_of_a_device_list_are_skipped_and_the_device_stays() {
 
 #[test]
 fn one_unreadable_server_message_does_not_cost_the_others() {
-    let (messages, skipped) = parse_server(r#"[{"Ok":{"Id":1}},{"Wonder":{"Id":0}},{"Ok":{}},{"Ok":{"Id":2}}]"#);
+    let (messages, skipped) =
+        parse_server(r#"[{"Ok":{"Id":1}},{"Wonder":{"Id":0}},{"Ok":{}},{"Ok":{"Id":2}}]"#);
     assert_eq!((messages.len(), skipped), (2, 2));
     assert!(parse_server_frame(b"not json", &mut Vec::new()).is_err());
     assert!(parse_server_frame(b"{}", &mut Vec::new()).is_err());
@@ -261,6 +272,8 @@ fn foreign_error_codes_and_old_servers_are_read() {
     ));
     let crate::message::ServerContent::Error(error) = &messages[0].content else { panic!("{messages:?}") };
     assert_eq!(error.class, ErrorClass::Unknown);
-    let crate::message::ServerContent::ServerInfo(info) = &messages[1].content else { panic!("{messages:?}") };
+    let crate::message::ServerContent::ServerInfo(info) = &messages[1].content else {
+        panic!("{messages:?}")
+    };
     assert_eq!((info.major, info.name.as_str()), (3, ""));
 }

@@ -1,0 +1,285 @@
+//! Stop is sacred: it overtakes everything, always writes, reaches all devices at once, and happens on every way to end.
+
+mod rig;
+
+use buttplug_core::connector::CloseReason;
+use buttplug_hardware_simulated::Archetype::{Rotator, Stroker, TwoMotorVibrator};
+use rig::{Rig, error_code, output, settle, sleep_ms, within};
+use std::time::Duration;
+use tokio::time::Instant;
+
+const STOP: &str = r#"[{"StopCmd":{"Id":40}}]"#;
+const OK: &str = r#"[{"Ok":{"Id":40}}]"#;
+
+#[tokio::test(start_paused = true)]
+async fn stop_overtakes_a_waiting_gap() {
+    let rig = Rig::with(&[TwoMotorVibrator], Duration::from_millis(100), |builder| builder).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 20).await;
+    sleep_ms(10).await;
+    client.sets(0, 0, "Vibrate", 50).await;
+    sleep_ms(10).await;
+    assert_eq!(client.asks(STOP).await, OK);
+    sleep_ms(1000).await;
+    assert_eq!(rig.told(0), ["0 ms: 0 Vibrate 20", "20 ms: 0 Vibrate 0", "20 ms: 1 Vibrate 0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_writes_zeros_to_a_device_at_rest_again_and_again() {
+    let rig = Rig::new(&[TwoMotorVibrator]).await;
+    let mut client = rig.client().await;
+    for round in 1..=3 {
+        assert_eq!(client.asks(STOP).await, OK);
+        assert_eq!(rig.devices[0].write_count(), 2 * round);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_answers_when_the_zeros_are_written() {
+    let rig = Rig::new(&[TwoMotorVibrator]).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 9).await;
+    settle().await;
+    rig.devices[0].slow_writes(Duration::from_millis(200));
+    let asked = Instant::now();
+    assert_eq!(client.asks(STOP).await, OK);
+    assert_eq!(asked.elapsed(), Duration::from_millis(400), "two zeros of 200 ms");
+    assert!(rig.devices[0].is_at_rest());
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_answers_after_a_second_although_a_device_hangs_and_the_others_are_at_rest_at_once() {
+    let rig = Rig::new(&[TwoMotorVibrator, Rotator]).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 9).await;
+    client.sets(1, 0, "Rotate", -9).await;
+    settle().await;
+    rig.devices[0].slow_writes(Duration::from_millis(4000));
+    let asked = Instant::now();
+    client.says(STOP);
+    within(rig.devices[1].wait_for(|device| device.is_at_rest())).await;
+    assert_eq!(asked.elapsed(), Duration::ZERO);
+    assert_eq!(client.hears().await, OK);
+    assert_eq!(asked.elapsed(), Duration::from_secs(1));
+    assert!(!rig.devices[0].is_at_rest());
+    within(rig.devices[0].wait_for(|device| device.is_at_rest())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_goes_on_while_a_stop_waits() {
+    let rig = Rig::new(&[TwoMotorVibrator, Rotator]).await;
+    let mut client = rig.client().await;
+    rig.devices[0].slow_writes(Duration::from_millis(4000));
+    client.says(STOP);
+    assert_eq!(client.asks(r#"[{"Ping":{"Id":5}}]"#).await, r#"[{"Ok":{"Id":5}}]"#);
+    client.sets(1, 0, "Rotate", 3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_stop_is_tried_until_it_is_written_and_answers_then() {
+    let rig = Rig::new(&[TwoMotorVibrator]).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 9).await;
+    settle().await;
+    rig.devices[0].fail_writes(true);
+    client.says(STOP);
+    sleep_ms(120).await;
+    assert!(client.heard().await.is_empty(), "answered before it was written");
+    rig.devices[0].fail_writes(false);
+    assert_eq!(client.hears().await, OK);
+    assert!(rig.devices[0].is_at_rest());
+}
+
+#[tokio::test(start_paused = true)]
+async fn positions_stay_where_they_are() {
+    let rig = Rig::new(&[Stroker]).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Position", 50).await;
+    settle().await;
+    let before = rig.devices[0].write_count();
+    assert_eq!(client.asks(STOP).await, OK);
+    sleep_ms(1000).await;
+    assert_eq!(rig.devices[0].write_count(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_reaches_exactly_its_scope() {
+    let rig = Rig::new(&[TwoMotorVibrator, Rotator]).await;
+    let mut client = rig.client().await;
+    for feature in [0, 1] {
+        client.sets(0, feature, "Vibrate", 9).await;
+    }
+    client.sets(1, 0, "Rotate", 9).await;
+    settle().await;
+    let value = |device: usize, feature| {
+        let all = rig.devices[device].all_last();
+        all.into_iter().find(|(index, ..)| index.0 == feature).map(|(.., told)| told.value)
+    };
+    client.asks(r#"[{"StopCmd":{"Id":1,"DeviceIndex":0,"FeatureIndex":1}}]"#).await;
+    assert_eq!([value(0, 0), value(0, 1), value(1, 0)], [Some(9), Some(0), Some(9)]);
+    client.asks(r#"[{"StopCmd":{"Id":2,"DeviceIndex":0}}]"#).await;
+    assert_eq!([value(0, 0), value(0, 1), value(1, 0)], [Some(0), Some(0), Some(9)]);
+    client.asks(r#"[{"StopCmd":{"Id":3,"DeviceIndex":1,"Outputs":false}}]"#).await;
+    assert_eq!(value(1, 0), Some(9));
+    client.asks(r#"[{"StopAllDevices":{"Id":4}}]"#).await;
+    assert_eq!(value(1, 0), Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_of_what_is_not_there_is_an_error() {
+    let rig = Rig::new(&[TwoMotorVibrator]).await;
+    let mut client = rig.client().await;
+    for scope in [r#","DeviceIndex":9"#, r#","DeviceIndex":0,"FeatureIndex":9"#] {
+        let reply = client.asks(format!(r#"[{{"StopCmd":{{"Id":7{scope}}}}}]"#)).await;
+        assert_eq!(error_code(&reply, 7), Some(4), "{reply}");
+    }
+    let reply = client.asks(r#"[{"StopCmd":{"Id":7,"FeatureIndex":0}}]"#).await;
+    assert_eq!(error_code(&reply, 7), Some(3), "{reply}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_commands_then_stop_leaves_nothing_to_play_out() {
+    let rig = Rig::with(&[TwoMotorVibrator], Duration::from_millis(75), |builder| builder).await;
+    let mut client = rig.client().await;
+    for value in 0..5000_u32 {
+        client.says(output(value + 1, 0, 0, &format!(r#"{{"Vibrate":{{"Value":{}}}}}"#, 1 + value % 20)));
+    }
+    client.says(STOP);
+    while client.hears().await != OK {}
+    let stopped = rig.devices[0].write_count();
+    sleep_ms(5000).await;
+    assert!(rig.devices[0].is_at_rest());
+    assert_eq!(rig.devices[0].write_count(), stopped, "a write after the stop");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_stops_is_bounded_and_all_are_answered() {
+    let rig = Rig::new(&[TwoMotorVibrator]).await;
+    let mut client = rig.client().await;
+    rig.devices[0].slow_writes(Duration::from_secs(3));
+    for _ in 0..5000 {
+        client.says(STOP);
+    }
+    for _ in 0..5000 {
+        assert_eq!(client.hears().await, OK);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_loss_of_a_client_stops_what_it_set_in_motion_and_nothing_else() {
+    let rig = Rig::new(&[TwoMotorVibrator]).await;
+    let (mut alice, mut bob) = (rig.client().await, rig.client().await);
+    alice.sets(0, 0, "Vibrate", 9).await;
+    bob.sets(0, 1, "Vibrate", 5).await;
+    settle().await;
+    alice.vanishes();
+    settle().await;
+    let values: Vec<_> = rig.devices[0].all_last().iter().map(|(.., told)| told.value).collect();
+    assert_eq!(values, [0, 5]);
+    drop(bob);
+    settle().await;
+    assert!(rig.devices[0].is_at_rest());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_writer_of_an_output_answers_for_it() {
+    let rig = Rig::new(&[TwoMotorVibrator]).await;
+    let (mut alice, mut bob) = (rig.client().await, rig.client().await);
+    alice.sets(0, 0, "Vibrate", 9).await;
+    bob.sets(0, 0, "Vibrate", 5).await;
+    drop(alice);
+    settle().await;
+    assert!(!rig.devices[0].is_at_rest());
+    drop(bob);
+    settle().await;
+    assert!(rig.devices[0].is_at_rest());
+}
+
+#[tokio::test(start_paused = true)]
+async fn disconnect_stops_then_answers_then_closes() {
+    let rig = Rig::new(&[TwoMotorVibrator]).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 10).await;
+    assert_eq!(client.asks(r#"[{"Disconnect":{"Id":8}}]"#).await, r#"[{"Ok":{"Id":8}}]"#);
+    assert!(rig.devices[0].is_at_rest());
+    assert_eq!(client.hears_the_end().await, CloseReason::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_timeout_stops_then_tells_then_closes() {
+    let ping = |builder: buttplug_server::ServerBuilder| builder.max_ping_time(Duration::from_millis(500));
+    let rig = Rig::with(&[TwoMotorVibrator], Duration::ZERO, ping).await;
+    let mut client = rig.client().await;
+    let opened = Instant::now();
+    client.sets(0, 0, "Vibrate", 10).await;
+    let error = client.hears().await;
+    assert_eq!(opened.elapsed(), Duration::from_millis(500));
+    assert_eq!(error_code(&error, 0), Some(2), "{error}");
+    assert!(rig.devices[0].is_at_rest());
+    assert_eq!(client.hears_the_end().await, CloseReason::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_keep_a_session_and_other_messages_do_not() {
+    let ping = |builder: buttplug_server::ServerBuilder| builder.max_ping_time(Duration::from_millis(500));
+    let rig = Rig::with(&[TwoMotorVibrator], Duration::ZERO, ping).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 10).await;
+    for _ in 0..12 {
+        sleep_ms(250).await;
+        assert_eq!(client.asks(r#"[{"Ping":{"Id":5}}]"#).await, r#"[{"Ok":{"Id":5}}]"#);
+    }
+    assert!(!rig.devices[0].is_at_rest());
+    for _ in 0..4 {
+        sleep_ms(120).await;
+        client.asks(r#"[{"RequestDeviceList":{"Id":6}}]"#).await;
+    }
+    assert_eq!(error_code(&client.hears().await, 0), Some(2));
+    assert!(rig.devices[0].is_at_rest());
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_stops_closes_and_ends_in_order() {
+    let rig = Rig::new(&[TwoMotorVibrator, Rotator]).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 10).await;
+    client.sets(1, 0, "Rotate", -10).await;
+    settle().await;
+    within(rig.server.shut_down()).await;
+    for device in &rig.devices {
+        assert!(device.is_at_rest());
+        assert!(!device.is_connected());
+    }
+    assert_eq!(client.hears_the_end().await, CloseReason::GoingAway);
+    assert!(rig.try_stranger().is_err());
+    assert!(rig.server.devices().is_empty());
+    within(rig.server.shut_down()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn during_shutdown_only_stops_are_taken() {
+    let rig = Rig::new(&[TwoMotorVibrator]).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 10).await;
+    settle().await;
+    rig.devices[0].slow_writes(Duration::from_millis(300));
+    let server = rig.server.clone();
+    let shutdown = tokio::spawn(async move { server.shut_down().await });
+    settle().await;
+    let reply = client.tries(0, 0, "Vibrate", 15).await;
+    assert!(reply.contains("\"ErrorCode\":0"), "{reply}");
+    assert_eq!(client.asks(r#"[{"StopCmd":{"Id":40,"Outputs":false}}]"#).await, OK);
+    client.says(STOP);
+    within(shutdown).await.expect("shutdown ends");
+    assert!(rig.devices[0].is_at_rest());
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_all_devices_of_the_server_does_not_ask_whose_they_are() {
+    let rig = Rig::new(&[TwoMotorVibrator]).await;
+    let mut client = rig.client().await;
+    client.sets(0, 1, "Vibrate", 10).await;
+    settle().await;
+    rig.server.stop_all_devices().await;
+    assert!(rig.devices[0].is_at_rest());
+}
