@@ -1,1 +1,25 @@
-//! Placeholder.
+//! Connects Buttplug clients and servers over WebSocket: JSON in text frames, one session per connection.
+//!
+//! [`WebSocketClientConnector`] is the client's half, [`WebSocketListener`] the server's. Knows no devices, and of
+//! messages only how to read and write them; sockets and their limits are buttplug-websocket's.
+//!
+//! ```no_run
+//! use buttplug_connector_websocket::WebSocketClientConnector;
+//! use buttplug_core::connector::ClientConnector;
+//!
+//! # async fn connect() -> Result<(), buttplug_core::connector::ConnectorError> {
+//! let mut connector = WebSocketClientConnector::new("ws://127.0.0.1:12345");
+//! let connection = connector.connect().await?;
+//! # drop(connection);
+//! # Ok(())
+//! # }
+//! ```
+
+mod client;
+mod error;
+mod listener;
+mod server;
+
+pub use buttplug_websocket::{BindError, ListenerLimits, SocketLimits};
+pub use client::{MAX_SERVER_FRAME_BYTES, WebSocketClientConnector};
+pub use listener::{MAX_CONNECTIONS, WebSocketLimits, WebSocketListener};

@@ -7,7 +7,8 @@ use buttplug_protocols::frame::Endpoint;
 use rig::{Rig, error_code, input, settle, sleep_ms};
 
 /// The index of the feature with this input, from the device list.
-async fn feature_with(rig: &Rig, device: usize, kind: &str) -> u32 {
+#[allow(clippy::expect_used, reason = "a device without it fails the test")]
+fn feature_with(rig: &Rig, device: usize, kind: &str) -> u32 {
     let list = rig.server.devices();
     let features = &list[device].features;
     let has = |feature: &&buttplug_core::message::Feature| {
@@ -20,7 +21,7 @@ async fn feature_with(rig: &Rig, device: usize, kind: &str) -> u32 {
 async fn a_battery_is_read() {
     let rig = Rig::new(&[TwoMotorVibrator]).await;
     let mut client = rig.client().await;
-    let battery = feature_with(&rig, 0, "Battery").await;
+    let battery = feature_with(&rig, 0, "Battery");
     rig.devices[0].set_battery(85);
     let expected = format!(
         r#"[{{"InputReading":{{"Id":33,"DeviceIndex":0,"FeatureIndex":{battery},"Reading":{{"Battery":{{"Value":85}}}}}}}}]"#
@@ -33,8 +34,8 @@ async fn a_battery_is_read() {
 async fn what_is_not_listed_is_a_device_error() {
     let rig = Rig::new(&[TwoMotorVibrator, PressureSensor]).await;
     let mut client = rig.client().await;
-    let battery = feature_with(&rig, 0, "Battery").await;
-    let pressure = feature_with(&rig, 1, "Pressure").await;
+    let battery = feature_with(&rig, 0, "Battery");
+    let pressure = feature_with(&rig, 1, "Pressure");
     for (device, feature, kind, command) in [
         (0, battery, "Battery", "Subscribe"),
         (0, battery, "Battery", "Unsubscribe"),
@@ -53,7 +54,7 @@ async fn what_is_not_listed_is_a_device_error() {
 async fn a_subscription_gives_one_event_per_reading_until_it_ends() {
     let rig = Rig::new(&[PressureSensor]).await;
     let mut client = rig.client().await;
-    let feature = feature_with(&rig, 0, "Pressure").await;
+    let feature = feature_with(&rig, 0, "Pressure");
     for id in [34, 35] {
         let reply = client.asks(input(id, 0, feature, "Pressure", "Subscribe")).await;
         assert_eq!(reply, format!(r#"[{{"Ok":{{"Id":{id}}}}}]"#));
@@ -77,7 +78,7 @@ async fn a_subscription_gives_one_event_per_reading_until_it_ends() {
 #[tokio::test(start_paused = true)]
 async fn every_way_to_end_a_subscription_tells_the_hardware() {
     let rig = Rig::new(&[PressureSensor]).await;
-    let feature = feature_with(&rig, 0, "Pressure").await;
+    let feature = feature_with(&rig, 0, "Pressure");
     let is_subscribed = || rig.devices[0].is_subscribed(Endpoint::RxPressure);
     for end in [
         r#"[{"StopCmd":{"Id":40}}]"#,
@@ -106,7 +107,7 @@ async fn every_way_to_end_a_subscription_tells_the_hardware() {
 #[tokio::test(start_paused = true)]
 async fn the_end_of_one_subscriber_leaves_the_other() {
     let rig = Rig::new(&[PressureSensor]).await;
-    let feature = feature_with(&rig, 0, "Pressure").await;
+    let feature = feature_with(&rig, 0, "Pressure");
     let (mut alice, mut bob) = (rig.client().await, rig.client().await);
     for client in [&mut alice, &mut bob] {
         client.asks(input(34, 0, feature, "Pressure", "Subscribe")).await;
@@ -120,7 +121,7 @@ async fn the_end_of_one_subscriber_leaves_the_other() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_device_ends_reads_with_an_error_and_subscriptions_without_one() {
     let rig = Rig::new(&[PressureSensor]).await;
-    let feature = feature_with(&rig, 0, "Pressure").await;
+    let feature = feature_with(&rig, 0, "Pressure");
     let mut client = rig.client().await;
     client.asks(input(34, 0, feature, "Pressure", "Subscribe")).await;
     rig.devices[0].vanish();

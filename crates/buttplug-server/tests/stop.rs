@@ -4,6 +4,7 @@ mod rig;
 
 use buttplug_core::connector::CloseReason;
 use buttplug_hardware_simulated::Archetype::{Rotator, Stroker, TwoMotorVibrator};
+use buttplug_hardware_simulated::SimulatedDevice;
 use rig::{Rig, error_code, output, settle, sleep_ms, within};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -57,12 +58,12 @@ async fn stop_answers_after_a_second_although_a_device_hangs_and_the_others_are_
     rig.devices[0].slow_writes(Duration::from_millis(4000));
     let asked = Instant::now();
     client.says(STOP);
-    within(rig.devices[1].wait_for(|device| device.is_at_rest())).await;
+    within(rig.devices[1].wait_for(SimulatedDevice::is_at_rest)).await;
     assert_eq!(asked.elapsed(), Duration::ZERO);
     assert_eq!(client.hears().await, OK);
     assert_eq!(asked.elapsed(), Duration::from_secs(1));
     assert!(!rig.devices[0].is_at_rest());
-    within(rig.devices[0].wait_for(|device| device.is_at_rest())).await;
+    within(rig.devices[0].wait_for(SimulatedDevice::is_at_rest)).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -282,4 +283,24 @@ async fn stop_all_devices_of_the_server_does_not_ask_whose_they_are() {
     settle().await;
     rig.server.stop_all_devices().await;
     assert!(rig.devices[0].is_at_rest());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_devices_task_stops_that_device_and_touches_no_other() {
+    let mut rig = Rig::new(&[Rotator]).await;
+    let fragile = SimulatedDevice::new(TwoMotorVibrator, "fragile").with_responder(|frame| {
+        assert_ne!(&frame.data[..], b"0 Vibrate 13", "on purpose");
+        Vec::new()
+    });
+    let fragile = rig.add_device(fragile).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Rotate", 5).await;
+    client.sets(1, 1, "Vibrate", 7).await;
+    settle().await;
+    client.sets(1, 0, "Vibrate", 13).await;
+    let list = client.hears().await;
+    assert!(list.contains(r#""0":{"DeviceIndex":0"#) && !list.contains(r#""1":{"DeviceIndex":1"#), "{list}");
+    assert!(fragile.is_at_rest());
+    assert!(!rig.devices[0].is_at_rest());
+    client.sets(0, 0, "Rotate", 6).await;
 }

@@ -1,1 +1,48 @@
-//! .
+//! Buttplug for applications: find haptic devices and drive them, from one crate whose features pick the parts. No
+//! logic of its own; what stands here comes from the crates behind it.
+//!
+//! | feature | what | default |
+//! |---|---|---|
+//! | `client` | [`Client`], [`Device`], [`Feature`], [`Event`]: everything an application calls | yes |
+//! | `websocket` | [`websocket`]: reach a server that runs already, or offer one | yes |
+//! | `embedded` | [`embedded`]: the server in the same process | no |
+//!
+//! With a server that runs already, on this machine or another:
+//!
+//! ```no_run
+//! use buttplug::{Client, Event, websocket::WebSocketClientConnector};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), buttplug::Error> {
+//! let client = Client::new("Example");
+//! let mut events = client.events();
+//! client.connect(WebSocketClientConnector::new("ws://127.0.0.1:12345")).await?;
+//! client.start_scanning().await?;
+//! while let Some(event) = events.next().await {
+//!     if let Event::DeviceAdded(device) = event {
+//!         device.vibrate(0.5).await?;
+//!         break;
+//!     }
+//! }
+//! client.disconnect().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Without one, see [`embedded`].
+
+pub use buttplug_core as core;
+
+#[cfg(feature = "client")]
+#[doc(inline)]
+pub use buttplug_client::*;
+
+/// Clients and servers over the network.
+#[cfg(feature = "websocket")]
+pub mod websocket {
+    #[doc(inline)]
+    pub use buttplug_connector_websocket::*;
+}
+
+#[cfg(feature = "embedded")]
+pub mod embedded;

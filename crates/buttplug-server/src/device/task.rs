@@ -6,7 +6,7 @@ use super::schedule::{Schedule, Timer};
 use super::{Answer, DeviceHandle, RequestFailure};
 use crate::hardware::{Hardware, HardwareError, HardwareEvent, MAX_WAITING_EVENTS};
 use buttplug_core::message::DeviceDescription;
-use buttplug_protocols::frame::{Frame, Frames};
+use buttplug_protocols::frame::Frames;
 use buttplug_protocols::protocol::{Outputs, Protocol, Reading, Topic};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -202,14 +202,12 @@ impl DeviceTask {
 
     /// Writes what the protocol has made. False: a write failed, and the rest is dropped.
     async fn write_frames(&mut self) -> Result<bool, Ended> {
-        let mut frames = std::mem::take(&mut self.frames);
-        let written = self.write_all(&frames).await;
-        frames.clear();
-        self.frames = frames;
+        let nothing = self.frames.is_empty();
+        let written = self.write_all().await;
         let now = Instant::now().into_std();
         match written {
-            Ok(0) => Ok(true),
-            Ok(_) => {
+            Ok(()) if nothing => Ok(true),
+            Ok(()) => {
                 self.schedule.wrote(now);
                 Ok(true)
             }
@@ -225,12 +223,22 @@ impl DeviceTask {
         }
     }
 
-    async fn write_all(&mut self, frames: &[Frame]) -> Result<usize, HardwareError> {
-        for frame in frames {
+    /// Writes the frames in order, up to the first that fails, and tells the protocol about those that were not
+    /// written: one of them may be a toggle that it has to send again.
+    async fn write_all(&mut self) -> Result<(), HardwareError> {
+        let mut frames = std::mem::take(&mut self.frames);
+        let mut outcome = Ok(());
+        for (at, frame) in frames.iter().enumerate() {
             trace!(device = self.handle.description().index.0, %frame, "write");
-            self.hardware.write(frame).await?;
+            outcome = self.hardware.write(frame).await;
+            if outcome.is_err() {
+                lock(&self.protocol).not_written(&frames[at..]);
+                break;
+            }
         }
-        Ok(frames.len())
+        frames.clear();
+        self.frames = frames;
+        outcome
     }
 
     /// Lets the protocol do what it has planned for now. That is not bound to the gap, and doesn't count for it.
@@ -248,17 +256,13 @@ impl DeviceTask {
 
     /// Writes frames that stand beside the wanted state.
     async fn write_aside(&mut self) -> Result<(), Ended> {
-        let mut frames = std::mem::take(&mut self.frames);
-        let written = self.write_all(&frames).await;
-        frames.clear();
-        self.frames = frames;
-        match written {
+        match self.write_all().await {
             Err(HardwareError::Gone) => Err(Ended::Gone(HardwareError::Gone.to_string())),
             Err(error) => {
                 warn!(device = self.handle.description().index.0, %error, "a write failed");
                 Ok(())
             }
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
         }
     }
 

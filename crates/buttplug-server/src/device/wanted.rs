@@ -14,13 +14,15 @@ pub(crate) struct Wanted {
     /// Beside each slot: whether it holds its feature's latest command. Another output of the same feature may have
     /// driven it elsewhere since, and then the same value is news again.
     latest: Vec<bool>,
+    /// Beside each slot: value and duration as the task last took them.
+    taken: Vec<(i32, u32)>,
 }
 
 impl Wanted {
     pub(crate) fn at_rest(outputs: impl IntoIterator<Item = (FeatureIndex, OutputKind)>) -> Self {
         let outputs = Outputs::at_rest(outputs);
         let count = outputs.slots().len();
-        Self { outputs, owners: vec![None; count], latest: vec![false; count] }
+        Self { outputs, owners: vec![None; count], latest: vec![false; count], taken: vec![(0, 0); count] }
     }
 
     /// Sets one output on behalf of `owner`. False: the feature already has it, or the device has no such output.
@@ -41,9 +43,17 @@ impl Wanted {
         !repeated
     }
 
-    /// Sets the outputs in scope to zero, whatever they were; positions stay where they are.
+    /// Sets the outputs in scope to zero, whatever they were. Positions stay where they are, and a position that the
+    /// device has not been told yet is not told any more.
     pub(crate) fn stop(&mut self, scope: Option<FeatureIndex>) {
         self.zero(|feature, _| scope.is_none_or(|only| only == feature));
+        for (at, slot) in self.outputs.slots_mut().iter_mut().enumerate() {
+            if slot.changed && !slot.kind.is_stoppable() && scope.is_none_or(|only| only == slot.feature) {
+                (slot.value, slot.duration_ms) = self.taken[at];
+                slot.changed = false;
+                self.latest[at] = false;
+            }
+        }
     }
 
     /// Sets to zero what `owner` set in motion. False: nothing.
@@ -73,8 +83,9 @@ impl Wanted {
     /// Copies the state to `sent` and counts it as sent from now on.
     pub(crate) fn take(&mut self, sent: &mut Outputs) {
         sent.clone_from(&self.outputs);
-        for slot in self.outputs.slots_mut() {
+        for (slot, taken) in self.outputs.slots_mut().iter_mut().zip(&mut self.taken) {
             slot.changed = false;
+            *taken = (slot.value, slot.duration_ms);
         }
     }
 
@@ -178,6 +189,20 @@ mod tests {
         assert_eq!(sent.changed().map(|slot| slot.kind).collect::<Vec<_>>(), [Oscillate]);
         assert_eq!(sent.get(F0, Vibrate).map(|slot| slot.value), Some(7));
         assert_eq!(sent.get(F1, Position).map(|slot| slot.value), Some(50));
+    }
+
+    #[test]
+    fn stop_calls_off_a_position_that_has_not_been_sent() {
+        let mut wanted = Wanted::at_rest([(F0, Oscillate), (F0, Position)]);
+        wanted.set(F0, OutputCommand::new(Position, 30), ALICE);
+        taken(&mut wanted);
+        wanted.set(F0, OutputCommand::new(Position, 80), ALICE);
+        wanted.stop(None);
+        let mut sent = Outputs::default();
+        wanted.take(&mut sent);
+        assert_eq!(sent.changed().map(|slot| slot.kind).collect::<Vec<_>>(), [Oscillate]);
+        assert_eq!(sent.get(F0, Position).map(|slot| slot.value), Some(30));
+        assert!(wanted.set(F0, OutputCommand::new(Position, 80), ALICE), "asked again it counts");
     }
 
     #[test]

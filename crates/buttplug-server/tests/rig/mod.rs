@@ -47,7 +47,11 @@ impl Rig {
 
     /// Adds a device and has it found.
     pub(crate) async fn add(&mut self, archetype: Archetype) -> SimulatedDevice {
-        let device = SimulatedDevice::new(archetype, format!("simulated:{}", self.devices.len()));
+        self.add_device(SimulatedDevice::new(archetype, format!("simulated:{}", self.devices.len()))).await
+    }
+
+    /// The same for a device that was made elsewhere.
+    pub(crate) async fn add_device(&mut self, device: SimulatedDevice) -> SimulatedDevice {
         self.bus.add(device.clone());
         self.devices.push(device.clone());
         self.find().await;

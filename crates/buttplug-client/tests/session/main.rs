@@ -1,0 +1,12 @@
+//! The client against a server that follows a script: every test plays both ends of a connection and names the
+//! statement of the client's requirements that it checks.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod connecting;
+mod ending;
+mod inputs;
+mod outputs;
+mod replies;
+mod rig;
+mod table;

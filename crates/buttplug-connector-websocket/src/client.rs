@@ -1,0 +1,92 @@
+//! The client's half: opens a connection and carries messages as JSON.
+
+use crate::error::connector_error;
+use async_trait::async_trait;
+use buttplug_core::connector::{ClientConnection, ClientConnector, ConnectorError};
+use buttplug_core::message::json::{parse_server_frame, write_client_message};
+use buttplug_core::message::{ClientMessage, ServerMessage};
+use buttplug_websocket::{CloseCode, DialError, Received, Socket, SocketLimits, dial};
+
+/// Bytes of a message from a server. More than this server ever sends: the list of a thousand devices with many
+/// features is about a megabyte, and other servers write theirs less tightly.
+pub const MAX_SERVER_FRAME_BYTES: usize = 16 * 1024 * 1024;
+
+/// Connects a client to a server at a URL such as `ws://127.0.0.1:12345`.
+#[derive(Clone, Debug)]
+pub struct WebSocketClientConnector {
+    url: String,
+    limits: SocketLimits,
+}
+
+impl WebSocketClientConnector {
+    /// A connector to this URL. Whether the URL can be used is found out by connecting.
+    pub fn new(url: impl Into<String>) -> Self {
+        let limits = SocketLimits { max_message: MAX_SERVER_FRAME_BYTES, ..SocketLimits::default() };
+        Self { url: url.into(), limits }
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: SocketLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+#[async_trait]
+impl ClientConnector for WebSocketClientConnector {
+    async fn connect(&mut self) -> Result<Box<dyn ClientConnection>, ConnectorError> {
+        let address = || self.url.clone();
+        match dial(&self.url, self.limits).await {
+            Ok(socket) => Ok(Box::new(WebSocketClientConnection { socket })),
+            Err(DialError::BadUrl { reason }) => {
+                Err(ConnectorError::BadAddress { address: address(), reason })
+            }
+            Err(DialError::Refused { reason }) => Err(ConnectorError::Refused { address: address(), reason }),
+        }
+    }
+
+    fn address(&self) -> String {
+        self.url.clone()
+    }
+}
+
+struct WebSocketClientConnection {
+    socket: Socket,
+}
+
+#[async_trait]
+impl ClientConnection for WebSocketClientConnection {
+    fn send(&mut self, message: ClientMessage) -> Result<(), ConnectorError> {
+        let mut frame = Vec::with_capacity(128);
+        write_client_message(&message, &mut frame);
+        // What the writer writes is JSON, so UTF-8.
+        let text = String::from_utf8(frame)
+            .map_err(|error| ConnectorError::Violation { reason: error.to_string() })?;
+        self.socket.send_text(text).map_err(connector_error)
+    }
+
+    async fn receive(&mut self, batch: &mut Vec<ServerMessage>) -> Result<(), ConnectorError> {
+        self.socket.receive(|message| read(&message, batch)).await.map_err(connector_error)
+    }
+
+    async fn close(&mut self) {
+        self.socket.close(CloseCode::Normal, "").await;
+    }
+}
+
+/// Appends what can be read. The rest is skipped: servers of later versions may say more than is known here.
+fn read(message: &Received, batch: &mut Vec<ServerMessage>) {
+    let Received::Text(text) = message else {
+        tracing::debug!("skipping a binary message of the server");
+        return;
+    };
+    match parse_server_frame(text, batch) {
+        Ok(report) => {
+            for reason in report.skipped {
+                tracing::debug!(%reason, "skipping a message of the server");
+            }
+        }
+        Err(reason) => tracing::debug!(%reason, "skipping a frame of the server"),
+    }
+}

@@ -1,0 +1,89 @@
+//! The server's end of one connection.
+
+use crate::error::connector_error;
+use async_trait::async_trait;
+use buttplug_core::connector::{
+    ClientFrame, CloseReason, ConnectorError, FrameFormat, ServerConnection, ServerFrame,
+};
+use buttplug_core::message::json::write_server_message;
+use buttplug_websocket::{CloseCode, Received, Socket};
+use std::net::SocketAddr;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+pub(crate) struct WebSocketServerConnection {
+    /// There until it is dropped.
+    socket: Option<Socket>,
+    peer: SocketAddr,
+    /// The place it takes among the listener's connections.
+    _place: OwnedSemaphorePermit,
+    /// Where the socket goes when this is dropped: a connection that the server refuses is closed by the listener,
+    /// with the reason. Nobody listens once the server has taken it.
+    home: Option<oneshot::Sender<Socket>>,
+}
+
+impl WebSocketServerConnection {
+    pub(crate) fn new(
+        socket: Socket,
+        peer: SocketAddr,
+        place: OwnedSemaphorePermit,
+    ) -> (Self, oneshot::Receiver<Socket>) {
+        let (home, dropped) = oneshot::channel();
+        (Self { socket: Some(socket), peer, _place: place, home: Some(home) }, dropped)
+    }
+
+    fn socket(&mut self) -> Result<&mut Socket, ConnectorError> {
+        self.socket.as_mut().ok_or(ConnectorError::Closed { reason: String::new() })
+    }
+}
+
+impl Drop for WebSocketServerConnection {
+    fn drop(&mut self) {
+        if let (Some(home), Some(socket)) = (self.home.take(), self.socket.take()) {
+            let _ = home.send(socket);
+        }
+    }
+}
+
+#[async_trait]
+impl ServerConnection for WebSocketServerConnection {
+    fn format(&self) -> FrameFormat {
+        FrameFormat::Json
+    }
+
+    fn peer(&self) -> String {
+        self.peer.to_string()
+    }
+
+    fn send(&mut self, frame: ServerFrame) -> Result<(), ConnectorError> {
+        let text = match frame {
+            ServerFrame::Text(text) => text,
+            ServerFrame::Message(message) => {
+                let mut frame = Vec::with_capacity(128);
+                write_server_message(&message, &mut frame);
+                // What the writer writes is JSON, so UTF-8.
+                String::from_utf8(frame)
+                    .map_err(|error| ConnectorError::Violation { reason: error.to_string() })?
+            }
+        };
+        self.socket()?.send_text(text).map_err(connector_error)
+    }
+
+    async fn receive(&mut self, batch: &mut Vec<ClientFrame>) -> Result<(), ConnectorError> {
+        let take = |message| match message {
+            Received::Text(text) => batch.push(ClientFrame::Text(text)),
+            Received::Binary(_) => tracing::debug!("ignoring a binary message of a client"),
+        };
+        self.socket()?.receive(take).await.map_err(connector_error)
+    }
+
+    async fn close(&mut self, reason: CloseReason) {
+        let (code, text) = match reason {
+            CloseReason::Done => (CloseCode::Normal, ""),
+            CloseReason::GoingAway => (CloseCode::Away, "the server is ending"),
+            CloseReason::Violation => (CloseCode::Policy, "a rule of the protocol was broken"),
+        };
+        if let Ok(socket) = self.socket() {
+            socket.close(code, text).await;
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The bus: listens, hears greetings, reports who has dialled in, and hands lines to the server.
+
+use crate::greeting::Greeting;
+use crate::limits::{DialInLimits, MESSAGE_GAP};
+use crate::roster::Roster;
+use crate::version0::Line;
+use async_trait::async_trait;
+use buttplug_protocols::catalogue::Wiring;
+use buttplug_protocols::sighting::{BusKind, Sighting};
+use buttplug_server::hardware::{BusEvent, BusEvents, HardwareBus, HardwareError, OpenHardware};
+use buttplug_websocket::{BindError, CloseCode, Listener, Received, Socket};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+
+/// The device port. Devices may dial in from [`bind`](Self::bind) on; they are heard once the bus is attached.
+#[derive(Debug)]
+pub struct DialInBus {
+    port: Arc<Port>,
+    addresses: Vec<SocketAddr>,
+    accepting: Mutex<Accepting>,
+    /// `true`: take nothing new.
+    stop: watch::Sender<bool>,
+}
+
+/// What the tasks of the port share.
+#[derive(Debug)]
+struct Port {
+    roster: Roster,
+    limits: DialInLimits,
+    /// One task per line.
+    tasks: Mutex<JoinSet<()>>,
+}
+
+#[derive(Debug)]
+enum Accepting {
+    /// The ports are open, nobody is attached.
+    Bound(Listener),
+    /// The accept loop runs.
+    Running(JoinHandle<()>),
+    Over,
+}
+
+impl DialInBus {
+    /// Opens the device port on these addresses. Port 0 takes any free port, the same one for all addresses with port
+    /// 0. IPv6 loopback and IPv6 on all interfaces are left out, if something else remains, on machines without IPv6.
+    ///
+    /// # Errors
+    /// One of the ports can't be opened. The error names it and what to do.
+    pub async fn bind(addresses: &[SocketAddr]) -> Result<Self, BindError> {
+        Self::bind_with(addresses, DialInLimits::default()).await
+    }
+
+    /// [`bind`](Self::bind) with other limits.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub async fn bind_with(addresses: &[SocketAddr], limits: DialInLimits) -> Result<Self, BindError> {
+        let listener = Listener::bind(addresses, limits.listener).await?;
+        let addresses = listener.local_addresses();
+        let roster = Roster::new(limits.max_devices);
+        let port = Arc::new(Port { roster, limits, tasks: Mutex::default() });
+        let accepting = Mutex::new(Accepting::Bound(listener));
+        Ok(Self { port, addresses, accepting, stop: watch::Sender::new(false) })
+    }
+
+    /// Where it listens, with the ports chosen for port 0.
+    pub fn local_addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The line that this sighting is about.
+    fn pending(&self, sighting: &Sighting) -> Option<Arc<Line>> {
+        let line = self.port.roster.find(&sighting.address)?;
+        (line.sighting() == sighting && line.is_pending()).then_some(line)
+    }
+}
+
+impl Port {
+    /// Hears a greeting and gives the connection a line and a task of its own.
+    async fn greet(self: Arc<Self>, mut socket: Socket, peer: SocketAddr, events: BusEvents) {
+        let first = match timeout(self.limits.greeting_time, first_message(&mut socket)).await {
+            Ok(Some(first)) => first,
+            Ok(None) => return tracing::debug!(%peer, "a device left without a greeting"),
+            Err(_) => {
+                let reason = format!("no greeting within {} s", self.limits.greeting_time.as_secs_f32());
+                tracing::debug!(%peer, %reason, "refusing a device");
+                return socket.close(CloseCode::Policy, &reason).await;
+            }
+        };
+        match Greeting::parse(&first) {
+            Ok(Greeting::Version0(sighting)) => self.admit(socket, peer, sighting, events).await,
+            Err(error) => {
+                tracing::info!(%peer, %error, "refusing a device");
+                socket.close(error.close_code(), &error.to_string()).await;
+            }
+        }
+    }
+
+    async fn admit(self: Arc<Self>, socket: Socket, peer: SocketAddr, sighting: Sighting, events: BusEvents) {
+        tracing::debug!(%peer, address = ?sighting.address, name = ?sighting.name(), "a device dialled in");
+        let line = Arc::new(Line::new(sighting.clone(), socket, self.limits.write_time));
+        let full = match self.roster.add(Arc::clone(&line)) {
+            Ok(None) => false,
+            Ok(Some(replaced)) => {
+                replaced.end(CloseCode::Policy, "the same address has dialled in again");
+                false
+            }
+            Err(_) => true,
+        };
+        let pending_time = self.limits.pending_time;
+        if full {
+            let max = self.limits.max_devices;
+            tracing::warn!(%peer, max, "refusing a device: as many as may be are connected");
+            line.end(CloseCode::Again, &format!("{max} devices are connected, no more may be"));
+            return line.run(pending_time, std::future::ready(())).await;
+        }
+        let port = Arc::clone(&self);
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that have ended are let go of here.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move {
+            let reported = async {
+                // The server may take its time: the line waits, the port does not. An attached server that is gone
+                // ends the bus.
+                let _ = events.send(BusEvent::Sighted(sighting)).await;
+            };
+            Arc::clone(&line).run(pending_time, reported).await;
+            port.roster.remove(&line);
+        });
+    }
+}
+
+/// The first message, if there is one. What follows it in the same breath is lost, as nobody has asked for it.
+async fn first_message(socket: &mut Socket) -> Option<Received> {
+    let mut first = None;
+    while first.is_none() {
+        let take = |message| {
+            first.get_or_insert(message);
+        };
+        if socket.receive(take).await.is_err() {
+            break;
+        }
+    }
+    first
+}
+
+#[async_trait]
+impl HardwareBus for DialInBus {
+    fn kind(&self) -> BusKind {
+        BusKind::WebSocket
+    }
+
+    fn message_gap(&self) -> Duration {
+        MESSAGE_GAP
+    }
+
+    fn replaces_connected(&self) -> bool {
+        true
+    }
+
+    async fn attach(&self, events: BusEvents) {
+        let mut accepting = self.accepting.lock().unwrap_or_else(PoisonError::into_inner);
+        *accepting = match std::mem::replace(&mut *accepting, Accepting::Over) {
+            Accepting::Bound(listener) => {
+                let port = Arc::clone(&self.port);
+                let mut stop = self.stop.subscribe();
+                Accepting::Running(tokio::spawn(async move {
+                    let stopped = async {
+                        // Fails when the bus is gone, which is a reason to stop as well.
+                        let _ = stop.wait_for(|stop| *stop).await;
+                    };
+                    let serve = move |socket, peer| Arc::clone(&port).greet(socket, peer, events.clone());
+                    listener.run(stopped, serve).await;
+                }))
+            }
+            running_or_over => running_or_over,
+        };
+    }
+
+    async fn start_scanning(&self) -> Result<(), HardwareError> {
+        Ok(())
+    }
+
+    async fn stop_scanning(&self) -> Result<(), HardwareError> {
+        Ok(())
+    }
+
+    fn is_scanning(&self) -> bool {
+        false
+    }
+
+    async fn open(&self, sighting: &Sighting, wirings: &[&Wiring]) -> Result<OpenHardware, HardwareError> {
+        let line = self.pending(sighting).ok_or(HardwareError::Gone)?;
+        let wiring = wirings.iter().position(|wiring| matches!(wiring, Wiring::Direct));
+        let wiring = wiring.ok_or(HardwareError::NoProtocolFits)?;
+        let (hardware, events) = line.open()?;
+        Ok(OpenHardware { hardware: Arc::new(hardware), events, wiring, endpoints: Vec::new() })
+    }
+
+    async fn refuse(&self, sighting: &Sighting, reason: &str) {
+        if let Some(line) = self.pending(sighting) {
+            tracing::info!(address = ?sighting.address, name = ?sighting.name(), %reason, "refusing a device");
+            line.end(CloseCode::Policy, reason);
+        }
+    }
+
+    async fn shut_down(&self) {
+        self.stop.send_replace(true);
+        let accepting = {
+            let mut accepting = self.accepting.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *accepting, Accepting::Over)
+        };
+        if let Accepting::Running(task) = accepting {
+            let _ = task.await;
+        }
+        // Nobody can be added any more.
+        for line in self.port.roster.all() {
+            line.end(CloseCode::Away, "the server is ending");
+        }
+        let mut tasks = std::mem::take(&mut *self.port.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        while tasks.join_next().await.is_some() {}
+    }
+}

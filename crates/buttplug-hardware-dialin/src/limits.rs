@@ -1,0 +1,69 @@
+//! The bounds of the device port, decided in one place.
+
+use buttplug_websocket::{ListenerLimits, SocketLimits};
+use std::time::Duration;
+
+/// The least time between writes to a device that dialled in, unless its model says otherwise. 50 writes a second is
+/// the rate of the fastest protocols. A device at rest is written at once, so this costs nothing then, and it bounds
+/// what a flood of commands costs.
+pub const MESSAGE_GAP: Duration = Duration::from_millis(20);
+
+/// Devices connected at the same time, those that the server has not taken yet included.
+pub const MAX_DEVICES: usize = 1000;
+
+/// Bytes of a message of a device. A longer one ends the connection with code 1009.
+pub const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+
+/// Bytes of a greeting. Room for a bridge to list what its radio sees.
+pub const MAX_GREETING_BYTES: usize = 4096;
+
+/// Bytes of an identifier and of an address: they are kept, compared and logged.
+pub const MAX_NAME_BYTES: usize = 256;
+
+/// How long a device may take to greet after the upgrade. Until then it is an unfinished connection and bounded as
+/// such: 64 in all, 16 from one source.
+pub const GREETING_TIME: Duration = Duration::from_secs(5);
+
+/// How long a device waits for the server to open or refuse it. The server decides from its catalogue, at once.
+pub const PENDING_TIME: Duration = Duration::from_secs(10);
+
+/// How long a write may take. The device does not read by then.
+pub const WRITE_TIME: Duration = Duration::from_secs(5);
+
+/// Bytes that may be queued for a device that reads slowly. Frames are tens of bytes, and the next one is written when
+/// the last has gone.
+pub const MAX_QUEUED_BYTES: usize = 64 * 1024;
+
+/// Bounds of a [`DialInBus`](crate::DialInBus).
+#[derive(Clone, Copy, Debug)]
+pub struct DialInLimits {
+    /// See [`MAX_DEVICES`].
+    pub max_devices: usize,
+    /// See [`GREETING_TIME`].
+    pub greeting_time: Duration,
+    /// See [`PENDING_TIME`].
+    pub pending_time: Duration,
+    /// See [`WRITE_TIME`].
+    pub write_time: Duration,
+    /// Bounds of the port and of the sockets.
+    pub listener: ListenerLimits,
+}
+
+impl Default for DialInLimits {
+    fn default() -> Self {
+        let socket = SocketLimits {
+            max_message: MAX_MESSAGE_BYTES,
+            max_queued: MAX_QUEUED_BYTES,
+            // Devices say little, and there may be many of them.
+            read_buffer: 1024,
+            ..SocketLimits::default()
+        };
+        Self {
+            max_devices: MAX_DEVICES,
+            greeting_time: GREETING_TIME,
+            pending_time: PENDING_TIME,
+            write_time: WRITE_TIME,
+            listener: ListenerLimits { socket, ..ListenerLimits::default() },
+        }
+    }
+}

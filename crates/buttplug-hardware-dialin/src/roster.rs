@@ -1,0 +1,45 @@
+//! Who is there: one line per address, the newest.
+
+use crate::version0::Line;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The devices that are connected, by address.
+#[derive(Debug)]
+pub(crate) struct Roster {
+    lines: Mutex<HashMap<Box<str>, Arc<Line>>>,
+    max_devices: usize,
+}
+
+impl Roster {
+    pub(crate) fn new(max_devices: usize) -> Self {
+        Self { lines: Mutex::default(), max_devices }
+    }
+
+    /// Adds a line and returns the one whose place it takes. `Err`: all places are taken; the line comes back.
+    pub(crate) fn add(&self, line: Arc<Line>) -> Result<Option<Arc<Line>>, Arc<Line>> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = line.sighting().address.as_str();
+        if lines.len() >= self.max_devices && !lines.contains_key(address) {
+            return Err(line);
+        }
+        Ok(lines.insert(address.into(), line))
+    }
+
+    pub(crate) fn find(&self, address: &str) -> Option<Arc<Line>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).get(address).cloned()
+    }
+
+    /// Removes a line that has ended, unless a newer one has its place.
+    pub(crate) fn remove(&self, line: &Arc<Line>) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = line.sighting().address.as_str();
+        if lines.get(address).is_some_and(|there| Arc::ptr_eq(there, line)) {
+            lines.remove(address);
+        }
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Line>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}

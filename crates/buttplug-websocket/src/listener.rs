@@ -1,0 +1,153 @@
+//! The accept loop: always open, one task per connection until its owner has it, nobody holds up anybody.
+
+use crate::bind::{BindError, bind_all};
+use crate::limits::ListenerLimits;
+use crate::socket::Socket;
+use crate::unfinished::Unfinished;
+use crate::upgrade::upgrade;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// How long accepting pauses when the system refuses, typically for want of descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Open ports on which WebSocket connections are accepted.
+#[derive(Debug)]
+pub struct Listener {
+    listeners: Vec<TcpListener>,
+    limits: ListenerLimits,
+}
+
+impl Listener {
+    /// Opens the ports. From now on connections queue up in the operating system. Port 0 takes any free port, the same
+    /// one for all addresses with port 0. IPv6 loopback and IPv6 on all interfaces are left out, if something else
+    /// remains, on machines without IPv6.
+    ///
+    /// # Errors
+    /// One of the ports can't be opened; then none is.
+    pub async fn bind(addresses: &[SocketAddr], limits: ListenerLimits) -> Result<Self, BindError> {
+        Ok(Self { listeners: bind_all(addresses)?, limits })
+    }
+
+    /// Where it listens, with the ports chosen for port 0.
+    pub fn local_addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Accepts until `stop`. `serve` is run in the connection's own task; until it returns the connection counts as
+    /// unfinished and may be dropped for a newer one, so it hands a connection that is worth it to another task.
+    /// Returns when the ports are closed and all tasks have ended.
+    pub async fn run<F, Fut>(self, stop: impl Future<Output = ()>, serve: F)
+    where
+        F: Fn(Socket, SocketAddr) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let Self { listeners, limits } = self;
+        let mut stop = pin!(stop);
+        // Owned here; what has not finished at the end is dropped and awaited.
+        let mut tasks: JoinSet<()> = JoinSet::new();
+        let mut unfinished = Unfinished::new();
+        let mut turn = 0;
+        let mut resume: Option<Instant> = None;
+        let mut complained = false;
+        loop {
+            let full = unfinished.is_full(&limits);
+            let oldest_settles = unfinished.oldest_settles(&limits).unwrap_or_else(Instant::now);
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                Some(ended) = tasks.join_next_with_id(), if !tasks.is_empty() => {
+                    let id = match ended {
+                        Ok((id, ())) => id,
+                        Err(error) => {
+                            if error.is_panic() {
+                                tracing::error!("a connection's task panicked");
+                            }
+                            error.id()
+                        }
+                    };
+                    unfinished.remove(&id);
+                }
+                () = sleep_until(oldest_settles), if full => drop_one(unfinished.take_oldest()),
+                () = sleep_until(resume.unwrap_or_else(Instant::now)), if resume.is_some() => resume = None,
+                accepted = accept(&listeners, &mut turn), if !full && resume.is_none() => match accepted {
+                    Ok((stream, peer)) => {
+                        complained = false;
+                        let now = Instant::now();
+                        drop_one(unfinished.crowded_out(now, peer.ip(), &limits));
+                        let handle = tasks.spawn(finish(stream, peer, limits, serve.clone()));
+                        unfinished.add(now, handle.id(), peer.ip(), handle);
+                    }
+                    Err(error) if concerns_one_connection(&error) => {}
+                    Err(error) => {
+                        if !complained {
+                            tracing::warn!(%error, "can't accept connections, trying again until it works");
+                            complained = true;
+                        }
+                        // Strangers who have sent nothing hold no descriptors that others need.
+                        let now = Instant::now();
+                        while let Some(handle) = unfinished.take_settled(now, &limits) {
+                            drop_one(Some(handle));
+                        }
+                        resume = Some(now + PAUSE);
+                    }
+                },
+            }
+        }
+        drop(listeners);
+        tasks.shutdown().await;
+    }
+}
+
+fn drop_one(handle: Option<tokio::task::AbortHandle>) {
+    if let Some(handle) = handle {
+        tracing::debug!("dropping the oldest unfinished connection for a newer one");
+        handle.abort();
+    }
+}
+
+async fn finish<F, Fut>(stream: TcpStream, peer: SocketAddr, limits: ListenerLimits, serve: F)
+where
+    F: Fn(Socket, SocketAddr) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    // Fails only on a connection that is gone.
+    let _ = stream.set_nodelay(true);
+    match timeout(limits.upgrade_time, upgrade(stream, limits.socket)).await {
+        Ok(Ok(socket)) => serve(socket, peer).await,
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "no upgrade"),
+        Err(_) => tracing::debug!(%peer, "no upgrade: it took too long"),
+    }
+}
+
+/// Accepts on all listeners, each in its turn.
+async fn accept(listeners: &[TcpListener], turn: &mut usize) -> io::Result<(TcpStream, SocketAddr)> {
+    poll_fn(|cx| {
+        let (after, before) = listeners.split_at(*turn % listeners.len().max(1));
+        for listener in before.iter().chain(after) {
+            *turn = turn.wrapping_add(1);
+            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,34 @@
+//! Runs a server in the same process, with simulated devices, and connects to it without a socket.
+//!
+//! `cargo run --example embedded`
+#![allow(clippy::print_stdout)]
+
+use buttplug::embedded::{self, Server};
+use buttplug::{Client, Error, Event};
+use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
+use std::sync::Arc;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    // A real program adds the buses it wants here: Bluetooth, serial, the device port.
+    let toy = SimulatedDevice::new(Archetype::TwoMotorVibrator, "simulated:desk");
+    let server = Server::builder().name("Embedded").bus(Arc::new(SimulatedBus::new([toy.clone()]))).start();
+
+    let client = Client::new("Embedded example");
+    let mut events = client.events();
+    client.connect(embedded::connector(&server)).await?;
+    client.start_scanning().await?;
+    while let Some(event) = events.next().await {
+        if let Event::DeviceAdded(device) = event {
+            println!("{} is here", device.label());
+            device.vibrate(0.5).await?;
+            break;
+        }
+    }
+
+    // Stops the device and closes the connection; the server goes on until it is told to end.
+    client.disconnect().await;
+    server.shut_down().await;
+    println!("at rest: {}", toy.is_at_rest());
+    Ok(())
+}
