@@ -72,7 +72,11 @@ pub(crate) async fn run(
     runner.leave().await;
     drop(presence);
     match end {
-        End::Closed(reason) => {
+        End::Closed { last_words, reason } => {
+            if let Some(last_words) = last_words {
+                // Whoever is gone by now does not miss them.
+                let _ = runner.say(last_words);
+            }
             let closing = runner.connection.close(reason);
             if tokio::time::timeout(MAX_CLOSE_WAIT, closing).await.is_err() {
                 debug!(client = id.0, "the client did not take its leave in time");
@@ -99,9 +103,15 @@ impl Drop for Presence {
 
 enum End {
     /// From this side.
-    Closed(CloseReason),
+    Closed { last_words: Option<ServerMessage>, reason: CloseReason },
     /// From the other side, or by the transport.
     Lost(ConnectorError),
+}
+
+impl End {
+    fn closed(reason: CloseReason) -> Self {
+        Self::Closed { last_words: None, reason }
+    }
 }
 
 /// All that can wake a session.
@@ -144,18 +154,18 @@ impl Runner {
         let mut messages = Vec::new();
         loop {
             let outcome = match self.next_wake(&mut batch, lists, finished).await {
-                Wake::Phase(Phase::Closing) => Err(End::Closed(CloseReason::GoingAway)),
+                Wake::Phase(Phase::Closing) => Err(End::closed(CloseReason::GoingAway)),
                 Wake::Phase(_) => Ok(()),
                 Wake::Answered(reply) => self.say(reply),
                 Wake::ListChanged => self.list_changed(lists.borrow_and_update().clone()),
                 Wake::ScanningFinished => {
                     finished.mark_unchanged();
                     self.session.scanning_finished(&mut self.effects);
-                    self.carry_out().await
+                    self.carry_out()
                 }
                 Wake::Readings => self.say_readings(),
-                Wake::Due => self.expire().await,
-                Wake::Received(Ok(())) => self.received(&mut batch, &mut messages).await,
+                Wake::Due => self.expire(),
+                Wake::Received(Ok(())) => self.received(&mut batch, &mut messages),
                 Wake::Received(Err(ConnectorError::Violation { reason })) => {
                     warn!(
                         client = self.id.0,
@@ -163,7 +173,7 @@ impl Runner {
                         reason,
                         "the client broke the rules and is let go"
                     );
-                    Err(End::Closed(CloseReason::Violation))
+                    Err(End::closed(CloseReason::Violation))
                 }
                 Wake::Received(Err(error)) => Err(End::Lost(error)),
             };
@@ -205,12 +215,13 @@ impl Runner {
 
     /// Handles everything that has arrived, then wakes the devices that have something new: what arrives together
     /// goes out together.
-    async fn received(
+    fn received(
         &mut self,
         batch: &mut Vec<ClientFrame>,
         messages: &mut Vec<Result<ClientMessage, BadMessage>>,
     ) -> Result<(), End> {
         let now = Instant::now().into_std();
+        let stopping = *self.surroundings.phase.borrow() != Phase::Serving;
         let mut outcome = Ok(());
         'batch: for frame in batch.drain(..) {
             match frame {
@@ -219,10 +230,10 @@ impl Runner {
             }
             for parsed in messages.drain(..) {
                 match parsed {
-                    Ok(message) => self.handle(now, message),
+                    Ok(message) => self.handle(now, stopping, message),
                     Err(bad) => self.refuse(bad),
                 }
-                outcome = self.carry_out().await;
+                outcome = self.carry_out();
                 if outcome.is_err() {
                     break 'batch;
                 }
@@ -231,13 +242,12 @@ impl Runner {
         self.wake_touched();
         outcome?;
         if self.session.final_deadline().is_some_and(|deadline| now >= deadline) {
-            return self.expire().await;
+            return self.expire();
         }
         Ok(())
     }
 
-    fn handle(&mut self, now: std::time::Instant, message: ClientMessage) {
-        let stopping = *self.surroundings.phase.borrow() != Phase::Serving;
+    fn handle(&mut self, now: std::time::Instant, stopping: bool, message: ClientMessage) {
         if stopping && !matches!(message.request, ClientRequest::Stop(_) | ClientRequest::Disconnect) {
             let error = UnknownError::ShuttingDown.into();
             self.effects.push(Effect::Reply(ServerMessage::error(message.id, &error)));
@@ -251,16 +261,16 @@ impl Runner {
         self.session.refuse(bad, &mut self.effects);
     }
 
-    async fn expire(&mut self) -> Result<(), End> {
+    fn expire(&mut self) -> Result<(), End> {
         self.session.expire(Instant::now().into_std(), &mut self.effects);
-        self.carry_out().await
+        self.carry_out()
     }
 
-    async fn carry_out(&mut self) -> Result<(), End> {
+    fn carry_out(&mut self) -> Result<(), End> {
         let mut effects = std::mem::take(&mut self.effects);
         let mut outcome = Ok(());
         for effect in effects.drain(..) {
-            outcome = self.carry_out_one(effect).await;
+            outcome = self.carry_out_one(effect);
             if outcome.is_err() {
                 break;
             }
@@ -270,7 +280,7 @@ impl Runner {
         outcome
     }
 
-    async fn carry_out_one(&mut self, effect: Effect) -> Result<(), End> {
+    fn carry_out_one(&mut self, effect: Effect) -> Result<(), End> {
         match effect {
             Effect::Stop(id, cmd) => self.stop(id, &cmd),
             Effect::Reply(message) => self.say(message),
@@ -288,11 +298,7 @@ impl Runner {
                 info!(client = self.id.0, name = client_name, peer = self.peer, "client introduced itself");
                 Ok(())
             }
-            Effect::Leave => {
-                self.leave().await;
-                Ok(())
-            }
-            Effect::Close(reason) => Err(End::Closed(reason)),
+            Effect::End { last_words, reason } => Err(End::Closed { last_words: Some(last_words), reason }),
         }
     }
 

@@ -50,10 +50,9 @@ pub(crate) enum Effect {
     Stop(MessageId, StopCmd),
     /// Search for devices on behalf of this client, or no longer.
     Scan(bool),
-    /// Stop what this client set in motion, end its subscriptions and its search, and wait (bounded) until it is done.
-    Leave,
-    /// End the connection. Nothing follows.
-    Close(CloseReason),
+    /// End the session: stop what this client set in motion, wait (bounded) until that is written, then say the last
+    /// words and close. Nothing follows.
+    End { last_words: ServerMessage, reason: CloseReason },
 }
 
 #[derive(Debug)]
@@ -113,11 +112,8 @@ impl Session {
                 ClientRequest::Stop(cmd) => effects.push(Effect::Stop(id, cmd)),
                 ClientRequest::Disconnect => {
                     self.state = State::Closed(HandshakeError::Disconnected.into());
-                    effects.extend([
-                        Effect::Leave,
-                        Effect::Reply(ServerMessage::ok(id)),
-                        Effect::Close(CloseReason::Done),
-                    ]);
+                    effects
+                        .push(Effect::End { last_words: ServerMessage::ok(id), reason: CloseReason::Done });
                 }
             },
         }
@@ -161,11 +157,8 @@ impl Session {
             State::ExpectHandshake { .. } => HandshakeError::Missing.into(),
             _ => PingError::TimedOut { max_ping_ms: self.settings.max_ping_ms() }.into(),
         };
-        effects.extend([
-            Effect::Leave,
-            Effect::Reply(ServerMessage::error(MessageId::EVENT, &error)),
-            Effect::Close(CloseReason::Done),
-        ]);
+        let last_words = ServerMessage::error(MessageId::EVENT, &error);
+        effects.push(Effect::End { last_words, reason: CloseReason::Done });
         self.state = State::Closed(error);
     }
 
@@ -211,10 +204,12 @@ impl Session {
             }
             VersionRequest::None => HandshakeError::TooOld { requested: 0, oldest: newest },
         };
-        effects.push(Effect::Reply(ServerMessage::error(id, &error.clone().into())));
+        let answer = ServerMessage::error(id, &error.clone().into());
         if matches!(error, HandshakeError::TooNew { .. }) {
             self.state = State::Closed(error.into());
-            effects.push(Effect::Close(CloseReason::Done));
+            effects.push(Effect::End { last_words: answer, reason: CloseReason::Done });
+        } else {
+            effects.push(Effect::Reply(answer));
         }
     }
 }
@@ -265,16 +260,17 @@ mod tests {
     }
 
     fn outline(effects: Vec<Effect>) -> String {
+        let message = |ServerMessage { id, content }| match content {
+            ServerContent::Ok => format!("ok {id}"),
+            ServerContent::Error(error) => format!("error {id} code {}", error.class.code()),
+            ServerContent::ServerInfo(info) => {
+                format!("info {id} v{}.{} ping {}", info.major, info.minor, info.max_ping_ms)
+            }
+            ServerContent::ScanningFinished => format!("scan finished {id}"),
+            other => format!("{other:?}"),
+        };
         let outline = |effect: Effect| match effect {
-            Effect::Reply(ServerMessage { id, content }) => match content {
-                ServerContent::Ok => format!("ok {id}"),
-                ServerContent::Error(error) => format!("error {id} code {}", error.class.code()),
-                ServerContent::ServerInfo(info) => {
-                    format!("info {id} v{}.{} ping {}", info.major, info.minor, info.max_ping_ms)
-                }
-                ServerContent::ScanningFinished => format!("scan finished {id}"),
-                other => format!("{other:?}"),
-            },
+            Effect::Reply(reply) => message(reply),
             Effect::Opened { client_name } => format!("opened {client_name}"),
             Effect::ListDevices(id) => format!("list {id}"),
             Effect::Output(id, _) => format!("output {id}"),
@@ -283,8 +279,7 @@ mod tests {
                 format!("stop {id}{}", if cmd.scope == StopScope::All { " all" } else { "" })
             }
             Effect::Scan(on) => format!("scan {on}"),
-            Effect::Leave => String::from("leave"),
-            Effect::Close(reason) => format!("close {reason:?}"),
+            Effect::End { last_words, reason } => format!("end with {}, {reason:?}", message(last_words)),
         };
         effects.into_iter().map(outline).collect::<Vec<_>>().join(", ")
     }
@@ -310,7 +305,7 @@ mod tests {
             (r#","ProtocolVersionMajor":4,"ProtocolVersionMinor":7"#, "opened T, info 1 v4.0 ping 0"),
             (r#","ProtocolVersionMajor":4"#, "opened T, info 1 v4.0 ping 0"),
             (r#","MessageVersion":3,"ProtocolVersionMajor":4"#, "opened T, info 1 v4.0 ping 0"),
-            (r#","ProtocolVersionMajor":5,"ProtocolVersionMinor":0"#, "error 1 code 1, close Done"),
+            (r#","ProtocolVersionMajor":5,"ProtocolVersionMinor":0"#, "end with error 1 code 1, Done"),
             (r#","MessageVersion":4"#, "error 1 code 1"),
             (r#","MessageVersion":3"#, "error 1 code 1"),
             ("", "error 1 code 1"),
@@ -353,7 +348,7 @@ mod tests {
         assert_eq!(client.says(r#"[{"Ping":{"Id":3}}]"#), "ok 3");
         assert_eq!(client.after(499 * MS), "");
         assert_eq!(client.says(r#"[{"RequestDeviceList":{"Id":4}}]"#), "list 4");
-        assert_eq!(client.after(MS), "leave, error 0 code 2, close Done");
+        assert_eq!(client.after(MS), "end with error 0 code 2, Done");
         assert_eq!(client.says(r#"[{"Ping":{"Id":5}}]"#), "error 5 code 2");
         assert_eq!(client.says(HANDSHAKE), "error 1 code 2");
         assert_eq!(client.after(Duration::from_secs(60)), "");
@@ -373,20 +368,20 @@ mod tests {
         assert_eq!(client.after(2000 * MS), "");
         assert_eq!(client.says(HANDSHAKE), "opened T, info 1 v4.0 ping 500");
         assert_eq!(client.after(499 * MS), "");
-        assert_eq!(client.after(MS), "leave, error 0 code 2, close Done");
+        assert_eq!(client.after(MS), "end with error 0 code 2, Done");
     }
 
     #[test]
     fn a_connection_without_handshake_ends() {
         let mut client = Client::new(Duration::ZERO);
         assert_eq!(client.after(MAX_HANDSHAKE_WAIT - MS), "");
-        assert_eq!(client.after(MS), "leave, error 0 code 1, close Done");
+        assert_eq!(client.after(MS), "end with error 0 code 1, Done");
     }
 
     #[test]
     fn disconnect_stops_answers_and_closes_in_this_order() {
         let mut client = Client::open(Duration::ZERO);
-        assert_eq!(client.says(r#"[{"Disconnect":{"Id":8}}]"#), "leave, ok 8, close Done");
+        assert_eq!(client.says(r#"[{"Disconnect":{"Id":8}}]"#), "end with ok 8, Done");
         assert_eq!(client.says(r#"[{"Ping":{"Id":9}}]"#), "error 9 code 1");
     }
 
