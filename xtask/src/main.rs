@@ -1,2 +1,84 @@
-//! .
-fn main() {}
+//! The project's own tasks: `cargo xtask <task>`. Knows the tree and its tools, and the product only from outside: no
+//! crate of the workspace is a dependency.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program of tasks talks to its terminal")]
+
+mod bench;
+mod ci;
+mod engine;
+mod interop;
+mod run;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use run::Outcome;
+
+/// One thing that can be asked for. Its file is named after it.
+struct Task {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Outcome,
+}
+
+const TASKS: &[Task] = &[
+    Task { name: "test", about: "all tests that need no network, and tidy", run: test::run },
+    Task { name: "ci", about: "what a change must pass: fmt, clippy, docs, test, interop", run: ci::run },
+    Task {
+        name: "interop",
+        about: "published client libraries against the engine (needs node, npm, python3 and their registries)",
+        run: interop::run,
+    },
+    Task { name: "bench", about: "measures the release program from outside (Linux)", run: bench::run },
+    Task { name: "tidy", about: "the rules of the tree that no compiler checks", run: tidy::run },
+];
+
+/// Processes that the tasks start of this same program; not for people.
+const PARTS: &[Task] = &[
+    Task { name: "bench-inner", about: "", run: bench::measure },
+    Task { name: "echo-server", about: "", run: bench::echo::serve },
+];
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let name = arguments.next().unwrap_or_else(|| "help".to_owned());
+    if matches!(name.as_str(), "help" | "--help" | "-h") {
+        print!("{}", help());
+        return ExitCode::SUCCESS;
+    }
+    let Some(task) = TASKS.iter().chain(PARTS).find(|task| task.name == name) else {
+        eprintln!("xtask: there is no task `{name}`\n\n{}", help());
+        return ExitCode::from(2);
+    };
+    let rest: Vec<String> = arguments.collect();
+    match (task.run)(&rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Without words: the task has said it and closed its output.
+            if !failure.is_empty() {
+                eprintln!("xtask {name}: {failure}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn help() -> String {
+    let mut text = String::from("Usage: cargo xtask <task>\n\nTasks:\n");
+    for task in TASKS {
+        text.push_str(&format!("  {:8} {}\n", task.name, task.about));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_names_every_task_and_no_inner_part() {
+        let text = help();
+        assert!(TASKS.iter().all(|task| text.contains(task.name) && text.contains(task.about)));
+        assert!(PARTS.iter().all(|part| !text.contains(part.name)));
+    }
+}

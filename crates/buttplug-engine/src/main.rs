@@ -1,2 +1,19 @@
-//! .
-fn main() {}
+//! The program `buttplug`: a Buttplug server to start and leave running, and a demonstration of it.
+//!
+//! Puts the parts together and talks with the person who starts it; has no rules that a library would need.
+
+mod cli;
+mod exit;
+mod log;
+mod settings;
+mod signals;
+mod user_file;
+mod wiring;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Panics of tasks are dealt with where the tasks are; this one is for the thread that waits for them.
+    let ended = std::panic::catch_unwind(|| cli::run(std::env::args_os().collect()));
+    ended.unwrap_or(exit::Exit::Internal).into()
+}

@@ -1,10 +1,19 @@
 //! The catalogue: from a sighting to a protocol that drives the device.
+//!
+//! What is built in was read, checked and packed when the program was built. At start only the index of match rules is
+//! unpacked; a protocol is, when the first hardware of its kind is seen.
 
+use crate::definition::{self, Definition, DefinitionError, Rule};
 use crate::frame::Endpoint;
+use crate::identification::Ways;
+use crate::interpreter::Interpreter;
+use crate::matching::{Claim, Index};
 use crate::model::Model;
 use crate::protocol::{Identification, Protocol};
-use crate::sighting::{Sighting, Uuid};
+use crate::sighting::{Advertisement, Sighting, Uuid};
+use crate::special;
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 /// How a protocol's endpoints are found on hardware of one bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,70 +54,275 @@ pub struct Setup<'a> {
     pub seed: u64,
 }
 
-/// The catalogue of protocols and models.
+/// The catalogue of protocols and models. A copy is cheap: it shares what is built in.
+///
+/// ```
+/// use buttplug_protocols::catalogue::Catalogue;
+/// use buttplug_protocols::sighting::{Advertisement, Sighting};
+///
+/// let catalogue = Catalogue::builtin();
+/// let name = String::from("Massage Demo");
+/// let advertisement = Advertisement::Bluetooth { name, manufacturer_data: Vec::new(), services: Vec::new() };
+/// let candidates = catalogue.candidates(&Sighting { address: "00:11:22:33:44:55".into(), advertisement });
+/// assert_eq!(candidates[0].protocol(), "aneros");
+/// assert_eq!(candidates[0].model(None).map(|model| model.name), Some(String::from("Aneros Vivi")));
+/// ```
 #[derive(Clone, Debug)]
-pub struct Catalogue {}
+pub struct Catalogue {
+    builtin: Arc<Builtin>,
+    own: Arc<Own>,
+}
 
-/// Why a rule of a person's own could not be added.
+/// What is built in.
+#[derive(Debug)]
+struct Builtin {
+    index: Index<&'static str>,
+    /// In the order of their ids.
+    protocols: Vec<Packed>,
+}
+
+/// A protocol that is unpacked when it is first needed.
+#[derive(Debug)]
+struct Packed {
+    id: &'static str,
+    bytes: &'static [u8],
+    loaded: OnceLock<Option<Arc<Loaded>>>,
+}
+
+/// What a person has added.
+#[derive(Clone, Debug)]
+struct Own {
+    /// Which protocol devices speak that dial in, by what they call themselves.
+    websocket: Vec<(String, Arc<Loaded>)>,
+    index: Index<String>,
+    protocols: Vec<Arc<Loaded>>,
+}
+
+/// A protocol, ready for use.
+#[derive(Debug)]
+struct Loaded {
+    definition: Arc<Definition>,
+    /// One for each match rule.
+    wirings: Vec<Wiring>,
+}
+
+static DIRECT: Wiring = Wiring::Direct;
+
+/// Why something of a person's own could not be added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogueError {
     /// No protocol has this id.
     #[error("no protocol is called {0:?}")]
     UnknownProtocol(String),
+    /// A definition has errors.
+    #[error("{}", list(.0))]
+    Definition(Vec<DefinitionError>),
+    /// Code of this name is not built in.
+    #[error("the protocol {protocol} asks for code {code:?}, which is not built in")]
+    UnknownCode {
+        /// The protocol.
+        protocol: String,
+        /// What it asks for.
+        code: String,
+    },
+}
+
+fn list(errors: &[DefinitionError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// The index of the packed catalogue, and the protocols' ids and sizes in the order of the packed bytes.
+type PackedIndex = (Index<&'static str>, Vec<(&'static str, u32)>);
+
+static INDEX: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/index.bin"));
+static PROTOCOLS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/protocols.bin"));
+
+impl Builtin {
+    fn unpack() -> Option<Self> {
+        let (index, sizes): PackedIndex = postcard::from_bytes(INDEX).ok()?;
+        let mut rest = PROTOCOLS;
+        let mut protocols = Vec::with_capacity(sizes.len());
+        for (id, size) in sizes {
+            let (bytes, after) = rest.split_at_checked(usize::try_from(size).ok()?)?;
+            rest = after;
+            protocols.push(Packed { id, bytes, loaded: OnceLock::new() });
+        }
+        Some(Self { index, protocols })
+    }
+}
+
+impl Packed {
+    fn loaded(&self) -> Option<&Arc<Loaded>> {
+        let unpack = || Some(Arc::new(Loaded::new(postcard::from_bytes(self.bytes).ok()?)));
+        self.loaded.get_or_init(unpack).as_ref()
+    }
+}
+
+impl Loaded {
+    fn new(definition: Definition) -> Self {
+        let wiring = |rule: &Rule| match rule {
+            Rule::Bluetooth { services, .. } => Wiring::Bluetooth(services.clone()),
+            Rule::Serial { baud_rate, data_bits, parity, stop_bits, .. } => Wiring::Serial(SerialSettings {
+                baud_rate: *baud_rate,
+                data_bits: *data_bits,
+                parity: *parity,
+                stop_bits: *stop_bits,
+            }),
+            Rule::Hid(_) | Rule::Usb(_) | Rule::WebSocket(_) | Rule::Simulated(_) => Wiring::Direct,
+        };
+        let wirings = definition.rules.iter().map(wiring).collect();
+        Self { definition: Arc::new(definition), wirings }
+    }
 }
 
 impl Catalogue {
     /// The catalogue that is built in.
     pub fn builtin() -> Self {
-        Self {}
+        static BUILTIN: OnceLock<Arc<Builtin>> = OnceLock::new();
+        // What the build script has packed can be unpacked; a test sees to it.
+        let unpack = || {
+            let empty = || Builtin { index: Index::new([]), protocols: Vec::new() };
+            Arc::new(Builtin::unpack().unwrap_or_else(empty))
+        };
+        let own = Own { websocket: Vec::new(), index: Index::new([]), protocols: Vec::new() };
+        Self { builtin: Arc::clone(BUILTIN.get_or_init(unpack)), own: Arc::new(own) }
     }
 
     /// Adds a rule of a person's own: what dials in as `identifier` speaks `protocol`. Tried before built-in rules.
     ///
     /// # Errors
     /// No protocol has this id.
-    pub fn add_websocket_rule(&mut self, protocol: &str, _identifier: &str) -> Result<(), CatalogueError> {
-        Err(CatalogueError::UnknownProtocol(protocol.into()))
+    pub fn add_websocket_rule(&mut self, protocol: &str, identifier: &str) -> Result<(), CatalogueError> {
+        let loaded = self.find(protocol).ok_or_else(|| CatalogueError::UnknownProtocol(protocol.into()))?;
+        Arc::make_mut(&mut self.own).websocket.push((identifier.into(), loaded));
+        Ok(())
     }
 
-    /// The protocols that might fit, best first.
-    pub fn candidates(&self, _sighting: &Sighting) -> Vec<Candidate> {
-        Vec::new()
+    /// Adds a definition of a person's own, preferred to what is built in. One that has been added before under the same
+    /// name is replaced.
+    ///
+    /// # Errors
+    /// What is wrong with it and where; nothing has been added.
+    pub fn add_definition(&mut self, file_name: &str, text: &str) -> Result<(), CatalogueError> {
+        let definition = definition::parse(file_name, text).map_err(CatalogueError::Definition)?.definition;
+        if let Some(code) = definition.code.as_ref().filter(|code| special::find(code).is_none()) {
+            return Err(CatalogueError::UnknownCode { protocol: definition.id, code: code.clone() });
+        }
+        let own = Arc::make_mut(&mut self.own);
+        own.protocols.retain(|loaded| loaded.definition.id != definition.id);
+        own.protocols.push(Arc::new(Loaded::new(definition)));
+        own.protocols.sort_by(|a, b| a.definition.id.cmp(&b.definition.id));
+        own.index = Index::new(own.protocols.iter().map(|loaded| &*loaded.definition.rules));
+        Ok(())
+    }
+
+    /// The protocols that might fit, best first: rules of a person's own for what dials in, then definitions of a
+    /// person's own, then what is built in. Within each, [`matching`](crate::matching) says the order.
+    pub fn candidates(&self, sighting: &Sighting) -> Vec<Candidate> {
+        let mut candidates = Vec::new();
+        if let Advertisement::WebSocket { identifier } = &sighting.advertisement {
+            let rules = self.own.websocket.iter().filter(|(named, _)| named == identifier);
+            candidates.extend(rules.map(|(_, loaded)| Candidate { loaded: Arc::clone(loaded), rule: None }));
+        }
+        let candidate = |loaded: &Arc<Loaded>, claim: Claim| Candidate {
+            loaded: Arc::clone(loaded),
+            rule: Some(usize::from(claim.rule)),
+        };
+        for claim in self.own.index.find(sighting) {
+            let loaded = self.own.protocols.get(usize::from(claim.protocol));
+            candidates.extend(loaded.map(|loaded| candidate(loaded, claim)));
+        }
+        for claim in self.builtin.index.find(sighting) {
+            let loaded = self.builtin.protocols.get(usize::from(claim.protocol)).and_then(Packed::loaded);
+            candidates.extend(loaded.map(|loaded| candidate(loaded, claim)));
+        }
+        candidates
+    }
+
+    /// The ids of all protocols, in order.
+    pub fn protocols(&self) -> Vec<&str> {
+        let own = self.own.protocols.iter().map(|loaded| loaded.definition.id.as_str());
+        let mut ids: Vec<&str> = self.builtin.protocols.iter().map(|packed| packed.id).chain(own).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// A protocol by its id, as if hardware that speaks it had been seen. Its wiring is that of its first match rule.
+    pub fn protocol(&self, id: &str) -> Option<Candidate> {
+        self.find(id).map(|loaded| Candidate { loaded, rule: Some(0) })
+    }
+
+    fn find(&self, id: &str) -> Option<Arc<Loaded>> {
+        if let Some(loaded) = self.own.protocols.iter().find(|loaded| loaded.definition.id == id) {
+            return Some(Arc::clone(loaded));
+        }
+        let place = self.builtin.protocols.binary_search_by(|packed| packed.id.cmp(id)).ok()?;
+        self.builtin.protocols[place].loaded().cloned()
     }
 }
 
-/// A protocol that might fit a sighting.
+/// A protocol that might fit a sighting. A copy is cheap.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    wiring: Wiring,
+    loaded: Arc<Loaded>,
+    /// The match rule that fitted, by its place. `None`: a person says so.
+    rule: Option<usize>,
 }
 
 impl Candidate {
     /// Its id.
     pub fn protocol(&self) -> &str {
-        ""
+        &self.loaded.definition.id
+    }
+
+    /// What defines it.
+    pub fn definition(&self) -> &Definition {
+        &self.loaded.definition
     }
 
     /// How to find its endpoints.
     pub fn wiring(&self) -> &Wiring {
-        &self.wiring
+        self.rule.and_then(|rule| self.loaded.wirings.get(rule)).unwrap_or(&DIRECT)
     }
 
     /// Finds out the model.
-    pub fn identification(&self, _sighting: &Sighting) -> Result<Box<dyn Identification>, String> {
-        Err(String::new())
+    ///
+    /// # Errors
+    /// The protocol asks for code that is not built in.
+    pub fn identification(&self, sighting: &Sighting) -> Result<Box<dyn Identification>, String> {
+        let own = self.code()?.and_then(|code| code.identification(sighting));
+        Ok(own.unwrap_or_else(|| Box::new(Ways::new(&self.definition().identify, sighting))))
     }
 
     /// The model with this identifier, or else the fallback. `None`: no such model, and no fallback.
-    pub fn model(&self, _identifier: Option<&str>) -> Option<Model> {
-        None
+    pub fn model(&self, identifier: Option<&str>) -> Option<Model> {
+        let definition = self.definition();
+        let named = identifier.and_then(|identifier| definition.named(identifier));
+        named.or_else(|| definition.fallback()).map(|(group, name)| Model::from_definition(name, group))
     }
 
     /// Makes the protocol for one device.
     ///
     /// # Errors
     /// The model or the hardware does not fit the protocol; the reason is for people.
-    pub fn build(&self, _setup: Setup<'_>) -> Result<Box<dyn Protocol>, String> {
-        Err(String::new())
+    pub fn build(&self, setup: Setup<'_>) -> Result<Box<dyn Protocol>, String> {
+        let definition = &self.loaded.definition;
+        let group =
+            setup.identifier.and_then(|identifier| definition.named(identifier)).map(|(group, _)| group);
+        let code = self.code()?;
+        let variant = code.and_then(|code| code.variant(&setup)).or(setup.model.variant.as_deref());
+        let data = Interpreter::new(Arc::clone(definition), group, variant, setup.model)?;
+        match code {
+            Some(code) => code.protocol(&setup, Box::new(data)),
+            None => Ok(Box::new(data)),
+        }
+    }
+
+    fn code(&self) -> Result<Option<&'static dyn special::Code>, String> {
+        let Some(name) = &self.definition().code else { return Ok(None) };
+        let missing =
+            || format!("the protocol {} asks for code {name:?}, which is not built in", self.protocol());
+        special::find(name).map(Some).ok_or_else(missing)
     }
 }

@@ -1,5 +1,6 @@
 //! A model as the catalogue knows it: its features and their ranges, before a person's own settings.
 
+use crate::definition;
 use buttplug_core::{FeatureIndex, InputCommands, InputKind, OutputKind, StepRange};
 use std::time::Duration;
 
@@ -20,6 +21,41 @@ impl Model {
     /// All outputs with the features they belong to, in the order of the indexes.
     pub fn outputs(&self) -> impl Iterator<Item = (FeatureIndex, &ModelOutput)> {
         self.features.iter().flat_map(|feature| feature.outputs.iter().map(|output| (feature.index, output)))
+    }
+}
+
+impl Model {
+    /// The model as its definition has it.
+    pub(crate) fn from_definition(name: &str, group: &definition::Group) -> Self {
+        Self {
+            name: name.to_owned(),
+            variant: group.variant.clone(),
+            message_gap: group.gap_ms.map(|ms| Duration::from_millis(u64::from(ms))),
+            features: group.features.iter().map(ModelFeature::from_definition).collect(),
+        }
+    }
+}
+
+impl ModelFeature {
+    /// The feature as its definition has it.
+    pub(crate) fn from_definition(feature: &definition::Feature) -> Self {
+        let range = |(least, greatest)| StepRange::new(least, greatest);
+        let output = |output: &definition::Output| ModelOutput {
+            kind: output.kind,
+            range: range(output.range),
+            duration_ms: output.duration.map(range),
+        };
+        let input = |input: &definition::Input| ModelInput {
+            kind: input.kind,
+            ranges: vec![range(input.range)],
+            commands: InputCommands { read: input.read, subscribe: input.subscribe },
+        };
+        Self {
+            index: FeatureIndex(feature.index),
+            label: feature.label.clone(),
+            outputs: feature.outputs.iter().map(output).collect(),
+            inputs: feature.inputs.iter().map(input).collect(),
+        }
     }
 }
 

@@ -32,8 +32,7 @@ pub struct Outputs {
 impl Outputs {
     /// All outputs at zero and unchanged.
     pub fn at_rest(outputs: impl IntoIterator<Item = (FeatureIndex, OutputKind)>) -> Self {
-        let rest =
-            |(feature, kind)| OutputSlot { feature, kind, value: 0, duration_ms: 0, changed: false };
+        let rest = |(feature, kind)| OutputSlot { feature, kind, value: 0, duration_ms: 0, changed: false };
         let mut slots: Vec<_> = outputs.into_iter().map(rest).collect();
         slots.sort_by_key(|slot| (slot.feature, slot.kind));
         Self { slots }
@@ -163,6 +162,11 @@ pub trait Protocol: Send {
     /// Appends the frames that bring the device from where it is to `outputs`. Called when at least one slot has
     /// changed, at most once per message gap. The order of frames is kept.
     fn frames(&mut self, now: Instant, outputs: &Outputs, out: &mut Frames);
+
+    /// `frames`, made by the last call, did not arrive: the hardware refused the first of them, and the others were
+    /// not written. What they were made from comes again as changed; a protocol whose frames count, such as a toggle,
+    /// goes back to before them.
+    fn not_written(&mut self, _frames: &[Frame]) {}
 
     /// Appends what a notification says, and frames to answer it with.
     fn notified(

@@ -52,7 +52,8 @@ impl std::str::FromStr for Uuid {
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let n = self.0;
-        let (a, b, c, d, e) = (n >> 96, n >> 80 & 0xffff, n >> 64 & 0xffff, n >> 48 & 0xffff, n & 0xffff_ffff_ffff);
+        let (a, b, c, d, e) =
+            (n >> 96, n >> 80 & 0xffff, n >> 64 & 0xffff, n >> 48 & 0xffff, n & 0xffff_ffff_ffff);
         write!(f, "{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}")
     }
 }
@@ -148,7 +149,9 @@ mod tests {
     fn uuids_are_written_as_they_are_read() {
         let text = "6e400001-b5a3-f393-e0a9-e50e24dcca9e";
         assert_eq!(text.parse::<Uuid>().map(|uuid| uuid.to_string()), Ok(String::from(text)));
-        for bad in ["", "6e400001", "6e400001-b5a3-f393-e0a9-e50e24dcca9", "6e40000g-b5a3-f393-e0a9-e50e24dcca9e"] {
+        for bad in
+            ["", "6e400001", "6e400001-b5a3-f393-e0a9-e50e24dcca9", "6e40000g-b5a3-f393-e0a9-e50e24dcca9e"]
+        {
             assert!(bad.parse::<Uuid>().is_err(), "{bad}");
         }
     }

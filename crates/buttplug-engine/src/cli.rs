@@ -1,0 +1,148 @@
+//! What can be typed: one file per subcommand.
+//!
+//! Programs that start an engine know no subcommands, so flags by themselves mean `serve`.
+
+mod absent;
+mod demo;
+mod serve;
+
+pub(crate) use absent::AbsentFlags;
+pub(crate) use serve::ServeFlags;
+
+use crate::exit::Exit;
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::fmt;
+use std::io::Write;
+
+/// Connects games, players and web pages with haptic hardware.
+#[derive(Debug, Parser)]
+#[command(
+    name = "buttplug",
+    disable_version_flag = true,
+    after_help = "Flags without a subcommand mean `serve`. `buttplug --version` tells the version.\n\
+        To see it work without any hardware: buttplug demo"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves clients and drives devices until told to stop
+    Serve(Box<ServeFlags>),
+    /// Shows a server, a client and four simulated devices at work, and checks them
+    Demo,
+}
+
+/// Does what was typed. The first of `arguments` is the program's own name.
+pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
+    match Cli::try_parse_from(with_subcommand(arguments)) {
+        Ok(Cli { command: Command::Serve(flags) }) => serve::run(&flags),
+        Ok(Cli { command: Command::Demo }) => demo::run(),
+        Err(error) => {
+            // Nobody reads what is wrong: the exit code says it too.
+            let _ = error.print();
+            match error.kind() {
+                ErrorKind::DisplayHelp => Exit::Orderly,
+                _ => Exit::Mend,
+            }
+        }
+    }
+}
+
+/// Puts `serve` in front of flags that stand alone.
+fn with_subcommand(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let first = arguments.get(1).map(|first| first.to_string_lossy());
+    if first.is_some_and(|first| first.starts_with('-') && first != "-h" && first != "--help") {
+        arguments.insert(1, "serve".into());
+    }
+    arguments
+}
+
+/// Prints a line that was asked for. A reader who has gone is no error.
+fn say(text: impl fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Tells the person at the terminal what is wrong.
+fn complain(text: impl fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "buttplug: {text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        let arguments =
+            std::iter::once("buttplug").chain(line.split_whitespace()).map(OsString::from).collect();
+        Cli::try_parse_from(with_subcommand(arguments))
+    }
+
+    fn flags(line: &str) -> ServeFlags {
+        match parse(line) {
+            Ok(Cli { command: Command::Serve(flags) }) => *flags,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_of_the_flags_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_without_a_subcommand_mean_serve() {
+        assert_eq!(flags("--websocket-port 1234").websocket_port, Some(1234));
+        assert_eq!(flags("--websocket-port=1234").websocket_port, Some(1234));
+        assert_eq!(flags("serve --websocket-port 1234").websocket_port, Some(1234));
+        assert!(
+            flags("--version").version && flags("-V").version && flags("--server-version").server_version
+        );
+        assert!(matches!(parse("demo"), Ok(Cli { command: Command::Demo })));
+        for help in ["--help", "-h", "help", "serve --help"] {
+            assert_eq!(parse(help).map(|_| ()).map_err(|e| e.kind()), Err(ErrorKind::DisplayHelp), "{help}");
+        }
+    }
+
+    #[test]
+    fn every_flag_of_earlier_engines_is_taken() {
+        for line in [
+            "--websocket-port 12345 --use-bluetooth-le --use-serial --use-lovense-dongle-hid --log DEBUG",
+            "--use-lovense-dongle-serial --use-lovense-connect --use-sdl-gamepad --use-hid --use-xinput",
+            "--use-lovense-dongle --allow-raw --crash-reporting --repeater-remote-address 1.2.3.4:5",
+            "--frontend-websocket-port 1 --device-config-file x --broadcast-server-mdns --mdns-suffix a b"
+                .trim_end_matches(" b"),
+            "--websocket-use-all-interfaces --use-device-websocket-server --device-websocket-server-port 1",
+            "--user-device-config-file a.json --max-ping-time 1500 --server-name x --websocket-listen-address [::1]:1",
+            "--repeater --repeater-port 1 --rest-api-port 1 --websocket-client-address ws://x",
+        ] {
+            flags(line);
+        }
+        assert_eq!(flags("--server-name --odd").server_name.as_deref(), Some("--odd"));
+        assert_eq!(flags("--server-name=").server_name.as_deref(), Some(""));
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused() {
+        for line in [
+            "--bogus",
+            "--websocket-port",
+            "--websocket-port 65536",
+            "--websocket-port x",
+            "--websocket-port 1 --websocket-port 2",
+            "--max-ping-time -5",
+            "--log off",
+            "--version --bogus",
+            "--use-bluetooth-le --use-bluetooth-le",
+            "bogus",
+            "",
+        ] {
+            assert!(parse(line).is_err_and(|error| error.use_stderr()), "{line}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! `buttplug serve`: its flags, and the life of the program from the first line to the exit code.
+
+use super::{AbsentFlags, complain, say};
+use crate::exit::Exit;
+use crate::log::{self, Level};
+use crate::settings::{Settings, SettingsError};
+use crate::signals::{End, Panics, Signals};
+use crate::wiring::{Engine, StartError};
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use thiserror::Error;
+use tokio::runtime::{Builder, Runtime};
+
+/// The first line on stdout, whatever the log's level. Programs that start an engine wait for exactly this.
+const FIRST_LINE: &str = "Intiface Server, starting up with stdout output.";
+
+/// What `serve` can be told. Spelled as by earlier engines, because programs pass them.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct ServeFlags {
+    /// Port for clients, 12345 unless given; 0 takes any free port, and the log tells which
+    #[arg(long, value_name = "PORT", help_heading = "Clients")]
+    pub(crate) websocket_port: Option<u16>,
+
+    /// Serve the whole network, clients and devices alike, not only this machine
+    #[arg(long, help_heading = "Clients")]
+    pub(crate) websocket_use_all_interfaces: bool,
+
+    /// Listen for clients on this address instead, for example 192.168.1.5:12345 or [::1]:12345
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Clients")]
+    pub(crate) websocket_listen_address: Option<String>,
+
+    /// Milliseconds between pings after which a client counts as lost and its devices stop; 0 for no limit
+    #[arg(long, value_name = "MS", default_value_t = 0, help_heading = "Clients")]
+    pub(crate) max_ping_time: u32,
+
+    /// What the server calls itself [default: Buttplug Server]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Clients")]
+    pub(crate) server_name: Option<String>,
+
+    /// Let devices dial in over WebSocket
+    #[arg(long, help_heading = "Devices")]
+    pub(crate) use_device_websocket_server: bool,
+
+    /// Port for devices, 54817 unless given; 0 takes any free port, and the log tells which
+    #[arg(long, value_name = "PORT", help_heading = "Devices")]
+    pub(crate) device_websocket_server_port: Option<u16>,
+
+    /// Listen for devices on this address instead
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Devices")]
+    pub(crate) device_websocket_listen_address: Option<String>,
+
+    /// File with what you decided about your devices; it is only read
+    #[arg(long, value_name = "FILE", help_heading = "Devices")]
+    pub(crate) user_device_config_file: Option<PathBuf>,
+
+    /// Which lines to log: error, warn, info, debug or trace [default: RUST_LOG, else info]
+    #[arg(long, value_name = "LEVEL", help_heading = "Program")]
+    pub(crate) log: Option<Level>,
+
+    /// Print the program's name and version
+    #[arg(short = 'V', long, help_heading = "Program")]
+    pub(crate) version: bool,
+
+    /// Print the version and nothing else
+    #[arg(long, help_heading = "Program")]
+    pub(crate) server_version: bool,
+
+    #[command(flatten)]
+    pub(crate) absent: AbsentFlags,
+}
+
+/// Serves until told to end.
+pub(crate) fn run(flags: &ServeFlags) -> Exit {
+    if flags.server_version {
+        say(env!("CARGO_PKG_VERSION"));
+        return Exit::Orderly;
+    }
+    if flags.version {
+        say(concat!("buttplug ", env!("CARGO_PKG_VERSION")));
+        return Exit::Orderly;
+    }
+    let log = log::start(flags.log, FIRST_LINE);
+    let panics = Panics::install();
+    let exit = match serve(flags, &panics) {
+        Ok(exit) => exit,
+        Err(reason) => {
+            refuse(&reason);
+            reason.exit()
+        }
+    };
+    log.finish();
+    exit
+}
+
+/// Why the program ends before it has served anybody.
+#[derive(Debug, PartialEq, Eq, Error)]
+enum Refusal {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("the system refuses what every program needs: {0}")]
+    System(String),
+}
+
+impl Refusal {
+    fn system(error: &io::Error) -> Self {
+        Self::System(error.to_string())
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Settings(_) | Self::Start(StartError::Port { .. }) => Exit::Mend,
+            Self::System(_) => Exit::Internal,
+        }
+    }
+}
+
+fn serve(flags: &ServeFlags, panics: &Panics) -> Result<Exit, Refusal> {
+    let settings = Settings::new(flags)?;
+    for notice in &settings.notices {
+        tracing::warn!("{notice}");
+    }
+    // One thread: a command never changes threads on its way, and an idle engine stays small.
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Refusal::system(&error))?;
+    let exit = live(&runtime, settings, panics);
+    runtime.shutdown_background();
+    exit
+}
+
+/// From the first open port to the last stopped device.
+fn live(runtime: &Runtime, settings: Settings, panics: &Panics) -> Result<Exit, Refusal> {
+    let (mut signals, engine) = runtime.block_on(async {
+        let signals = Signals::install().map_err(|error| Refusal::system(&error))?;
+        Ok::<_, Refusal>((signals, Engine::start(settings).await?))
+    })?;
+    let end = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            end = panics.next() => end,
+            end = signals.next() => end,
+        }
+    });
+    match &end {
+        End::Asked(signal) => tracing::info!(signal, "ending"),
+        End::Panicked => tracing::error!("ending after an internal failure"),
+    }
+    if !runtime.block_on(engine.shut_down()) {
+        // The stop comes first and has a limit of its own, so what is cut here is the farewell.
+        tracing::warn!("some connections did not close in time and are cut");
+    }
+    tracing::info!("ended");
+    Ok(if panics.happened() { Exit::Internal } else { Exit::Orderly })
+}
+
+/// Says why the program ends: to a person on stderr, and in the log for programs that read only that.
+fn refuse(reason: &Refusal) {
+    let seen_twice = io::stdout().is_terminal() && io::stderr().is_terminal();
+    if !seen_twice {
+        tracing::error!("{reason}");
+    }
+    complain(reason);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_panic_in_any_task_ends_the_engine_as_a_failure() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let panics = Panics::default();
+        let hook = panics.clone();
+        runtime.spawn(async move {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            hook.happen();
+        });
+        let settings =
+            Settings::new(&ServeFlags { websocket_port: Some(0), ..ServeFlags::default() }).unwrap();
+        assert_eq!(live(&runtime, settings, &panics), Ok(Exit::Internal));
+    }
+}

@@ -1,0 +1,305 @@
+//! Turns what was typed, and the files it names, into what is meant. Every bad value is named here, before anything
+//! is opened.
+
+use crate::cli::ServeFlags;
+use crate::user_file::{UserFile, UserFileError, WebsocketRule};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+use thiserror::Error;
+
+/// Where clients connect unless told otherwise.
+pub(crate) const DEFAULT_CLIENT_PORT: u16 = 12345;
+
+/// Where devices dial in unless told otherwise.
+pub(crate) const DEFAULT_DEVICE_PORT: u16 = 54817;
+
+/// What the server calls itself unless told otherwise.
+pub(crate) const DEFAULT_SERVER_NAME: &str = "Buttplug Server";
+
+/// What `serve` shall do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// What the server calls itself; may be empty.
+    pub(crate) server_name: String,
+    /// The longest time between a client's pings; `None`: none are needed.
+    pub(crate) max_ping_time: Option<Duration>,
+    /// Where clients connect.
+    pub(crate) clients: Listen,
+    /// Where devices dial in, if they may.
+    pub(crate) devices: Option<Listen>,
+    /// What dials in as what.
+    pub(crate) websocket_rules: Vec<WebsocketRule>,
+    /// What the person should know.
+    pub(crate) notices: Vec<String>,
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Listen {
+    /// On this machine only, by IPv4 and IPv6, whichever of them it has.
+    Loopback(u16),
+    /// On all interfaces, by IPv4 and IPv6, whichever of them it has.
+    AllInterfaces(u16),
+    /// On all of these and no others.
+    Exactly(Vec<SocketAddr>),
+}
+
+impl Listen {
+    /// The addresses to bind.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        let both = |v4: Ipv4Addr, v6: Ipv6Addr, port| {
+            vec![SocketAddr::new(IpAddr::V4(v4), port), SocketAddr::new(IpAddr::V6(v6), port)]
+        };
+        match self {
+            Self::Loopback(port) => both(Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST, *port),
+            Self::AllInterfaces(port) => both(Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED, *port),
+            Self::Exactly(addresses) => addresses.clone(),
+        }
+    }
+
+    /// Whether two ports want the same address. Port 0 is a different one each time.
+    fn collides(&self, other: &Self) -> Option<SocketAddr> {
+        let same = |a: &SocketAddr, b: &SocketAddr| {
+            let overlap = a.ip() == b.ip()
+                || (a.is_ipv4() == b.is_ipv4() && (a.ip().is_unspecified() || b.ip().is_unspecified()));
+            a.port() != 0 && a.port() == b.port() && overlap
+        };
+        let others = other.addresses();
+        self.addresses().into_iter().find(|a| others.iter().any(|b| same(a, b)))
+    }
+}
+
+/// What is wrong with what was typed, or with a file it names.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub(crate) enum SettingsError {
+    /// Two flags that exclude one another.
+    #[error("--{0} and --{1} can't be combined; leave one of them out")]
+    Conflict(&'static str, &'static str),
+    /// No address, or one that nobody knows.
+    #[error(
+        "--{flag}: {value:?} is not an address to listen on ({reason}); give one such as 127.0.0.1:12345 or [::1]:12345"
+    )]
+    BadAddress {
+        /// The flag.
+        flag: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Clients and devices on one port.
+    #[error(
+        "clients and devices can't share {0}; pass another --websocket-port or --device-websocket-server-port"
+    )]
+    SharedPort(SocketAddr),
+    /// Something without which the program would be another.
+    #[error("--{flag} can't be done: {why}")]
+    Absent {
+        /// The flag.
+        flag: &'static str,
+        /// What is missing.
+        why: &'static str,
+    },
+    /// The user file is of no use. Starting without it could lose what its owner decided.
+    #[error("the user file {} is of no use: {error}; mend it, or start without --user-device-config-file", path.display())]
+    UserFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: UserFileError,
+    },
+}
+
+impl Settings {
+    /// Finds out what is meant. Reads the user file and resolves host names, nothing else.
+    pub(crate) fn new(flags: &ServeFlags) -> Result<Self, SettingsError> {
+        if let Some((flag, why)) = flags.absent.essential() {
+            return Err(SettingsError::Absent { flag, why });
+        }
+        let mut notices: Vec<String> = flags.absent.notices().collect();
+        let clients = clients(flags)?;
+        let devices = devices(flags)?;
+        if let Some(shared) = devices.as_ref().and_then(|devices| clients.collides(devices)) {
+            return Err(SettingsError::SharedPort(shared));
+        }
+        if devices.is_none() {
+            notices.push(
+                "no device can be found: pass --use-device-websocket-server to let devices dial in".into(),
+            );
+        }
+        let mut websocket_rules = Vec::new();
+        if let Some(path) = &flags.user_device_config_file {
+            match UserFile::read(path) {
+                Ok(Some(file)) => websocket_rules = file.websocket_rules,
+                Ok(None) => {
+                    notices.push(format!("there is no user file {}; starting without", path.display()));
+                }
+                Err(error) => return Err(SettingsError::UserFile { path: path.clone(), error }),
+            }
+        }
+        Ok(Self {
+            server_name: flags.server_name.clone().unwrap_or_else(|| DEFAULT_SERVER_NAME.into()),
+            max_ping_time: Some(flags.max_ping_time)
+                .filter(|ms| *ms > 0)
+                .map(|ms| Duration::from_millis(ms.into())),
+            clients,
+            devices,
+            websocket_rules,
+            notices,
+        })
+    }
+}
+
+fn clients(flags: &ServeFlags) -> Result<Listen, SettingsError> {
+    const LISTEN: &str = "websocket-listen-address";
+    let port = flags.websocket_port.unwrap_or(DEFAULT_CLIENT_PORT);
+    match &flags.websocket_listen_address {
+        Some(_) if flags.websocket_port.is_some() => Err(SettingsError::Conflict(LISTEN, "websocket-port")),
+        Some(_) if flags.websocket_use_all_interfaces => {
+            Err(SettingsError::Conflict(LISTEN, "websocket-use-all-interfaces"))
+        }
+        Some(value) => resolve(LISTEN, value),
+        None if flags.websocket_use_all_interfaces => Ok(Listen::AllInterfaces(port)),
+        None => Ok(Listen::Loopback(port)),
+    }
+}
+
+fn devices(flags: &ServeFlags) -> Result<Option<Listen>, SettingsError> {
+    const LISTEN: &str = "device-websocket-listen-address";
+    if !flags.use_device_websocket_server {
+        return Ok(None);
+    }
+    let port = flags.device_websocket_server_port.unwrap_or(DEFAULT_DEVICE_PORT);
+    Ok(Some(match &flags.device_websocket_listen_address {
+        Some(_) if flags.device_websocket_server_port.is_some() => {
+            return Err(SettingsError::Conflict(LISTEN, "device-websocket-server-port"));
+        }
+        Some(value) => resolve(LISTEN, value)?,
+        None if flags.websocket_use_all_interfaces => Listen::AllInterfaces(port),
+        None => Listen::Loopback(port),
+    }))
+}
+
+/// Reads `address:port`; a host name stands for all its addresses.
+fn resolve(flag: &'static str, value: &str) -> Result<Listen, SettingsError> {
+    let bad = |reason: String| SettingsError::BadAddress { flag, value: value.into(), reason };
+    let mut addresses: Vec<_> = value.to_socket_addrs().map_err(|error| bad(error.to_string()))?.collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    if addresses.is_empty() {
+        return Err(bad("the name has no addresses".into()));
+    }
+    Ok(Listen::Exactly(addresses))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(change: impl FnOnce(&mut ServeFlags)) -> Result<Settings, SettingsError> {
+        let mut flags = ServeFlags::default();
+        change(&mut flags);
+        Settings::new(&flags)
+    }
+
+    #[test]
+    fn without_flags_it_listens_for_clients_on_loopback_and_warns_that_it_finds_nothing() {
+        let settings = settings(|_| ()).unwrap();
+        assert_eq!(settings.clients, Listen::Loopback(12345));
+        assert_eq!(
+            settings.clients.addresses(),
+            ["127.0.0.1:12345".parse().unwrap(), "[::1]:12345".parse().unwrap()]
+        );
+        assert_eq!(settings.devices, None);
+        assert_eq!(settings.server_name, "Buttplug Server");
+        assert_eq!(settings.max_ping_time, None);
+        assert!(settings.notices[0].starts_with("no device can be found"));
+    }
+
+    #[test]
+    fn flags_mean_what_they_meant_before() {
+        let settings = settings(|flags| {
+            flags.websocket_port = Some(1);
+            flags.websocket_use_all_interfaces = true;
+            flags.use_device_websocket_server = true;
+            flags.max_ping_time = 1500;
+            flags.server_name = Some(String::new());
+        })
+        .unwrap();
+        assert_eq!(settings.clients, Listen::AllInterfaces(1));
+        assert_eq!(settings.devices, Some(Listen::AllInterfaces(54817)));
+        assert_eq!(settings.max_ping_time, Some(Duration::from_millis(1500)));
+        assert_eq!(settings.server_name, "");
+        assert!(settings.notices.is_empty());
+    }
+
+    #[test]
+    fn the_device_port_opens_only_when_asked_for() {
+        let port = |on| {
+            settings(|flags| {
+                flags.use_device_websocket_server = on;
+                flags.device_websocket_server_port = Some(7);
+            })
+        };
+        assert_eq!(port(false).unwrap().devices, None);
+        assert_eq!(port(true).unwrap().devices, Some(Listen::Loopback(7)));
+    }
+
+    #[test]
+    fn a_listen_address_is_taken_as_it_is_and_host_names_are_resolved() {
+        let listen = |address: &str| settings(|flags| flags.websocket_listen_address = Some(address.into()));
+        let exactly = |address: &str| Listen::Exactly(vec![address.parse().unwrap()]);
+        assert_eq!(listen("[::1]:5").unwrap().clients, exactly("[::1]:5"));
+        assert_eq!(listen("0.0.0.0:5").unwrap().clients, exactly("0.0.0.0:5"));
+        let localhost = listen("localhost:5").unwrap().clients.addresses();
+        assert!(!localhost.is_empty() && localhost.iter().all(|address| address.ip().is_loopback()));
+        for bad in ["", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000"] {
+            let error = listen(bad).unwrap_err().to_string();
+            assert!(error.starts_with("--websocket-listen-address: ") && error.contains(bad), "{error}");
+        }
+    }
+
+    #[test]
+    fn flags_that_exclude_one_another_are_named() {
+        let with_listen = |change: fn(&mut ServeFlags)| {
+            settings(|flags| {
+                flags.websocket_listen_address = Some("127.0.0.1:5".into());
+                change(flags);
+            })
+            .unwrap_err()
+            .to_string()
+        };
+        let error = with_listen(|flags| flags.websocket_port = Some(1));
+        assert!(error.starts_with("--websocket-listen-address and --websocket-port can't"), "{error}");
+        let error = with_listen(|flags| flags.websocket_use_all_interfaces = true);
+        assert!(error.contains("--websocket-use-all-interfaces"), "{error}");
+    }
+
+    #[test]
+    fn clients_and_devices_need_different_ports() {
+        let ports = |clients: u16, devices: u16| {
+            settings(|flags| {
+                flags.websocket_port = Some(clients);
+                flags.use_device_websocket_server = true;
+                flags.device_websocket_server_port = Some(devices);
+            })
+        };
+        assert_eq!(ports(5, 5), Err(SettingsError::SharedPort("127.0.0.1:5".parse().unwrap())));
+        assert!(ports(5, 6).is_ok() && ports(0, 0).is_ok());
+    }
+
+    #[test]
+    fn a_missing_user_file_is_a_notice() {
+        let settings =
+            settings(|flags| flags.user_device_config_file = Some("/no/such/file.json".into())).unwrap();
+        assert!(settings.notices.iter().any(|notice| notice.contains("/no/such/file.json")));
+    }
+
+    #[test]
+    fn an_unusable_user_file_is_named_with_the_reason() {
+        let directory = std::env::temp_dir();
+        let error = settings(|flags| flags.user_device_config_file = Some(directory.clone())).unwrap_err();
+        assert!(error.to_string().contains(&directory.display().to_string()), "{error}");
+    }
+}

@@ -1,0 +1,291 @@
+//! The real program, started as its users start it, and the two sides that connect to it.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::expect_used, clippy::panic, reason = "tests")]
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+/// Nothing here takes long; what does not happen within this time does not happen.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+/// What is printed first.
+pub(crate) const FIRST_LINE: &str = "Intiface Server, starting up with stdout output.";
+
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_buttplug"));
+    command.args(arguments).env_remove("RUST_LOG").env_remove("NO_COLOR");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+/// What a program that ends by itself has left behind.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+pub(crate) async fn run(arguments: &[&str]) -> Ended {
+    let output = timeout(Duration::from_secs(60), command(arguments).output()).await;
+    let output = output.expect("it ends by itself").expect("it starts");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// A running engine.
+pub(crate) struct Engine {
+    pub(crate) child: Child,
+    output: Lines<BufReader<ChildStdout>>,
+    pub(crate) lines: Vec<String>,
+}
+
+impl Engine {
+    /// Starts it on free ports.
+    pub(crate) async fn start(more: &[&str]) -> Self {
+        let mut arguments = vec!["--websocket-port", "0"];
+        arguments.extend(more);
+        Self::start_with(&arguments).await
+    }
+
+    pub(crate) async fn start_with(arguments: &[&str]) -> Self {
+        let mut child = command(arguments).spawn().expect("it starts");
+        let output = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        Self { child, output, lines: Vec::new() }
+    }
+
+    /// Reads its output up to a line with this text.
+    pub(crate) async fn line_with(&mut self, text: &str) -> String {
+        if let Some(line) = self.lines.iter().find(|line| line.contains(text)) {
+            return line.clone();
+        }
+        let next = async {
+            while let Some(line) = self.output.next_line().await.expect("readable") {
+                self.lines.push(line.clone());
+                if line.contains(text) {
+                    return line;
+                }
+            }
+            panic!("no line with {text:?} in {:#?}", self.lines)
+        };
+        timeout(SOON, next).await.unwrap_or_else(|_| panic!("no line with {text:?} in time"))
+    }
+
+    async fn port(&mut self, text: &str) -> u16 {
+        let line = self.line_with(text).await;
+        let address = line.split("address=127.0.0.1:").nth(1).unwrap_or_else(|| panic!("no port in {line}"));
+        address.trim().parse().unwrap_or_else(|_| panic!("no port in {line}"))
+    }
+
+    pub(crate) async fn client_port(&mut self) -> u16 {
+        self.port("listening for clients address=127.0.0.1:").await
+    }
+
+    pub(crate) async fn device_port(&mut self) -> u16 {
+        self.port("listening for devices address=127.0.0.1:").await
+    }
+
+    pub(crate) async fn client(&mut self) -> Socket {
+        let port = self.client_port().await;
+        Socket::open(port).await
+    }
+
+    /// Sends a signal by its name.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().expect("running");
+        let status = std::process::Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status();
+        assert!(status.expect("a shell").success());
+    }
+
+    /// Waits for its end, and reads the rest of its output.
+    pub(crate) async fn end(&mut self) -> ExitStatus {
+        let rest = async {
+            while let Some(line) = self.output.next_line().await.expect("readable") {
+                self.lines.push(line);
+            }
+        };
+        timeout(SOON, rest).await.expect("its output ends");
+        timeout(SOON, self.child.wait()).await.expect("it ends").expect("a status")
+    }
+
+    pub(crate) async fn stderr(&mut self) -> String {
+        let mut text = String::new();
+        let mut pipe = self.child.stderr.take().expect("a pipe");
+        timeout(SOON, pipe.read_to_string(&mut text)).await.expect("it ends").expect("text");
+        text
+    }
+}
+
+/// One side of a WebSocket connection.
+pub(crate) struct Socket(pub(crate) WebSocketStream<TcpStream>);
+
+impl Socket {
+    pub(crate) async fn open(port: u16) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("an open port");
+        stream.set_nodelay(true).expect("a TCP option");
+        let url = format!("ws://127.0.0.1:{port}/");
+        let opened = timeout(SOON, tokio_tungstenite::client_async(url, stream)).await.expect("an answer");
+        Self(opened.expect("an upgrade").0)
+    }
+
+    pub(crate) async fn text(&mut self, text: impl Into<String>) {
+        self.0.send(Message::text(text.into())).await.expect("a connection");
+    }
+
+    pub(crate) async fn binary(&mut self, data: &[u8]) {
+        self.0.send(Message::binary(data.to_vec())).await.expect("a connection");
+    }
+
+    /// The next message with content, or the close frame.
+    pub(crate) async fn next(&mut self) -> Message {
+        // Pings don't count: a peer that only pings says nothing.
+        let next = async {
+            loop {
+                match self.0.next().await.expect("a message").expect("a good message") {
+                    Message::Ping(_) | Message::Pong(_) => {}
+                    message => return message,
+                }
+            }
+        };
+        timeout(SOON, next).await.expect("a message in time")
+    }
+
+    /// Sends one message of version 4 and answers the reply to it, by name and content.
+    pub(crate) async fn ask(&mut self, name: &str, mut content: Value) -> (String, Value) {
+        content["Id"] = 77.into();
+        self.text(serde_json::json!([{ name: content }]).to_string()).await;
+        self.receive(|_, content| content["Id"] == 77).await
+    }
+
+    /// The next message of the server that is wanted.
+    pub(crate) async fn receive(&mut self, wanted: impl Fn(&str, &Value) -> bool) -> (String, Value) {
+        loop {
+            let Message::Text(text) = self.next().await else { panic!("not a text message") };
+            let Value::Array(messages) = serde_json::from_str(&text).expect("JSON") else {
+                panic!("not an array: {text}")
+            };
+            for message in messages {
+                let Value::Object(message) = message else { panic!("not an object: {text}") };
+                for (name, content) in message {
+                    if wanted(&name, &content) {
+                        return (name, content);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks for the device list until the device with index 0 is there, and answers its name. Waiting for the event
+    /// would not do: it may have come before the reply to an earlier message.
+    pub(crate) async fn first_device(&mut self) -> String {
+        let there = async {
+            loop {
+                let (_, list) = self.ask("RequestDeviceList", serde_json::json!({})).await;
+                if let Some(name) = list["Devices"]["0"]["DeviceName"].as_str() {
+                    return name.to_owned();
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(SOON, there).await.expect("a device in time")
+    }
+
+    /// Passes over events up to the server's close frame, and answers its code.
+    pub(crate) async fn close_code(&mut self) -> Option<CloseCode> {
+        loop {
+            match self.next().await {
+                Message::Text(_) => {}
+                Message::Close(close) => return close.map(|close| close.code),
+                other => panic!("{other:?} instead of a close frame"),
+            }
+        }
+    }
+
+    pub(crate) async fn handshake(&mut self) -> Value {
+        let content =
+            serde_json::json!({"ClientName": "test", "ProtocolVersionMajor": 4, "ProtocolVersionMinor": 0});
+        let (name, content) = self.ask("RequestServerInfo", content).await;
+        assert_eq!(name, "ServerInfo");
+        content
+    }
+
+    /// Frames of a device up to the end of its connection.
+    pub(crate) async fn frames_until_close(&mut self) -> Vec<String> {
+        let mut frames = Vec::new();
+        loop {
+            match self.next().await {
+                Message::Binary(data) => frames.push(String::from_utf8_lossy(&data).into_owned()),
+                Message::Close(_) => return frames,
+                other => panic!("{other:?} after {frames:?}"),
+            }
+        }
+    }
+
+    /// Frames of a device up to this one.
+    pub(crate) async fn frames_until(&mut self, last: &str) -> Vec<String> {
+        let mut frames = Vec::new();
+        loop {
+            match self.next().await {
+                Message::Binary(data) => frames.push(String::from_utf8_lossy(&data).into_owned()),
+                other => panic!("{other:?} instead of {last} after {frames:?}"),
+            }
+            if frames.last().is_some_and(|frame| frame == last) {
+                return frames;
+            }
+        }
+    }
+}
+
+/// A vibrator with one motor that dials in and speaks Lovense.
+pub(crate) async fn lovense(port: u16) -> Socket {
+    let mut device = Socket::open(port).await;
+    device.text(r#"{"identifier": "LVSDevice", "address": "A1B2C3D4E5F6", "version": 0}"#).await;
+    device.frames_until("DeviceType;").await;
+    device.binary(b"Z:11:A1B2C3D4E5F6;").await;
+    device
+}
+
+/// A file of this test's own, gone when dropped.
+pub(crate) struct File(PathBuf);
+
+impl File {
+    pub(crate) fn new(name: &str, content: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("buttplug-test-{}-{name}", std::process::id()));
+        std::fs::write(&path, content).expect("a writable directory");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.0.to_str().expect("a plain path")
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A user file by which what dials in as `LVSDevice` speaks Lovense.
+pub(crate) fn user_file(name: &str) -> File {
+    let content = r#"{"version": {"major": 5, "minor": 0}, "user_configs": {"protocols": {
+        "lovense": {"communication": [{"websocket": {"name": "LVSDevice"}}]},
+        "no-such-protocol": {"communication": [{"websocket": {"name": "x"}}]}}}}"#;
+    File::new(name, content)
+}

@@ -1,0 +1,161 @@
+//! The engine at work, seen from outside: a client, a device that dials in, and every way to end.
+
+mod program;
+
+use program::{Engine, SOON, Socket, lovense, user_file};
+use serde_json::json;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+/// Launchers kill an engine that is still there after three seconds.
+const MUST_HAVE_ENDED: Duration = Duration::from_millis(2500);
+
+/// An engine with a device that vibrates because this client wants it.
+async fn vibrating(name: &str, more: &[&str]) -> (Engine, Socket, Socket) {
+    let file = user_file(name);
+    let mut arguments = vec!["--user-device-config-file", file.name()];
+    arguments.extend(["--use-device-websocket-server", "--device-websocket-server-port", "0"]);
+    arguments.extend(more);
+    let mut engine = Engine::start(&arguments).await;
+    let mut client = engine.client().await;
+    client.handshake().await;
+    let mut device = lovense(engine.device_port().await).await;
+    client.ask("StartScanning", json!({})).await;
+    let name = client.first_device().await;
+    assert!(name.contains("Lovense"), "{name}");
+    let (reply, content) = vibrate(&mut client, 10).await;
+    assert_eq!(reply, "Ok", "{content}");
+    device.frames_until("Vibrate:10;").await;
+    (engine, client, device)
+}
+
+async fn vibrate(client: &mut Socket, value: i32) -> (String, serde_json::Value) {
+    let command = json!({"DeviceIndex": 0, "FeatureIndex": 0, "Command": {"Vibrate": {"Value": value}}});
+    client.ask("OutputCmd", command).await
+}
+
+#[tokio::test]
+async fn a_client_learns_who_it_talks_to() {
+    let mut engine = Engine::start(&["--server-name", "Attic", "--max-ping-time", "1500"]).await;
+    let mut client = engine.client().await;
+    let info = client.handshake().await;
+    assert_eq!(info["ServerName"], "Attic");
+    assert_eq!(info["MaxPingTime"], 1500);
+}
+
+#[tokio::test]
+async fn it_serves_both_loopback_addresses_and_shrugs_off_a_probe() {
+    let mut engine = Engine::start(&[]).await;
+    let port = engine.client_port().await;
+    // Launchers find out whether it is ready by connecting and closing.
+    for _ in 0..5 {
+        drop(tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    }
+    Socket::open(port).await.handshake().await;
+    if std::net::TcpListener::bind("[::1]:0").is_ok() {
+        assert!(tokio::net::TcpStream::connect(("::1", port)).await.is_ok());
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn every_signal_stops_the_devices_before_the_program_ends() {
+    for signal in ["TERM", "INT", "HUP"] {
+        let (mut engine, mut client, mut device) = vibrating(&format!("{signal}.json"), &[]).await;
+        let start = Instant::now();
+        engine.signal(signal);
+        let frames = device.frames_until_close().await;
+        assert!(
+            !frames.is_empty() && frames.iter().all(|frame| frame == "Vibrate:0;"),
+            "SIG{signal}: {frames:?}"
+        );
+        assert_eq!(client.close_code().await, Some(CloseCode::Away), "SIG{signal}");
+        let status = engine.end().await;
+        assert!(start.elapsed() < MUST_HAVE_ENDED, "SIG{signal}: {:?}", start.elapsed());
+        assert_eq!(status.code(), Some(0), "SIG{signal}");
+        assert_eq!(engine.stderr().await, "", "SIG{signal}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_client_and_a_device_that_do_not_react_do_not_hold_up_the_end() {
+    let (mut engine, client, device) = vibrating("silent.json", &[]).await;
+    let start = Instant::now();
+    engine.signal("TERM");
+    engine.signal("TERM");
+    let status = engine.end().await;
+    assert!(start.elapsed() < MUST_HAVE_ENDED, "{:?}", start.elapsed());
+    assert_eq!(status.code(), Some(0), "{:#?}", engine.lines);
+    drop((client, device));
+}
+
+#[tokio::test]
+async fn a_lost_client_stops_its_device() {
+    let (_engine, client, mut device) = vibrating("lost.json", &[]).await;
+    drop(client);
+    assert_eq!(device.frames_until("Vibrate:0;").await, ["Vibrate:0;"]);
+}
+
+#[tokio::test]
+async fn a_late_ping_stops_the_device() {
+    let (_engine, mut client, mut device) = vibrating("ping.json", &["--max-ping-time", "400"]).await;
+    client.ask("Ping", json!({})).await;
+    assert_eq!(device.frames_until("Vibrate:0;").await, ["Vibrate:0;"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_output_that_nobody_reads_holds_up_nothing() {
+    let mut command = program::command(&["--websocket-port", "0", "--log", "trace"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    // Only the beginning is read, byte by byte so that nothing more is; then the pipe fills up.
+    let mut stdout = child.stdout.take().unwrap();
+    let mut seen = String::new();
+    let port: u16 = loop {
+        let byte = tokio::io::AsyncReadExt::read_u8(&mut stdout).await.unwrap();
+        seen.push(byte.into());
+        let address = seen.split("listening for clients address=127.0.0.1:").nth(1);
+        if let Some((port, _)) = address.and_then(|rest| rest.split_once('\n')) {
+            break port.parse().unwrap();
+        }
+    };
+    let mut client = Socket::open(port).await;
+    client.handshake().await;
+    // Far more than the pipe's 64 KiB and the log's queue hold.
+    let commands = async {
+        for _ in 0..10_000 {
+            client.ask("Ping", json!({})).await;
+        }
+    };
+    timeout(SOON * 3, commands).await.expect("nothing waits for the log");
+    let start = Instant::now();
+    let id = child.id().unwrap();
+    std::process::Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().unwrap();
+    let status = timeout(SOON, child.wait()).await.expect("it ends").unwrap();
+    assert!(start.elapsed() < MUST_HAVE_ENDED, "{:?}", start.elapsed());
+    assert_eq!(status.code(), Some(0));
+    drop(stdout);
+}
+
+#[tokio::test]
+async fn a_reader_who_leaves_does_not_end_the_engine() {
+    let mut command = program::command(&["--websocket-port", "0", "--log", "trace"]);
+    let mut child = command.spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut seen = String::new();
+    let port: u16 = loop {
+        seen.push(tokio::io::AsyncReadExt::read_u8(&mut stdout).await.unwrap().into());
+        let address = seen.split("listening for clients address=127.0.0.1:").nth(1);
+        if let Some((port, _)) = address.and_then(|rest| rest.split_once('\n')) {
+            break port.parse().unwrap();
+        }
+    };
+    drop(stdout);
+    for _ in 0..3 {
+        Socket::open(port).await.handshake().await;
+    }
+    assert!(child.try_wait().unwrap().is_none(), "it runs on");
+}

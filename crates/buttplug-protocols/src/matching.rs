@@ -1,0 +1,272 @@
+//! From a sighting to the match rules that fit it: looked up, not searched through. Knows no protocol.
+//!
+//! Several rules may fit. Their order is that of how much they say about the hardware:
+//!
+//! 1. manufacturer data, the longest first;
+//! 2. an exact name, serial port, pair of ids, identifier or archetype;
+//! 3. the beginning of a name, the longest first;
+//! 4. an advertised service, which for many is one of a chip's maker;
+//!
+//! and among equals that of the protocols' ids. Rules of a person's own come before all of these.
+
+use crate::definition::Rule;
+use crate::sighting::{Advertisement, Sighting, Uuid};
+use serde::{Deserialize, Serialize};
+
+/// Match rules, indexed by what they ask for. `S` is how names are held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Index<S> {
+    texts: Vec<(Bus, S, Claim)>,
+    prefixes: Vec<(S, Claim)>,
+    /// The lengths that prefixes have, in bytes, the longest first.
+    prefix_lengths: Vec<u8>,
+    /// In the order of companies.
+    manufacturer: Vec<(u16, Vec<u8>, Claim)>,
+    services: Vec<(Uuid, Claim)>,
+    ids: Vec<(Bus, u16, u16, Claim)>,
+}
+
+/// Which rule of which protocol fits, by their places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Claim {
+    /// The place of the protocol.
+    pub protocol: u16,
+    /// The place of its rule.
+    pub rule: u16,
+}
+
+/// The buses as far as an index tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Bus {
+    Bluetooth,
+    Serial,
+    Hid,
+    Usb,
+    WebSocket,
+    Simulated,
+}
+
+/// How much a rule says about the hardware; the least first.
+type Rank = (u8, usize);
+
+impl<S: AsRef<str> + Ord> Index<S> {
+    /// The index of the rules of all protocols, in their order.
+    pub fn new<'r>(protocols: impl IntoIterator<Item = &'r [Rule]>) -> Self
+    where
+        S: From<&'r str>,
+    {
+        let mut index = Self {
+            texts: Vec::new(),
+            prefixes: Vec::new(),
+            prefix_lengths: Vec::new(),
+            manufacturer: Vec::new(),
+            services: Vec::new(),
+            ids: Vec::new(),
+        };
+        for (protocol, rules) in (0u16..).zip(protocols) {
+            for (place, rule) in (0u16..).zip(rules) {
+                index.add(rule, Claim { protocol, rule: place });
+            }
+        }
+        index.texts.sort();
+        index.prefixes.sort();
+        index.manufacturer.sort();
+        index.services.sort();
+        index.ids.sort();
+        index.prefix_lengths.sort_by(|a, b| b.cmp(a));
+        index.prefix_lengths.dedup();
+        index
+    }
+
+    fn add<'r>(&mut self, rule: &'r Rule, claim: Claim)
+    where
+        S: From<&'r str>,
+    {
+        let mut texts = |bus, names: &'r [String]| {
+            self.texts.extend(names.iter().map(|name| (bus, S::from(name.as_str()), claim)));
+        };
+        match rule {
+            Rule::Bluetooth { names, manufacturer, advertised, .. } => {
+                for name in names {
+                    match name.strip_suffix('*') {
+                        // A name of more than 255 bytes can't be advertised.
+                        Some(prefix) => {
+                            if let Ok(length) = u8::try_from(prefix.len()) {
+                                self.prefixes.push((S::from(prefix), claim));
+                                self.prefix_lengths.push(length);
+                            }
+                        }
+                        None => self.texts.push((Bus::Bluetooth, S::from(name.as_str()), claim)),
+                    }
+                }
+                let data = manufacturer.iter().map(|(company, data)| (*company, data.clone(), claim));
+                self.manufacturer.extend(data);
+                self.services.extend(advertised.iter().map(|uuid| (*uuid, claim)));
+            }
+            Rule::Serial { port, .. } => self.texts.push((Bus::Serial, S::from(port.as_str()), claim)),
+            Rule::Hid(ids) => self.ids.extend(ids.iter().map(|ids| (Bus::Hid, ids.0, ids.1, claim))),
+            Rule::Usb(ids) => self.ids.extend(ids.iter().map(|ids| (Bus::Usb, ids.0, ids.1, claim))),
+            Rule::WebSocket(names) => texts(Bus::WebSocket, names),
+            Rule::Simulated(names) => texts(Bus::Simulated, names),
+        }
+    }
+
+    /// The rules that fit, best first, one of each protocol.
+    pub fn find(&self, sighting: &Sighting) -> Vec<Claim> {
+        let mut found: Vec<(Rank, Claim)> = Vec::new();
+        match &sighting.advertisement {
+            Advertisement::Bluetooth { name, manufacturer_data, services } => {
+                self.find_manufacturer(manufacturer_data, &mut found);
+                self.find_text(Bus::Bluetooth, name, &mut found);
+                for uuid in services {
+                    let first = self.services.partition_point(|(listed, _)| listed < uuid);
+                    let equal = self.services[first..].iter().take_while(|(listed, _)| listed == uuid);
+                    found.extend(equal.map(|(_, claim)| ((3, 0), *claim)));
+                }
+                self.find_prefix(name, &mut found);
+            }
+            Advertisement::Serial { port } => self.find_text(Bus::Serial, port, &mut found),
+            Advertisement::Hid { vendor_id, product_id } => {
+                self.find_ids(Bus::Hid, *vendor_id, *product_id, &mut found);
+            }
+            Advertisement::Usb { vendor_id, product_id } => {
+                self.find_ids(Bus::Usb, *vendor_id, *product_id, &mut found);
+            }
+            Advertisement::WebSocket { identifier } => self.find_text(Bus::WebSocket, identifier, &mut found),
+            Advertisement::Simulated { archetype } => self.find_text(Bus::Simulated, archetype, &mut found),
+        }
+        found.sort();
+        let mut claims: Vec<Claim> = Vec::with_capacity(found.len());
+        for (_, claim) in found {
+            if claims.iter().all(|better| better.protocol != claim.protocol) {
+                claims.push(claim);
+            }
+        }
+        claims
+    }
+
+    fn find_manufacturer(&self, seen: &[(u16, Vec<u8>)], found: &mut Vec<(Rank, Claim)>) {
+        for (company, data) in seen {
+            let first = self.manufacturer.partition_point(|(listed, ..)| listed < company);
+            let same = self.manufacturer[first..].iter().take_while(|(listed, ..)| listed == company);
+            let fitting = same.filter(|(_, beginning, _)| data.starts_with(beginning));
+            found.extend(fitting.map(|(_, beginning, claim)| ((0, usize::MAX - beginning.len()), *claim)));
+        }
+    }
+
+    fn find_text(&self, bus: Bus, text: &str, found: &mut Vec<(Rank, Claim)>) {
+        let first = self.texts.partition_point(|(listed, name, _)| (*listed, name.as_ref()) < (bus, text));
+        let equal = self.texts[first..]
+            .iter()
+            .take_while(|(listed, name, _)| *listed == bus && name.as_ref() == text);
+        found.extend(equal.map(|(_, _, claim)| ((1, 0), *claim)));
+    }
+
+    fn find_prefix(&self, name: &str, found: &mut Vec<(Rank, Claim)>) {
+        for length in &self.prefix_lengths {
+            let length = usize::from(*length);
+            let Some(beginning) = name.get(..length) else { continue };
+            let first = self.prefixes.partition_point(|(prefix, _)| prefix.as_ref() < beginning);
+            let equal = self.prefixes[first..].iter().take_while(|(prefix, _)| prefix.as_ref() == beginning);
+            found.extend(equal.map(|(_, claim)| ((2, usize::MAX - length), *claim)));
+        }
+    }
+
+    fn find_ids(&self, bus: Bus, vendor: u16, product: u16, found: &mut Vec<(Rank, Claim)>) {
+        let wanted = (bus, vendor, product);
+        let first = self.ids.partition_point(|ids| (ids.0, ids.1, ids.2) < wanted);
+        let equal = self.ids[first..].iter().take_while(|ids| (ids.0, ids.1, ids.2) == wanted);
+        found.extend(equal.map(|(.., claim)| ((1, 0), *claim)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bluetooth(names: &[&str], manufacturer: &[(u16, &[u8])], advertised: &[u128]) -> Vec<Rule> {
+        vec![Rule::Bluetooth {
+            names: names.iter().map(ToString::to_string).collect(),
+            manufacturer: manufacturer.iter().map(|(company, data)| (*company, data.to_vec())).collect(),
+            advertised: advertised.iter().copied().map(Uuid).collect(),
+            services: Default::default(),
+        }]
+    }
+
+    fn seen(name: &str, manufacturer_data: &[(u16, &[u8])], services: &[u128]) -> Sighting {
+        Sighting {
+            address: String::new(),
+            advertisement: Advertisement::Bluetooth {
+                name: name.into(),
+                manufacturer_data: manufacturer_data.iter().map(|(id, data)| (*id, data.to_vec())).collect(),
+                services: services.iter().copied().map(Uuid).collect(),
+            },
+        }
+    }
+
+    fn order(rules: &[Vec<Rule>], sighting: &Sighting) -> Vec<u16> {
+        let index: Index<String> = Index::new(rules.iter().map(Vec::as_slice));
+        index.find(sighting).iter().map(|claim| claim.protocol).collect()
+    }
+
+    #[test]
+    fn what_says_most_comes_first() {
+        let rules = [
+            bluetooth(&["LVS-*"], &[], &[]),
+            bluetooth(&["LVS-S*"], &[], &[]),
+            bluetooth(&[], &[], &[0x1320]),
+            bluetooth(&["LVS-S001"], &[], &[]),
+            bluetooth(&[], &[(93, &[])], &[]),
+            bluetooth(&[], &[(93, &[0, 0, 39])], &[]),
+        ];
+        let cases: &[(Sighting, &[u16])] = &[
+            (seen("LVS-S001", &[(93, &[0, 0, 39, 1])], &[0x1320]), &[5, 4, 3, 1, 0, 2]),
+            (seen("LVS-S001", &[(93, &[0, 0])], &[]), &[4, 3, 1, 0]),
+            (seen("LVS-S0011", &[], &[]), &[1, 0]),
+            (seen("lvs-S001", &[], &[]), &[]),
+            (seen("LVS", &[(94, &[0, 0, 39])], &[0x1321]), &[]),
+            (seen("", &[], &[]), &[]),
+            (seen("ÄÖÜ-LVS", &[], &[]), &[]),
+        ];
+        for (sighting, expected) in cases {
+            assert_eq!(order(&rules, sighting), *expected, "{sighting:?}");
+        }
+    }
+
+    #[test]
+    fn equals_come_in_the_order_of_protocols_and_each_protocol_once() {
+        let rules = [
+            bluetooth(&["A", "A*"], &[(1, &[])], &[7]),
+            bluetooth(&["A"], &[], &[7]),
+            [bluetooth(&["A"], &[], &[]), bluetooth(&["A*"], &[], &[])].concat(),
+        ];
+        assert_eq!(order(&rules, &seen("A", &[], &[7, 7])), [0, 1, 2]);
+        assert_eq!(order(&rules, &seen("AB", &[(1, &[5])], &[])), [0, 2]);
+    }
+
+    #[test]
+    fn every_bus_finds_its_own_only() {
+        let rules = [
+            vec![Rule::WebSocket(vec!["x".into()])],
+            vec![Rule::Simulated(vec!["x".into()])],
+            vec![Rule::Hid(vec![(1, 2), (1, 3)])],
+            vec![Rule::Usb(vec![(1, 2)])],
+            vec![Rule::Serial { port: "x".into(), baud_rate: 1, data_bits: 8, parity: 'N', stop_bits: 1 }],
+            bluetooth(&["x"], &[], &[]),
+        ];
+        let cases: [(Advertisement, &[u16]); 7] = [
+            (Advertisement::WebSocket { identifier: "x".into() }, &[0]),
+            (Advertisement::Simulated { archetype: "x".into() }, &[1]),
+            (Advertisement::Hid { vendor_id: 1, product_id: 3 }, &[2]),
+            (Advertisement::Usb { vendor_id: 1, product_id: 2 }, &[3]),
+            (Advertisement::Usb { vendor_id: 1, product_id: 3 }, &[]),
+            (Advertisement::Serial { port: "x".into() }, &[4]),
+            (Advertisement::WebSocket { identifier: "X".into() }, &[]),
+        ];
+        for (advertisement, expected) in cases {
+            let sighting = Sighting { address: String::new(), advertisement };
+            assert_eq!(order(&rules, &sighting), expected, "{sighting:?}");
+        }
+        assert_eq!(order(&rules, &seen("x", &[], &[])), [5]);
+    }
+}

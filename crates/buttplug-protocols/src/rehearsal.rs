@@ -1,0 +1,306 @@
+//! Runs a definition's vectors against the protocol it makes: no hardware, no waiting, time as an argument.
+
+use crate::catalogue::{Candidate, Setup, Wiring};
+use crate::definition::{Act, Said, Vector, VectorStep};
+use crate::frame::{Endpoint, Frames};
+use crate::model::{Model, ModelFeature};
+use crate::protocol::{Heard, Identification, OutputSlot, Outputs, Protocol, Reading, Step, Topic, Turn};
+use crate::sighting::{Advertisement, Sighting};
+use std::time::{Duration, Instant};
+
+/// What is different from what a vector says.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {message}")]
+pub struct Difference {
+    /// The line of the vector.
+    pub line: usize,
+    /// What is different.
+    pub message: String,
+}
+
+/// How many things may happen in one turn before it is clear that they never end.
+const MAX_STEPS: usize = 10_000;
+
+/// Runs a vector against the protocol that `candidate` makes, beginning at `now`.
+///
+/// # Errors
+/// What is different from what the vector says.
+pub fn rehearse(candidate: &Candidate, vector: &Vector, now: Instant) -> Result<(), Difference> {
+    Rehearsal::new(candidate, vector, now)
+        .and_then(|mut rehearsal| rehearsal.run(candidate))
+        .map_err(|message| Difference { line: vector.line, message })
+}
+
+impl Vector {
+    /// The model that this vector is about. One that is only about finding a model has nothing.
+    pub fn model(&self, candidate: &Candidate) -> Option<Model> {
+        let own = || Model {
+            name: String::from("rehearsal"),
+            variant: None,
+            message_gap: None,
+            features: self.features.iter().map(ModelFeature::from_definition).collect(),
+        };
+        if !self.features.is_empty() {
+            return Some(own());
+        }
+        candidate.model(self.model.as_deref()).or_else(|| self.identifier.as_ref().map(|_| own()))
+    }
+
+    /// What a bus would have seen of the hardware of this vector.
+    pub fn sighting(&self) -> Sighting {
+        let name = self.name.as_ref().or(self.model.as_ref()).cloned().unwrap_or_default();
+        Sighting {
+            address: "rehearsal".into(),
+            advertisement: Advertisement::Bluetooth {
+                name,
+                manufacturer_data: self.manufacturer.clone(),
+                services: Vec::new(),
+            },
+        }
+    }
+}
+
+struct Rehearsal<'v> {
+    vector: &'v Vector,
+    protocol: Box<dyn Protocol>,
+    outputs: Outputs,
+    now: Instant,
+    last_write: Instant,
+    heard: std::slice::Iter<'v, Said>,
+    told: Vec<VectorStep>,
+    readings: Vec<Reading>,
+}
+
+impl<'v> Rehearsal<'v> {
+    fn new(candidate: &Candidate, vector: &'v Vector, now: Instant) -> Result<Self, String> {
+        let sighting = vector.sighting();
+        let model = vector.model(candidate).ok_or("there is no such model")?;
+        let all = all_endpoints(candidate.wiring());
+        let endpoints = vector.endpoints.as_deref().unwrap_or(&all);
+        let setup = Setup {
+            identifier: vector.model.as_deref(),
+            model: &model,
+            sighting: &sighting,
+            endpoints,
+            seed: 0,
+        };
+        Ok(Self {
+            vector,
+            protocol: candidate.build(setup)?,
+            outputs: Outputs::at_rest(model.outputs().map(|(feature, output)| (feature, output.kind))),
+            now,
+            last_write: now,
+            heard: vector.hears.iter(),
+            told: Vec::new(),
+            readings: Vec::new(),
+        })
+    }
+
+    fn run(&mut self, candidate: &Candidate) -> Result<(), String> {
+        for turn in &self.vector.turns {
+            self.told.clear();
+            self.act(&turn.act, candidate).map_err(|error| format!("`{}`: {error}", turn.text))?;
+            if self.told != turn.told {
+                let list = |steps: &[VectorStep]| match steps {
+                    [] => String::from("nothing"),
+                    steps => steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | "),
+                };
+                let (told, expected) = (list(&self.told), list(&turn.told));
+                return Err(format!("`{}` gives {told}; expected {expected}", turn.text));
+            }
+        }
+        if self.readings != self.vector.readings {
+            return Err(format!("the readings are {:?}; expected {:?}", self.readings, self.vector.readings));
+        }
+        match self.heard.len() {
+            0 => Ok(()),
+            left => Err(format!("{left} of the things the hardware says were never asked for")),
+        }
+    }
+
+    fn act(&mut self, act: &Act, candidate: &Candidate) -> Result<(), String> {
+        match act {
+            Act::Set(set) => {
+                for seen in set {
+                    let Some(slot) = self.outputs.get_mut(seen.feature, seen.kind) else {
+                        return Err(format!("feature {} has no {}", seen.feature.0, seen.kind));
+                    };
+                    slot.value = seen.value;
+                    slot.duration_ms = seen.duration_ms;
+                    slot.changed = true;
+                }
+                self.write_changes();
+            }
+            Act::Stop => self.stop(),
+            Act::Connect => {
+                self.converse(Topic::Connect)?;
+                if self.protocol.keepalive().is_some() {
+                    self.stop();
+                }
+            }
+            Act::Identify => return self.identify(candidate),
+            Act::Wait(time) => self.wait(*time)?,
+            Act::Read(input) => {
+                let value = self.converse(Topic::Read(*input))?.ok_or("nothing was read")?;
+                self.readings.push(Reading { input: *input, value });
+            }
+            Act::Subscribe(input) => {
+                self.converse(Topic::Subscribe(*input))?;
+            }
+            Act::Unsubscribe(input) => {
+                self.converse(Topic::Unsubscribe(*input))?;
+            }
+            Act::Hear(endpoint, data) => {
+                let mut frames = Frames::new();
+                self.protocol.notified(self.now, *endpoint, data, &mut self.readings, &mut frames);
+                self.tell(frames);
+            }
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        let stops = |slot: &&mut OutputSlot| slot.kind.is_stoppable();
+        for slot in self.outputs.slots_mut().iter_mut().filter(stops) {
+            (slot.value, slot.changed) = (0, true);
+        }
+        self.write_changes();
+    }
+
+    fn write_changes(&mut self) {
+        let mut frames = Frames::new();
+        self.protocol.frames(self.now, &self.outputs, &mut frames);
+        self.outputs.slots_mut().iter_mut().for_each(|slot| slot.changed = false);
+        self.tell(frames);
+    }
+
+    fn tell(&mut self, frames: Frames) {
+        if !frames.is_empty() {
+            self.last_write = self.now;
+        }
+        self.told.extend(frames.into_iter().map(VectorStep::Write));
+    }
+
+    /// Lets time go by, with what falls due.
+    fn wait(&mut self, time: Duration) -> Result<(), String> {
+        let end = self.now + time;
+        for _ in 0..MAX_STEPS {
+            let keepalive = self.protocol.keepalive().map(|after| self.last_write + after);
+            let tick = self.protocol.next_tick();
+            let Some(due) = keepalive.into_iter().chain(tick).min().filter(|due| *due <= end) else {
+                self.now = end;
+                return Ok(());
+            };
+            self.now = due.max(self.now);
+            let mut frames = Frames::new();
+            if tick == Some(due) {
+                self.protocol.tick(self.now, &self.outputs, &mut frames);
+            } else {
+                self.protocol.keepalive_frames(self.now, &self.outputs, &mut frames);
+                // It has had its turn, even if it had nothing to say.
+                self.last_write = self.now;
+            }
+            self.tell(frames);
+        }
+        Err(String::from("it never comes to an end"))
+    }
+
+    fn converse(&mut self, topic: Topic) -> Result<Option<i32>, String> {
+        let mut answer = Answer::Start;
+        for _ in 0..MAX_STEPS {
+            match self.protocol.converse(topic, answer.heard()) {
+                Turn::Do(step) => answer = self.carry_out(step),
+                Turn::Done(value) => return Ok(value),
+                Turn::Fail(reason) => return Err(reason),
+            }
+        }
+        Err(String::from("the conversation never ends"))
+    }
+
+    fn identify(&mut self, candidate: &Candidate) -> Result<(), String> {
+        let mut identification: Box<dyn Identification> =
+            candidate.identification(&self.vector.sighting())?;
+        let mut answer = Answer::Start;
+        for _ in 0..MAX_STEPS {
+            match identification.next(answer.heard()) {
+                Turn::Do(step) => answer = self.carry_out(step),
+                Turn::Fail(reason) => return Err(reason),
+                Turn::Done(found) => {
+                    let expected = self.vector.identifier.as_ref().filter(|expected| !expected.is_empty());
+                    return match (&found, &self.vector.identifier) {
+                        (_, None) => Ok(()),
+                        (found, _) if found.as_ref() == expected => Ok(()),
+                        _ => Err(format!("the identifier is {found:?}; expected {expected:?}")),
+                    };
+                }
+            }
+        }
+        Err(String::from("the conversation never ends"))
+    }
+
+    fn carry_out(&mut self, step: Step) -> Answer<'v> {
+        let said = match &step {
+            Step::Read { .. } | Step::Listen(_) => self.heard.next(),
+            _ => None,
+        };
+        match step {
+            Step::Write(frame) => {
+                self.told.push(VectorStep::Write(frame));
+                self.last_write = self.now;
+            }
+            Step::Subscribe(endpoint) => self.told.push(VectorStep::Subscribe(endpoint)),
+            Step::Unsubscribe(endpoint) => self.told.push(VectorStep::Unsubscribe(endpoint)),
+            Step::Pause(time) => {
+                self.told.push(VectorStep::Wait(time));
+                self.now += time;
+            }
+            Step::Read { endpoint, .. } => {
+                self.told.push(VectorStep::Read(endpoint));
+                return match said {
+                    Some(Said::Data(from, data)) if *from == endpoint => Answer::Data(data),
+                    _ => Answer::Failed,
+                };
+            }
+            Step::Listen(time) => {
+                if let Some(Said::Data(from, data)) = said {
+                    return Answer::Notified(*from, data);
+                }
+                self.now += time;
+                return Answer::Silence;
+            }
+        }
+        Answer::Done
+    }
+}
+
+/// What the hardware of a rehearsal answers.
+enum Answer<'v> {
+    Start,
+    Done,
+    Data(&'v [u8]),
+    Notified(Endpoint, &'v [u8]),
+    Silence,
+    Failed,
+}
+
+impl<'v> Answer<'v> {
+    fn heard(&self) -> Heard<'v> {
+        match self {
+            Self::Start => Heard::Start,
+            Self::Done => Heard::Done,
+            Self::Data(data) => Heard::Data(data),
+            Self::Notified(endpoint, data) => Heard::Notified(*endpoint, data),
+            Self::Silence => Heard::Silence,
+            Self::Failed => Heard::Failed("the hardware of the rehearsal has no answer to this"),
+        }
+    }
+}
+
+fn all_endpoints(wiring: &Wiring) -> Vec<Endpoint> {
+    match wiring {
+        Wiring::Bluetooth(services) => {
+            services.values().flat_map(|endpoints| endpoints.keys().copied()).collect()
+        }
+        Wiring::Serial(_) | Wiring::Direct => Vec::new(),
+    }
+}

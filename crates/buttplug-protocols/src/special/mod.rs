@@ -1,0 +1,48 @@
+//! Protocols that need code: one file each. Border: what a definition can say stays in the definition.
+//!
+//! A definition that says `code = "name"` is helped by `special/name.rs`, which holds one type that implements [`Code`]
+//! and is listed in [`find`]. The code gets the chance to take over three things, each on its own:
+//!
+//! 1. finding the model ([`Code::identification`], instead of the definition's `identify`),
+//! 2. choosing among the definition's variants ([`Code::variant`], instead of the model's own),
+//! 3. the running protocol ([`Code::protocol`]): it is handed what the definition makes and may wrap it, pass on to it
+//!    what data can do, and do the rest itself. The definition's frames, connect steps, readings and keepalive
+//!    all work inside `data`.
+//!
+//! Models, match rules, endpoints, vectors and as many frames as possible stay in the definition. Why a protocol needs
+//! code stands in the table of the book's chapter `adding-a-device.md`.
+
+use crate::catalogue::Setup;
+use crate::protocol::{Identification, Protocol};
+use crate::sighting::Sighting;
+
+mod lovense;
+
+/// What the code of one protocol takes over. Every method has the answer "nothing" as its default.
+pub(crate) trait Code: Send + Sync {
+    /// Finds out the model. `None`: as the definition's `identify` says.
+    fn identification(&self, _sighting: &Sighting) -> Option<Box<dyn Identification>> {
+        None
+    }
+
+    /// The definition's variant for this device. `None`: the one that the model names.
+    fn variant(&self, _setup: &Setup<'_>) -> Option<&'static str> {
+        None
+    }
+
+    /// The protocol of one device. `data` is what the definition alone makes for it, with the variant chosen above.
+    ///
+    /// # Errors
+    /// The model or the hardware does not fit; the reason is for people.
+    fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
+        Ok(data)
+    }
+}
+
+/// The code with this name.
+pub(crate) fn find(name: &str) -> Option<&'static dyn Code> {
+    match name {
+        "lovense" => Some(&lovense::Lovense),
+        _ => None,
+    }
+}
