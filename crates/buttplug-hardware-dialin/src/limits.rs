@@ -31,6 +31,13 @@ pub const PENDING_TIME: Duration = Duration::from_secs(10);
 /// How long a write may take. The device does not read by then.
 pub const WRITE_TIME: Duration = Duration::from_secs(5);
 
+/// Silence after which a device is pinged. Twice that of a client: a device that is gone moves nothing any more, and
+/// pinging hundreds of them is the only work of a server at rest.
+pub const PING_AFTER: Duration = Duration::from_secs(10);
+
+/// Silence after which a device counts as gone, pings included.
+pub const LOST_AFTER: Duration = Duration::from_secs(15);
+
 /// Bytes that may be queued for a device that reads slowly. Frames are tens of bytes, and the next one is written when
 /// the last has gone.
 pub const MAX_QUEUED_BYTES: usize = 64 * 1024;
@@ -57,6 +64,8 @@ impl Default for DialInLimits {
             max_queued: MAX_QUEUED_BYTES,
             // Devices say little, and there may be many of them.
             read_buffer: 1024,
+            ping_after: PING_AFTER,
+            lost_after: LOST_AFTER,
             ..SocketLimits::default()
         };
         Self {

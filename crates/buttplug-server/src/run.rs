@@ -65,6 +65,7 @@ pub(crate) async fn run(
         pending_stops: FuturesUnordered::new(),
         known,
         effects: Vec::new(),
+        text: Vec::new(),
         touched: Vec::new(),
     };
     debug!(client = id.0, peer = runner.peer, "client connected");
@@ -140,6 +141,8 @@ struct Runner {
     /// The devices the client has been told of or could have asked for.
     known: DeviceList,
     effects: Vec<Effect>,
+    /// Room for the message that is being written.
+    text: Vec<u8>,
     /// Devices whose wanted state has changed in this batch and that have not been woken yet.
     touched: Vec<DeviceHandle>,
 }
@@ -165,7 +168,7 @@ impl Runner {
                 }
                 Wake::Readings => self.say_readings(),
                 Wake::Due => self.expire(),
-                Wake::Received(Ok(())) => self.received(&mut batch, &mut messages),
+                Wake::Received(Ok(())) => self.received(&mut batch, &mut messages).await,
                 Wake::Received(Err(ConnectorError::Violation { reason })) => {
                     warn!(
                         client = self.id.0,
@@ -215,7 +218,7 @@ impl Runner {
 
     /// Handles everything that has arrived, then wakes the devices that have something new: what arrives together
     /// goes out together.
-    fn received(
+    async fn received(
         &mut self,
         batch: &mut Vec<ClientFrame>,
         messages: &mut Vec<Result<ClientMessage, BadMessage>>,
@@ -239,7 +242,11 @@ impl Runner {
                 }
             }
         }
-        self.wake_touched();
+        if !self.touched.is_empty() {
+            self.wake_touched();
+            // Devices before answers: the replies leave when this session next waits.
+            tokio::task::yield_now().await;
+        }
         outcome?;
         if self.session.final_deadline().is_some_and(|deadline| now >= deadline) {
             return self.expire();
@@ -435,9 +442,10 @@ impl Runner {
         let frame = match self.format {
             FrameFormat::Typed => ServerFrame::Message(message),
             FrameFormat::Json => {
-                let mut text = Vec::with_capacity(64);
-                json::write_server_message(&message, &mut text);
-                ServerFrame::Text(String::from_utf8(text).unwrap_or_default())
+                self.text.clear();
+                json::write_server_message(&message, &mut self.text);
+                // The text is the serializer's, so it is UTF-8; a copy of the right size is the only allocation.
+                ServerFrame::Text(String::from_utf8_lossy(&self.text).into_owned())
             }
         };
         self.connection.send(frame).map_err(End::Lost)

@@ -145,8 +145,8 @@ async fn a_flood_of_commands_then_stop_leaves_nothing_to_play_out() {
     for value in 0..5000_u32 {
         client.says(output(value + 1, 0, 0, &format!(r#"{{"Vibrate":{{"Value":{}}}}}"#, 1 + value % 20)));
     }
-    client.says(STOP);
-    while client.hears().await != OK {}
+    client.says(r#"[{"StopCmd":{"Id":9999}}]"#);
+    while client.hears().await != r#"[{"Ok":{"Id":9999}}]"# {}
     let stopped = rig.devices[0].write_count();
     sleep_ms(5000).await;
     assert!(rig.devices[0].is_at_rest());

@@ -156,6 +156,8 @@ impl DeviceTask {
         let (stop, close, changed) = {
             let mut mailbox = self.handle.mailbox();
             if mailbox.close {
+                // Also when a stop has just been written: the last word to a device is zero, and an unconfirmed
+                // write may have been lost.
                 mailbox.wanted.stop(None);
             }
             (std::mem::take(&mut mailbox.stop), mailbox.close, mailbox.wanted.has_changed())

@@ -75,7 +75,7 @@ pub fn check_frame(frame: &[u8]) -> Result<(), MessageError> {
         return Err(MessageError::TooLong { limit: MAX_FRAME_BYTES });
     }
     // A frame with fewer brackets than levels can't be too deep; nearly every frame ends here.
-    if frame.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() <= MAX_NESTING {
+    if opening_brackets(frame) <= MAX_NESTING {
         return Ok(());
     }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
@@ -96,6 +96,13 @@ pub fn check_frame(frame: &[u8]) -> Result<(), MessageError> {
         }
     }
     Ok(())
+}
+
+/// How often `[` and `{` occur, in a form that the compiler turns into vector instructions.
+fn opening_brackets(frame: &[u8]) -> usize {
+    // The two differ in one bit, so one comparison finds both. A chunk's count fits into a byte.
+    let count = |chunk: &[u8]| chunk.iter().map(|byte| u8::from(byte | 0x20 == b'{')).sum::<u8>();
+    frame.chunks(255).map(|chunk| usize::from(count(chunk))).sum()
 }
 
 /// Takes a frame apart. Each element is either a message with a name and a valid id, or the error to answer. Several
