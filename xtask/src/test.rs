@@ -12,5 +12,5 @@ pub(crate) fn run(_: &[String]) -> Outcome {
 pub(crate) fn all(steps: &mut Steps) -> Outcome {
     // Not `--all-targets`: it leaves out the examples in the documentation, and builds the programs in `examples/` as
     // tests only, while a test there runs them.
-    steps.command("test", &mut cargo(&["test", "--workspace"]))
+    steps.command("test", &mut cargo(&["test", "--workspace", "--locked"]))
 }

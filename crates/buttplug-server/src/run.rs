@@ -48,9 +48,8 @@ pub(crate) async fn run(
     surroundings: Surroundings,
 ) {
     let presence = Presence { id, surroundings: surroundings.clone() };
-    let known = surroundings.registry.list();
     let mut lists = surroundings.registry.watch();
-    lists.mark_unchanged();
+    let known = lists.borrow_and_update().clone();
     let mut finished = surroundings.scan_requests.watch_finished();
     finished.mark_unchanged();
     let mut runner = Runner {

@@ -5,6 +5,7 @@ mod rig;
 use buttplug_core::connector::CloseReason;
 use buttplug_hardware_simulated::Archetype::{Rotator, Stroker, TwoMotorVibrator};
 use buttplug_hardware_simulated::SimulatedDevice;
+use buttplug_protocols::sighting::BusKind;
 use rig::{Rig, error_code, output, settle, sleep_ms, within};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -303,4 +304,26 @@ async fn a_panic_in_a_devices_task_stops_that_device_and_touches_no_other() {
     assert!(fragile.is_at_rest());
     assert!(!rig.devices[0].is_at_rest());
     client.sets(0, 0, "Rotate", 6).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_stop_that_failed_to_be_written_a_keepalive_device_hears_only_zeros() {
+    let crescendo = SimulatedDevice::bluetooth("AA:BB:CC:DD:EE:FF", "MV Crescendo");
+    let mut rig = Rig::playing(BusKind::Bluetooth).await;
+    let device = rig.add_device(crescendo).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 20).await;
+    sleep_ms(1000).await;
+    device.fail_writes(true);
+    client.says(STOP);
+    sleep_ms(120).await;
+    device.forget_writes();
+    device.fail_writes(false);
+    assert_eq!(client.hears().await, OK);
+    sleep_ms(1000).await;
+    let writes = device.writes();
+    assert!(writes.len() > 5, "the keepalive goes on");
+    for write in writes {
+        assert!(write.frame.data.iter().all(|byte| *byte == 0), "{}", write.frame);
+    }
 }

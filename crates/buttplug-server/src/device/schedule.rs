@@ -42,14 +42,14 @@ impl Schedule {
         self.last_write.map_or(now, |last| last + pause)
     }
 
-    /// The next timer and when it fires. `changed`: whether there is something to send.
+    /// The next timer and when it fires. `changed`: whether there is something to send. Then no keepalive is due: what
+    /// the device heard last is out of date, above all when that is a stop whose write has failed.
     pub(crate) fn next(&self, now: Instant, changed: bool) -> Option<(Instant, Timer)> {
-        let write = changed.then(|| (self.write_at(now), Timer::Write));
-        let keepalive = self
-            .keepalive
-            .zip(self.last_write)
-            .map(|(interval, last)| (last + interval.max(self.gap), Timer::Keepalive));
-        [write, keepalive].into_iter().flatten().min_by_key(|(at, _)| *at)
+        if changed {
+            return Some((self.write_at(now), Timer::Write));
+        }
+        let (interval, last) = (self.keepalive?, self.last_write?);
+        Some((last + interval.max(self.gap), Timer::Keepalive))
     }
 
     /// The device took what was written.
@@ -93,6 +93,16 @@ mod tests {
         assert_eq!(schedule.next(start + 300 * MS, false), Some((start + 500 * MS, Timer::Keepalive)));
         schedule.wrote(start + 400 * MS);
         assert_eq!(schedule.next(start + 450 * MS, false), Some((start + 900 * MS, Timer::Keepalive)));
+    }
+
+    #[test]
+    fn no_keepalive_comes_before_what_has_not_been_sent() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(Duration::ZERO, Some(93 * MS));
+        schedule.wrote(start);
+        schedule.failed(start);
+        schedule.failed(start);
+        assert_eq!(schedule.next(start + 95 * MS, true), Some((start + 100 * MS, Timer::Write)));
     }
 
     #[test]

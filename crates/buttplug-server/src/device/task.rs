@@ -171,7 +171,8 @@ impl DeviceTask {
         }
         self.work_tick().await?;
         let now = Instant::now().into_std();
-        if let Some((at, Timer::Keepalive)) = self.schedule.next(now, false) {
+        let unsent = self.handle.mailbox().wanted.has_changed();
+        if let Some((at, Timer::Keepalive)) = self.schedule.next(now, unsent) {
             if at <= now {
                 lock(&self.protocol).keepalive_frames(now, &self.outputs, &mut self.frames);
                 self.write_frames().await?;

@@ -7,6 +7,7 @@ use buttplug_core::connector::{
     AcceptConnection, ClientFrame, CloseReason, ConnectorError, FrameFormat, ServerConnection, ServerFrame,
 };
 use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
+use buttplug_protocols::sighting::BusKind;
 use buttplug_server::{Server, ServerBuilder};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +36,20 @@ impl Rig {
         gap: Duration,
         settings: impl FnOnce(ServerBuilder) -> ServerBuilder,
     ) -> Self {
-        let bus = Arc::new(SimulatedBus::new([]).with_message_gap(gap));
+        Self::on(SimulatedBus::new([]).with_message_gap(gap), archetypes, settings).await
+    }
+
+    /// A server whose devices play hardware of this bus; none are there yet.
+    pub(crate) async fn playing(kind: BusKind) -> Self {
+        Self::on(SimulatedBus::new([]).playing(kind), &[], |builder| builder).await
+    }
+
+    async fn on(
+        bus: SimulatedBus,
+        archetypes: &[Archetype],
+        settings: impl FnOnce(ServerBuilder) -> ServerBuilder,
+    ) -> Self {
+        let bus = Arc::new(bus);
         let server = settings(Server::builder().name("Rig").bus(Arc::clone(&bus) as _)).start();
         let mut rig = Self { server, bus, devices: Vec::new(), start: Instant::now() };
         for archetype in archetypes {
