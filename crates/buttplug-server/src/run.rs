@@ -73,6 +73,10 @@ pub(crate) async fn run(
     drop(presence);
     match end {
         End::Closed { last_words, reason } => {
+            // Every stop gets its answer; each waits a second at most, all at the same time.
+            while let Some(reply) = runner.pending_stops.next().await {
+                let _ = runner.say(reply);
+            }
             if let Some(last_words) = last_words {
                 // Whoever is gone by now does not miss them.
                 let _ = runner.say(last_words);
@@ -304,7 +308,7 @@ impl Runner {
                 info!(client = self.id.0, name = client_name, peer = self.peer, "client introduced itself");
                 Ok(())
             }
-            Effect::End { last_words, reason } => Err(End::Closed { last_words: Some(last_words), reason }),
+            Effect::End { last_words, reason } => Err(End::Closed { last_words, reason }),
         }
     }
 

@@ -102,7 +102,8 @@ impl ServerBuilder {
             next_session: AtomicU64::new(1),
             sessions: Mutex::default(),
             manager_shutdown,
-            manager: tokio::sync::Mutex::new(Some(manager)),
+            manager: Mutex::new(Some(manager)),
+            ended: watch::channel(false).0,
         };
         Server { inner: Arc::new(inner) }
     }
@@ -117,7 +118,9 @@ struct Inner {
     next_session: AtomicU64,
     sessions: Mutex<JoinSet<()>>,
     manager_shutdown: watch::Sender<bool>,
-    manager: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    /// Taken by whoever ends the server first.
+    manager: Mutex<Option<JoinHandle<()>>>,
+    ended: watch::Sender<bool>,
 }
 
 /// A running server. Clones are handles to the same one.
@@ -172,11 +175,19 @@ impl Server {
     }
 
     /// Ends the server in order: refuses new work, ends the search, stops the devices, closes the clients'
-    /// connections, closes the devices, and waits for every task. Further calls wait for the same end.
+    /// connections, closes the devices, and waits for every task. Further calls wait for the same end, and a call that
+    /// is dropped does not keep it from coming.
     pub async fn shut_down(&self) {
+        let manager = self.inner.manager.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(manager) = manager {
+            // Awaited through `ended` by everyone who asks for the end.
+            tokio::spawn(self.clone().end(manager));
+        }
+        let _ = self.inner.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    async fn end(self, manager: JoinHandle<()>) {
         let inner = &self.inner;
-        let mut manager = inner.manager.lock().await;
-        let Some(manager_task) = manager.take() else { return };
         inner.phase.send_replace(Phase::Stopping);
         inner.scan_requests.finish();
         self.stop_all_devices().await;
@@ -184,9 +195,10 @@ impl Server {
         let mut sessions = std::mem::take(&mut *self.sessions());
         while sessions.join_next().await.is_some() {}
         inner.manager_shutdown.send_replace(true);
-        if let Err(failed) = manager_task.await {
+        if let Err(failed) = manager.await {
             debug!(%failed, "the manager of the devices ended badly");
         }
+        inner.ended.send_replace(true);
     }
 
     fn sessions(&self) -> MutexGuard<'_, JoinSet<()>> {
@@ -199,7 +211,8 @@ impl AcceptConnection for Server {
         let inner = &self.inner;
         let mut sessions = self.sessions();
         while sessions.try_join_next().is_some() {}
-        if *inner.phase.borrow() != Phase::Serving {
+        let phase = inner.phase.subscribe();
+        if *phase.borrow() != Phase::Serving {
             return Err(String::from("the server is shutting down"));
         }
         if sessions.len() >= inner.max_clients {
@@ -208,7 +221,7 @@ impl AcceptConnection for Server {
         let surroundings = Surroundings {
             registry: Arc::clone(&inner.registry),
             scan_requests: Arc::clone(&inner.scan_requests),
-            phase: inner.phase.subscribe(),
+            phase,
         };
         let id = SessionId(inner.next_session.fetch_add(1, Ordering::Relaxed));
         sessions.spawn(run::run(id, connection, inner.settings.clone(), surroundings));

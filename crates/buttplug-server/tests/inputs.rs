@@ -4,7 +4,8 @@ mod rig;
 
 use buttplug_hardware_simulated::Archetype::{PressureSensor, TwoMotorVibrator};
 use buttplug_protocols::frame::Endpoint;
-use rig::{Rig, error_code, input, settle, sleep_ms};
+use buttplug_protocols::sighting::BusKind;
+use rig::{Rig, error_code, input, lovense, settle, sleep_ms};
 
 /// The index of the feature with this input, from the device list.
 #[allow(clippy::expect_used, reason = "a device without it fails the test")]
@@ -130,4 +131,37 @@ async fn a_lost_device_ends_reads_with_an_error_and_subscriptions_without_one() 
     assert_eq!(error_code(&reply, 35), Some(4));
     sleep_ms(1000).await;
     assert_eq!(client.heard().await, Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_that_nobody_answers_are_bounded_and_end() {
+    let silent = buttplug_hardware_simulated::SimulatedDevice::bluetooth("AA:BB:CC:DD:EE:FF", "LVS-Z001")
+        .with_responder(|frame| match &frame.data[..] {
+            b"DeviceType;" => vec![(Endpoint::Rx, b"Z:11:0082059AD3BD;".to_vec())],
+            _ => vec![],
+        });
+    let mut rig = Rig::playing(BusKind::Bluetooth).await;
+    rig.add_device(silent).await;
+    let mut client = rig.client().await;
+    for id in 1..=40 {
+        client.says(input(id, 0, 1, "Battery", "Read"));
+    }
+    let mut answers = Vec::new();
+    for _ in 1..=40 {
+        answers.push(client.hears().await);
+    }
+    let busy = answers.iter().filter(|answer| answer.contains("unanswered requests")).count();
+    assert!((23..=24).contains(&busy), "16 wait, one may be under way: {busy}");
+    assert!(answers.iter().all(|answer| answer.contains("\"ErrorCode\":4")), "{answers:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_battery_is_read_while_outputs_go_on() {
+    let mut rig = Rig::playing(BusKind::Bluetooth).await;
+    let device = rig.add_device(lovense("AA:BB:CC:DD:EE:FF", "P")).await;
+    let mut client = rig.client().await;
+    client.says(input(5, 0, 2, "Battery", "Read"));
+    client.sets(0, 1, "Vibrate", 4).await;
+    assert!(client.hears().await.contains(r#"{"Battery":{"Value":85}}"#));
+    assert!(rig::texts(&device).contains(&String::from("Vibrate2:4;")));
 }

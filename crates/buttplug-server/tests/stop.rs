@@ -6,7 +6,7 @@ use buttplug_core::connector::CloseReason;
 use buttplug_hardware_simulated::Archetype::{Rotator, Stroker, TwoMotorVibrator};
 use buttplug_hardware_simulated::SimulatedDevice;
 use buttplug_protocols::sighting::BusKind;
-use rig::{Rig, error_code, output, settle, sleep_ms, within};
+use rig::{PANIC, Rig, error_code, input, lovense, output, settle, sleep_ms, texts, within};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -326,4 +326,136 @@ async fn after_a_stop_that_failed_to_be_written_a_keepalive_device_hears_only_ze
     for write in writes {
         assert!(write.frame.data.iter().all(|byte| *byte == 0), "{}", write.frame);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keepalive_that_fails_after_a_stop_does_not_bring_the_old_value_back() {
+    let mut rig = Rig::playing(BusKind::Bluetooth).await;
+    let device = rig.add_device(SimulatedDevice::bluetooth("AA:BB:CC:DD:EE:FF", "MV Crescendo")).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 20).await;
+    sleep_ms(1000).await;
+    assert_eq!(client.asks(STOP).await, OK);
+    device.fail_writes(true);
+    sleep_ms(120).await;
+    device.fail_writes(false);
+    device.forget_writes();
+    sleep_ms(1000).await;
+    for write in device.writes() {
+        assert!(write.frame.data.iter().all(|byte| *byte == 0), "{}", write.frame);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_on_its_way_halts_when_its_client_is_gone() {
+    let mut rig = Rig::playing(BusKind::Bluetooth).await;
+    let stroker = rig.add_device(lovense("AA:BB:CC:DD:EE:FF", "BA")).await;
+    let mut client = rig.client().await;
+    client.asks(output(1, 0, 0, r#"{"HwPositionWithDuration":{"Value":100,"Duration":60000}}"#)).await;
+    sleep_ms(5000).await;
+    assert!(texts(&stroker).iter().filter(|text| text.starts_with("FSetSite")).count() > 4);
+    client.vanishes();
+    settle().await;
+    stroker.forget_writes();
+    sleep_ms(5000).await;
+    assert_eq!(texts(&stroker), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_is_written_before_a_newer_command_of_the_same_frame() {
+    let rig = Rig::with(&[TwoMotorVibrator], Duration::from_millis(100), |builder| builder).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 9).await;
+    sleep_ms(1000).await;
+    rig.devices[0].forget_writes();
+    let command = output(41, 0, 0, r#"{"Vibrate":{"Value":3}}"#);
+    client.says(format!("{STOP}{command}").replace("][", ","));
+    sleep_ms(1000).await;
+    assert_eq!(rig.told(0), ["1000 ms: 0 Vibrate 0", "1000 ms: 1 Vibrate 0", "1100 ms: 0 Vibrate 3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_is_followed_by_a_disconnect_is_answered_first() {
+    let rig = Rig::new(&[TwoMotorVibrator]).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 9).await;
+    settle().await;
+    rig.devices[0].slow_writes(Duration::from_millis(100));
+    client.says(format!("{STOP}{}", r#"[{"Disconnect":{"Id":8}}]"#).replace("][", ","));
+    assert_eq!(client.hears().await, OK);
+    assert!(rig.devices[0].is_at_rest());
+    assert_eq!(client.hears().await, r#"[{"Ok":{"Id":8}}]"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_tries_again_where_a_zero_was_refused() {
+    let rig = Rig::new(&[TwoMotorVibrator]).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 9).await;
+    settle().await;
+    rig.devices[0].fail_writes(true);
+    let server = rig.server.clone();
+    let shutdown = tokio::spawn(async move { server.shut_down().await });
+    sleep_ms(1200).await;
+    rig.devices[0].fail_writes(false);
+    within(shutdown).await.expect("shutdown ends");
+    assert!(rig.devices[0].is_at_rest());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_nobody_waits_for_goes_on() {
+    let rig = Rig::new(&[TwoMotorVibrator]).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 9).await;
+    settle().await;
+    rig.devices[0].slow_writes(Duration::from_millis(300));
+    let impatient = tokio::time::timeout(Duration::from_millis(100), rig.server.shut_down()).await;
+    assert!(impatient.is_err());
+    within(rig.server.shut_down()).await;
+    assert!(rig.devices[0].is_at_rest());
+    assert!(!rig.devices[0].is_connected());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_a_reading_that_waits_for_the_hardware() {
+    let mut rig = Rig::playing(BusKind::Bluetooth).await;
+    let device = rig.add_device(lovense("AA:BB:CC:DD:EE:FF", "Z")).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 9).await;
+    settle().await;
+    device.slow_writes(Duration::from_millis(200));
+    client.says(input(5, 0, 1, "Battery", "Read"));
+    settle().await;
+    let asked = Instant::now();
+    assert_eq!(client.asks(STOP).await, OK);
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert!(client.hears().await.contains(r#"{"Battery":{"Value":85}}"#));
+    assert_eq!(texts(&device).last().map(String::as_str), Some("Vibrate:0;"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_stops_while_writes_fail_for_a_moment_keep_the_device() {
+    let rig = Rig::new(&[TwoMotorVibrator]).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 9).await;
+    settle().await;
+    rig.devices[0].fail_writes(true);
+    for _ in 0..20 {
+        client.says(STOP);
+        sleep_ms(10).await;
+    }
+    rig.devices[0].fail_writes(false);
+    within(rig.devices[0].wait_for(SimulatedDevice::is_at_rest)).await;
+    assert_eq!(rig.server.devices().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_session_stops_what_its_client_set_in_motion() {
+    let rig = Rig::new(&[TwoMotorVibrator]).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 9).await;
+    settle().await;
+    client.says(PANIC);
+    within(rig.devices[0].wait_for(SimulatedDevice::is_at_rest)).await;
+    rig.client().await.sets(0, 0, "Vibrate", 3).await;
 }

@@ -15,9 +15,9 @@ pub const STALL_AFTER: Duration = Duration::from_secs(5);
 /// How long closing in order may take: writing out, and waiting for the peer to have read it.
 pub const CLOSE_TIME: Duration = Duration::from_secs(1);
 
-/// Bytes that may be queued for a peer. They lie in one buffer in which a message costs its own bytes and a few of
-/// header, so that their number needs no bound of its own.
-pub const MAX_QUEUED_BYTES: usize = 1024 * 1024;
+/// Bytes that may be queued for a peer that reads slowly. A list of a thousand devices has about 300 kB; a client may ask
+/// for several at once, and several may be on their way while devices come and go.
+pub const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
 
 /// Frames taken from a socket at a time, control frames included, so that a peer that floods can't keep its task
 /// from answering, nor from giving way to others.

@@ -27,6 +27,10 @@ pub(crate) const MAX_WAITING_READS: usize = 16;
 /// The longest that anyone waits for a stop to be written. The device goes on trying after that.
 pub(crate) const MAX_STOP_WAIT: Duration = Duration::from_secs(1);
 
+/// Waiters for stops after which those that have given up are swept out. Clients wait for a bounded number of stops,
+/// so what is left is bounded, too.
+const STOP_WAITERS_BEFORE_SWEEP: usize = 64;
+
 /// What came of a request to the hardware.
 type Answer<T> = Result<T, RequestFailure>;
 
@@ -68,6 +72,15 @@ struct Mailbox {
     close: bool,
     /// The task no longer looks here.
     gone: bool,
+}
+
+impl Mailbox {
+    fn add_stop_waiter(&mut self, written: oneshot::Sender<()>) {
+        if self.stop_waiters.len() >= STOP_WAITERS_BEFORE_SWEEP {
+            self.stop_waiters.retain(|waiter| !waiter.is_closed());
+        }
+        self.stop_waiters.push(written);
+    }
 }
 
 impl DeviceHandle {
@@ -135,7 +148,7 @@ impl DeviceHandle {
         if !mailbox.gone {
             mailbox.wanted.stop(scope);
             mailbox.stop = true;
-            mailbox.stop_waiters.push(written);
+            mailbox.add_stop_waiter(written);
         }
         drop(mailbox);
         self.wake();
@@ -153,7 +166,7 @@ impl DeviceHandle {
         let waiter = mailbox.wanted.release(owner).then(|| {
             let (written, waiter) = oneshot::channel();
             mailbox.stop = true;
-            mailbox.stop_waiters.push(written);
+            mailbox.add_stop_waiter(written);
             waiter
         });
         drop(mailbox);

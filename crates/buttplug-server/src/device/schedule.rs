@@ -3,9 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-/// Failed writes in a row after which a device counts as gone. With the growing pauses between them that is about
-/// three seconds.
+/// Failed writes in a row after which a device counts as gone, if they have gone on for [`MIN_FAILING_TIME`]: stops are
+/// tried without a pause, and several of them in a moment say little about the device.
 pub(crate) const MAX_FAILED_WRITES: u32 = 6;
+
+/// How long writes must have failed before a device counts as gone.
+pub(crate) const MIN_FAILING_TIME: Duration = Duration::from_millis(1500);
 
 /// The pause after the first failed write; it doubles with each further one.
 pub(crate) const FIRST_RETRY_PAUSE: Duration = Duration::from_millis(50);
@@ -26,18 +29,20 @@ pub(crate) struct Schedule {
     keepalive: Option<Duration>,
     last_write: Option<Instant>,
     failed_writes: u32,
+    failing_since: Option<Instant>,
 }
 
 impl Schedule {
     pub(crate) fn new(gap: Duration, keepalive: Option<Duration>) -> Self {
-        Self { gap, keepalive, last_write: None, failed_writes: 0 }
+        Self { gap, keepalive, last_write: None, failed_writes: 0, failing_since: None }
     }
 
     /// When the wanted state may be written: at once on a device at rest, else when the gap is over.
     pub(crate) fn write_at(&self, now: Instant) -> Instant {
         let pause = match self.failed_writes {
             0 => self.gap,
-            failed => self.gap.max(FIRST_RETRY_PAUSE * 2_u32.saturating_pow(failed - 1)),
+            // Nothing arrived, so there is no gap to keep. The exponent stays small: about two seconds at most.
+            failed => FIRST_RETRY_PAUSE * 2_u32.pow(failed.min(MAX_FAILED_WRITES) - 1),
         };
         self.last_write.map_or(now, |last| last + pause)
     }
@@ -56,13 +61,15 @@ impl Schedule {
     pub(crate) fn wrote(&mut self, now: Instant) {
         self.last_write = Some(now);
         self.failed_writes = 0;
+        self.failing_since = None;
     }
 
     /// A write failed. True: so many have failed in a row that the device counts as gone.
     pub(crate) fn failed(&mut self, now: Instant) -> bool {
         self.last_write = Some(now);
-        self.failed_writes += 1;
-        self.failed_writes >= MAX_FAILED_WRITES
+        self.failed_writes = self.failed_writes.saturating_add(1);
+        let since = *self.failing_since.get_or_insert(now);
+        self.failed_writes >= MAX_FAILED_WRITES && now - since >= MIN_FAILING_TIME
     }
 }
 
@@ -126,5 +133,16 @@ mod tests {
         assert_eq!(pauses, [50, 100, 200, 400, 800]);
         schedule.wrote(now);
         assert_eq!(schedule.write_at(now), now);
+    }
+
+    #[test]
+    fn many_stops_in_a_moment_of_weakness_do_not_cost_the_device() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(Duration::ZERO, None);
+        for _ in 0..100 {
+            assert!(!schedule.failed(start + 300 * MS));
+        }
+        assert!(schedule.write_at(start) <= start + 3000 * MS);
+        assert!(schedule.failed(start + 1800 * MS));
     }
 }

@@ -2,7 +2,7 @@
 //! `schedule.rs`, what is wanted in the mailbox.
 
 use super::conversation::{ConversationError, hold};
-use super::schedule::{Schedule, Timer};
+use super::schedule::{FIRST_RETRY_PAUSE, Schedule, Timer};
 use super::{Answer, DeviceHandle, RequestFailure};
 use crate::hardware::{Hardware, HardwareError, HardwareEvent, MAX_WAITING_EVENTS};
 use buttplug_core::message::DeviceDescription;
@@ -20,7 +20,10 @@ use tracing::{debug, error, info, trace, warn};
 /// The longest that one request to the hardware may take, from its first step to its last.
 const MAX_REQUEST_TIME: Duration = Duration::from_secs(10);
 
-/// The longest that closing hardware may take. It holds up nobody but the device's own task.
+/// How long a device that is being closed is tried if it refuses its zeros.
+const MAX_CLOSING_TRIES: Duration = Duration::from_millis(500);
+
+/// The longest that closing hardware may take. It holds up nobody else.
 const MAX_CLOSE_TIME: Duration = Duration::from_secs(5);
 
 /// A protocol between the device's task and the conversation that the task holds. Never locked across an await.
@@ -33,45 +36,74 @@ pub(crate) struct DeviceParts {
     pub(crate) hardware: Arc<dyn Hardware>,
     pub(crate) events: mpsc::Receiver<HardwareEvent>,
     pub(crate) message_gap: Duration,
+    /// The device has been connected before.
+    pub(crate) returning: bool,
 }
 
-/// Runs a device until it is gone or closed. Whatever ends it, even a panic in its protocol, zeros are written if the
-/// hardware still takes them, the hardware is closed, and whoever waits for the device gets an answer.
-pub(crate) async fn run(parts: DeviceParts) {
-    let DeviceParts { handle, protocol, hardware, events, message_gap } = parts;
-    let keepalive = protocol.keepalive();
+/// Runs a device until it is gone or closed, and hands back its hardware to be closed. Whatever ends it, even a panic,
+/// zeros are written if the hardware still takes them, and whoever waits for the device gets an answer.
+pub(crate) async fn run(parts: DeviceParts) -> Arc<dyn Hardware> {
+    let DeviceParts { handle, protocol, hardware, events, message_gap, returning } = parts;
+    let _end = EndOfDevice(handle.clone());
     let protocol = Arc::new(Mutex::new(protocol));
-    if keepalive.is_some() {
-        // Such a device wants to hear something from the start; its zeros are the first that can be repeated.
-        handle.mailbox().wanted.stop(None);
-    }
+    let DeviceDescription { index, name, .. } = &**handle.description();
     let mut task = DeviceTask {
         handle: handle.clone(),
         protocol: Arc::clone(&protocol),
         hardware: Arc::clone(&hardware),
         events,
-        schedule: Schedule::new(message_gap, keepalive),
+        schedule: Schedule::new(message_gap, None),
         outputs: Outputs::default(),
         frames: Frames::new(),
         readings: Vec::new(),
         conversation: None,
+        conversed: None,
     };
-    let DeviceDescription { index, name, .. } = &**handle.description();
-    match AssertUnwindSafe(task.serve()).catch_unwind().await {
+    let live = async {
+        let keepalive = lock(&protocol).keepalive();
+        task.schedule = Schedule::new(message_gap, keepalive);
+        if keepalive.is_some() || returning {
+            // A device with a keepalive wants to hear something from the start. One that comes back may have gone on
+            // with what it was told last.
+            handle.mailbox().wanted.stop(None);
+        }
+        task.serve().await
+    };
+    match AssertUnwindSafe(live).catch_unwind().await {
         Ok(Ended::Closed) => debug!(device = index.0, name, "device closed"),
         Ok(Ended::Gone(reason)) => info!(device = index.0, name, reason, "device gone"),
+        Ok(Ended::GivenUp(reason)) => {
+            warn!(device = index.0, name, reason, "device given up");
+            write_zeros(&handle, &protocol, &*hardware).await;
+        }
         Err(_) => {
             error!(
                 device = index.0,
-                name, "the device's protocol panicked; stopping the device and letting it go"
+                name, "the device's task panicked; stopping the device and letting it go"
             );
-            write_zeros(&handle, &protocol, &*hardware).await;
+            let zeros = AssertUnwindSafe(write_zeros(&handle, &protocol, &*hardware));
+            if zeros.catch_unwind().await.is_err() {
+                error!(device = index.0, name, "it panicked again; the device could not be stopped");
+            }
         }
     }
     drop(task);
-    handle.end();
+    hardware
+}
+
+/// Closes hardware whose device has ended.
+pub(crate) async fn close(hardware: Arc<dyn Hardware>) {
     if tokio::time::timeout(MAX_CLOSE_TIME, hardware.close()).await.is_err() {
-        warn!(device = index.0, name, "closing the hardware took too long");
+        warn!("closing hardware took too long");
+    }
+}
+
+/// However a device's task ends, whoever waits for the device hears of it.
+struct EndOfDevice(DeviceHandle);
+
+impl Drop for EndOfDevice {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -84,12 +116,7 @@ async fn write_zeros(handle: &DeviceHandle, protocol: &SharedProtocol, hardware:
         mailbox.wanted.take(&mut outputs);
     }
     let mut frames = Frames::new();
-    let made = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        lock(protocol).frames(Instant::now().into_std(), &outputs, &mut frames);
-    }));
-    if made.is_err() {
-        error!("the protocol panicked again; the device could not be stopped");
-    }
+    lock(protocol).frames(Instant::now().into_std(), &outputs, &mut frames);
     for frame in &frames {
         if let Err(error) = hardware.write(frame).await {
             error!(%error, "the device could not be stopped");
@@ -106,6 +133,8 @@ enum Ended {
     Closed,
     /// By itself, for this reason.
     Gone(String),
+    /// It is there but takes no more writes, for this reason.
+    GivenUp(String),
 }
 
 /// All that can wake a device's task.
@@ -125,6 +154,25 @@ struct Conversation {
     progress: BoxFuture<'static, Result<Option<i32>, ConversationError>>,
 }
 
+/// Goes on with the conversation, if there is one, to its end.
+async fn converse(conversation: &mut Option<Conversation>) -> Result<Option<i32>, ConversationError> {
+    match conversation {
+        Some(conversation) => (&mut conversation.progress).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What frames are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writing {
+    /// Zeros of a stop.
+    Zeros,
+    /// New values.
+    Values,
+    /// Something that stands beside the wanted state: a keepalive, a point of a movement, an answer.
+    Aside,
+}
+
 struct DeviceTask {
     handle: DeviceHandle,
     protocol: SharedProtocol,
@@ -136,6 +184,8 @@ struct DeviceTask {
     frames: Frames,
     readings: Vec<Reading>,
     conversation: Option<Conversation>,
+    /// How the conversation ended, if it did while something was being written.
+    conversed: Option<Result<Option<i32>, ConversationError>>,
 }
 
 impl DeviceTask {
@@ -155,19 +205,14 @@ impl DeviceTask {
     async fn work(&mut self) -> Result<(), Ended> {
         let (stop, close, changed) = {
             let mut mailbox = self.handle.mailbox();
-            if mailbox.close {
-                // Also when a stop has just been written: the last word to a device is zero, and an unconfirmed
-                // write may have been lost.
-                mailbox.wanted.stop(None);
-            }
             (std::mem::take(&mut mailbox.stop), mailbox.close, mailbox.wanted.has_changed())
         };
-        let now = Instant::now();
-        if stop || close || (changed && self.schedule.write_at(now.into_std()) <= now.into_std()) {
-            self.write_wanted().await?;
-        }
         if close {
-            return Err(Ended::Closed);
+            return Err(self.close().await);
+        }
+        let now = Instant::now().into_std();
+        if stop || (changed && self.schedule.write_at(now) <= now) {
+            let _ = self.write_wanted().await?;
         }
         self.work_tick().await?;
         let now = Instant::now().into_std();
@@ -175,23 +220,50 @@ impl DeviceTask {
         if let Some((at, Timer::Keepalive)) = self.schedule.next(now, unsent) {
             if at <= now {
                 lock(&self.protocol).keepalive_frames(now, &self.outputs, &mut self.frames);
-                self.write_frames().await?;
+                if self.frames.is_empty() {
+                    self.schedule.wrote(now);
+                } else {
+                    let written = self.write_all(Writing::Aside).await;
+                    self.note(written)?;
+                }
             }
         }
         self.begin_conversation();
         Ok(())
     }
 
-    /// Brings the device from what was sent to what is wanted.
-    async fn write_wanted(&mut self) -> Result<(), Ended> {
-        let waiters = {
+    /// The last word to a device is zero, also when a stop has just been written: an unconfirmed write may have been
+    /// lost. What fails is tried again for a moment.
+    async fn close(&mut self) -> Ended {
+        let patience = Instant::now() + MAX_CLOSING_TRIES;
+        loop {
+            self.handle.mailbox().wanted.stop(None);
+            match self.write_wanted().await {
+                Ok(false) if Instant::now() < patience => tokio::time::sleep(FIRST_RETRY_PAUSE).await,
+                Ok(_) => return Ended::Closed,
+                Err(ended) => return ended,
+            }
+        }
+    }
+
+    /// Brings the device from what was sent to what is wanted; zeros first and by themselves. False: it was not
+    /// written, and is to be tried again.
+    async fn write_wanted(&mut self) -> Result<bool, Ended> {
+        let (zeros, waiters) = {
             let mut mailbox = self.handle.mailbox();
+            let zeros = mailbox.wanted.has_zeros();
             mailbox.wanted.take(&mut self.outputs);
-            std::mem::take(&mut mailbox.stop_waiters)
+            // Whoever waits for a stop waits for zeros; there are none where nothing can be stopped.
+            (zeros, std::mem::take(&mut mailbox.stop_waiters))
         };
-        let now = Instant::now().into_std();
-        lock(&self.protocol).frames(now, &self.outputs, &mut self.frames);
-        if self.write_frames().await? {
+        if self.outputs.changed().next().is_some() {
+            let now = Instant::now().into_std();
+            lock(&self.protocol).frames(now, &self.outputs, &mut self.frames);
+        }
+        let nothing = self.frames.is_empty();
+        let written = self.write_all(if zeros { Writing::Zeros } else { Writing::Values }).await;
+        if nothing || matches!(written, Ok(true)) {
+            self.handle.mailbox().wanted.arrived(&self.outputs);
             for waiter in waiters {
                 let _ = waiter.send(());
             }
@@ -200,42 +272,68 @@ impl DeviceTask {
             mailbox.wanted.not_sent(&self.outputs);
             mailbox.stop_waiters.extend(waiters);
         }
-        Ok(())
+        if nothing { Ok(true) } else { self.note(written) }
     }
 
-    /// Writes what the protocol has made. False: a write failed, and the rest is dropped.
-    async fn write_frames(&mut self) -> Result<bool, Ended> {
-        let nothing = self.frames.is_empty();
-        let written = self.write_all().await;
+    /// Remembers how a write went. True: it was written.
+    fn note(&mut self, written: Result<bool, HardwareError>) -> Result<bool, Ended> {
         let now = Instant::now().into_std();
         match written {
-            Ok(()) if nothing => Ok(true),
-            Ok(()) => {
+            Ok(true) => {
                 self.schedule.wrote(now);
                 Ok(true)
             }
+            // A stop came in between; it is next, and nothing has failed.
+            Ok(false) => Ok(false),
             Err(HardwareError::Gone) => Err(Ended::Gone(HardwareError::Gone.to_string())),
             Err(error) => {
                 let DeviceDescription { index, name, .. } = &**self.handle.description();
                 warn!(device = index.0, name, %error, "a write failed and will be tried again");
                 if self.schedule.failed(now) {
-                    return Err(Ended::Gone(format!("it takes no more writes: {error}")));
+                    return Err(Ended::GivenUp(format!("it takes no more writes: {error}")));
                 }
                 Ok(false)
             }
         }
     }
 
-    /// Writes the frames in order, up to the first that fails, and tells the protocol about those that were not
-    /// written: one of them may be a toggle that it has to send again.
-    async fn write_all(&mut self) -> Result<(), HardwareError> {
+    /// Writes the frames in order. A failure ends it, except that every zero is tried. Values end early when a stop
+    /// comes in between; then the answer is false. The protocol is told which values were not written: one of the
+    /// frames may be a toggle that it has to send again.
+    ///
+    /// A conversation under way goes on meanwhile: it may hold what the hardware needs for this write.
+    async fn write_all(&mut self, writing: Writing) -> Result<bool, HardwareError> {
         let mut frames = std::mem::take(&mut self.frames);
-        let mut outcome = Ok(());
+        let hardware = Arc::clone(&self.hardware);
+        let mut outcome = Ok(true);
         for (at, frame) in frames.iter().enumerate() {
-            trace!(device = self.handle.description().index.0, %frame, "write");
-            outcome = self.hardware.write(frame).await;
-            if outcome.is_err() {
-                lock(&self.protocol).not_written(&frames[at..]);
+            let overtaken = writing == Writing::Values && at > 0 && self.handle.mailbox().stop;
+            let written = if overtaken {
+                Ok(false)
+            } else {
+                trace!(device = self.handle.description().index.0, %frame, "write");
+                let mut write = hardware.write(frame);
+                loop {
+                    tokio::select! {
+                        biased;
+                        written = &mut write => break written.map(|()| true),
+                        ended = converse(&mut self.conversation), if self.conversed.is_none() => {
+                            self.conversed = Some(ended);
+                        }
+                    }
+                }
+            };
+            if written == Ok(true) {
+                continue;
+            }
+            if outcome == Ok(true) {
+                outcome = written;
+            }
+            let go_on = writing == Writing::Zeros && outcome != Err(HardwareError::Gone);
+            if !go_on {
+                if writing != Writing::Aside {
+                    lock(&self.protocol).not_written(&frames[at..]);
+                }
                 break;
             }
         }
@@ -259,13 +357,13 @@ impl DeviceTask {
 
     /// Writes frames that stand beside the wanted state.
     async fn write_aside(&mut self) -> Result<(), Ended> {
-        match self.write_all().await {
+        match self.write_all(Writing::Aside).await {
             Err(HardwareError::Gone) => Err(Ended::Gone(HardwareError::Gone.to_string())),
             Err(error) => {
                 warn!(device = self.handle.description().index.0, %error, "a write failed");
                 Ok(())
             }
-            Ok(()) => Ok(()),
+            Ok(_) => Ok(()),
         }
     }
 
@@ -308,17 +406,14 @@ impl DeviceTask {
                 None => std::future::pending().await,
             }
         };
-        let conversed = async {
-            match &mut self.conversation {
-                Some(conversation) => (&mut conversation.progress).await,
-                None => std::future::pending().await,
-            }
-        };
+        if let Some(ended) = self.conversed.take() {
+            return Wake::Conversed(ended);
+        }
         tokio::select! {
             biased;
             () = self.handle.shared.wake.notified() => Wake::Mail,
             event = self.events.recv() => Wake::Heard(event),
-            outcome = conversed => Wake::Conversed(outcome),
+            outcome = converse(&mut self.conversation) => Wake::Conversed(outcome),
             () = sleep => Wake::Due,
         }
     }
@@ -333,17 +428,18 @@ impl DeviceTask {
         }
     }
 
+    /// A notification goes to whoever can make something of it: the readings, and a conversation that may be waiting
+    /// for it.
     async fn notified(&mut self, notification: HardwareEvent) -> Result<(), Ended> {
+        let HardwareEvent::Notification { endpoint, data } = &notification else { return Ok(()) };
+        let now = Instant::now().into_std();
+        lock(&self.protocol).notified(now, *endpoint, data, &mut self.readings, &mut self.frames);
+        for Reading { input, value } in self.readings.drain(..) {
+            self.handle.publish(input, value);
+        }
         if let Some(conversation) = &self.conversation {
             // Full: the conversation has more to read than it wants, and the oldest are the answers it waits for.
             let _ = conversation.notifications.try_send(notification);
-            return Ok(());
-        }
-        let HardwareEvent::Notification { endpoint, data } = notification else { return Ok(()) };
-        let now = Instant::now().into_std();
-        lock(&self.protocol).notified(now, endpoint, &data, &mut self.readings, &mut self.frames);
-        for Reading { input, value } in self.readings.drain(..) {
-            self.handle.publish(input, value);
         }
         self.write_aside().await
     }

@@ -9,35 +9,50 @@ use buttplug_protocols::protocol::Outputs;
 #[derive(Debug)]
 pub(crate) struct Wanted {
     outputs: Outputs,
-    /// Beside each slot: who set it in motion.
-    owners: Vec<Option<SessionId>>,
-    /// Beside each slot: whether it holds its feature's latest command. Another output of the same feature may have
-    /// driven it elsewhere since, and then the same value is news again.
-    latest: Vec<bool>,
-    /// Beside each slot: value and duration as the task last took them.
-    taken: Vec<(i32, u32)>,
+    /// Beside each slot of `outputs`.
+    marks: Vec<Mark>,
+    /// Counts the stops, so that a write that fails afterwards is known to be from before.
+    stops: u64,
+    /// How many stops there had been when the state was last taken.
+    stops_when_taken: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Mark {
+    /// Who set it in motion, or sent it to a position.
+    owner: Option<SessionId>,
+    /// It holds its feature's latest command. Another output of the same feature may have driven it elsewhere since,
+    /// and then the same value is news again.
+    latest: bool,
+    /// A zero is to be written before anything else, even if a newer value stands in the slot by now.
+    zero: bool,
+    /// Value and duration that the device got last.
+    arrived: (i32, u32),
 }
 
 impl Wanted {
     pub(crate) fn at_rest(outputs: impl IntoIterator<Item = (FeatureIndex, OutputKind)>) -> Self {
         let outputs = Outputs::at_rest(outputs);
-        let count = outputs.slots().len();
-        Self { outputs, owners: vec![None; count], latest: vec![false; count], taken: vec![(0, 0); count] }
+        let marks = vec![Mark::default(); outputs.slots().len()];
+        Self { outputs, marks, stops: 0, stops_when_taken: 0 }
     }
 
     /// Sets one output on behalf of `owner`. False: the feature already has it, or the device has no such output.
     pub(crate) fn set(&mut self, feature: FeatureIndex, command: OutputCommand, owner: SessionId) -> bool {
         let Some(at) = self.position(feature, command.kind()) else { return false };
         let slot = &mut self.outputs.slots_mut()[at];
-        let repeated =
-            self.latest[at] && slot.value == command.value() && slot.duration_ms == command.duration_ms();
+        let repeated = self.marks[at].latest
+            && slot.value == command.value()
+            && slot.duration_ms == command.duration_ms();
         slot.value = command.value();
         slot.duration_ms = command.duration_ms();
         slot.changed |= !repeated;
-        self.owners[at] = (command.value() != 0).then_some(owner);
-        for (other, latest) in self.latest.iter_mut().enumerate() {
-            if self.outputs.slots()[other].feature == feature {
-                *latest = other == at;
+        // Zero is rest, except for a position: there it is a place like any other.
+        let moves = command.value() != 0 || !command.kind().is_stoppable();
+        self.marks[at].owner = moves.then_some(owner);
+        for (other, (slot, mark)) in self.outputs.slots().iter().zip(&mut self.marks).enumerate() {
+            if slot.feature == feature {
+                mark.latest = other == at;
             }
         }
         !repeated
@@ -46,30 +61,46 @@ impl Wanted {
     /// Sets the outputs in scope to zero, whatever they were. Positions stay where they are, and a position that the
     /// device has not been told yet is not told any more.
     pub(crate) fn stop(&mut self, scope: Option<FeatureIndex>) {
-        self.zero(|feature, _| scope.is_none_or(|only| only == feature));
-        for (at, slot) in self.outputs.slots_mut().iter_mut().enumerate() {
-            if slot.changed && !slot.kind.is_stoppable() && scope.is_none_or(|only| only == slot.feature) {
-                (slot.value, slot.duration_ms) = self.taken[at];
-                slot.changed = false;
-                self.latest[at] = false;
-            }
-        }
+        self.halt(|feature, _, _| scope.is_none_or(|only| only == feature));
     }
 
-    /// Sets to zero what `owner` set in motion. False: nothing.
+    /// Ends what `owner` set in motion, as a stop does; a machine on its way to a position of the owner's is halted
+    /// where it has an output for that, unless somebody else drives it. False: there was nothing.
     pub(crate) fn release(&mut self, owner: SessionId) -> bool {
-        self.zero(|_, slot_owner| slot_owner == Some(owner))
+        let owned: Vec<FeatureIndex> = self
+            .outputs
+            .slots()
+            .iter()
+            .zip(&self.marks)
+            .filter(|(_, mark)| mark.owner == Some(owner))
+            .map(|(slot, _)| slot.feature)
+            .collect();
+        if owned.is_empty() {
+            return false;
+        }
+        self.halt(|feature, stoppable, slot_owner| match slot_owner {
+            Some(other) => other == owner,
+            None => stoppable && owned.contains(&feature),
+        })
     }
 
-    fn zero(&mut self, in_scope: impl Fn(FeatureIndex, Option<SessionId>) -> bool) -> bool {
+    fn halt(&mut self, in_scope: impl Fn(FeatureIndex, bool, Option<SessionId>) -> bool) -> bool {
+        self.stops += 1;
         let mut any = false;
-        for (at, slot) in self.outputs.slots_mut().iter_mut().enumerate() {
-            if slot.kind.is_stoppable() && in_scope(slot.feature, self.owners[at]) {
-                slot.value = 0;
-                slot.duration_ms = 0;
-                slot.changed = true;
-                self.owners[at] = None;
+        for (slot, mark) in self.outputs.slots_mut().iter_mut().zip(&mut self.marks) {
+            let stoppable = slot.kind.is_stoppable();
+            if !in_scope(slot.feature, stoppable, mark.owner) {
+                continue;
+            }
+            mark.owner = None;
+            if stoppable {
+                (slot.value, slot.duration_ms, slot.changed) = (0, 0, false);
+                mark.zero = true;
                 any = true;
+            } else if slot.changed {
+                (slot.value, slot.duration_ms) = mark.arrived;
+                slot.changed = false;
+                mark.latest = false;
             }
         }
         any
@@ -77,23 +108,62 @@ impl Wanted {
 
     /// Whether there is something to send.
     pub(crate) fn has_changed(&self) -> bool {
-        self.outputs.changed().next().is_some()
+        self.has_zeros() || self.outputs.changed().next().is_some()
     }
 
-    /// Copies the state to `sent` and counts it as sent from now on.
+    /// Whether zeros are to be sent, which go before everything else.
+    pub(crate) fn has_zeros(&self) -> bool {
+        self.marks.iter().any(|mark| mark.zero)
+    }
+
+    /// Copies what is to be sent to `sent`, and counts it as sent from now on. If there are zeros, it is those and
+    /// nothing else: newer values wait for their turn.
     pub(crate) fn take(&mut self, sent: &mut Outputs) {
+        self.stops_when_taken = self.stops;
+        let zeros = self.has_zeros();
         sent.clone_from(&self.outputs);
-        for (slot, taken) in self.outputs.slots_mut().iter_mut().zip(&mut self.taken) {
-            slot.changed = false;
-            *taken = (slot.value, slot.duration_ms);
+        let slots = self.outputs.slots_mut().iter_mut().zip(sent.slots_mut());
+        for ((slot, sent), mark) in slots.zip(&mut self.marks) {
+            if !zeros {
+                slot.changed = false;
+            } else if mark.zero {
+                (sent.value, sent.duration_ms, sent.changed) = (0, 0, true);
+                mark.zero = false;
+            } else {
+                (sent.value, sent.duration_ms) = mark.arrived;
+                sent.changed = false;
+            }
         }
     }
 
-    /// What `sent` should have brought to the device did not arrive: it is to be sent again, unless it is newer now
-    /// and will be sent anyway.
+    /// The device got what was taken last.
+    pub(crate) fn arrived(&mut self, sent: &Outputs) {
+        for (mark, sent) in self.marks.iter_mut().zip(sent.slots()) {
+            mark.arrived = (sent.value, sent.duration_ms);
+        }
+    }
+
+    /// What was taken last did not arrive: it is to be sent again, unless it is newer now and will be sent anyway.
+    /// What a stop has called off meanwhile is not.
     pub(crate) fn not_sent(&mut self, sent: &Outputs) {
-        for (slot, sent) in self.outputs.slots_mut().iter_mut().zip(sent.slots()) {
-            slot.changed |= sent.changed;
+        let stopped = self.stops != self.stops_when_taken;
+        for ((slot, sent), mark) in self.outputs.slots_mut().iter_mut().zip(sent.slots()).zip(&mut self.marks)
+        {
+            if !sent.changed {
+                continue;
+            }
+            if slot.kind.is_stoppable() {
+                if sent.value == 0 {
+                    mark.zero = true;
+                } else if !mark.zero {
+                    slot.changed = true;
+                }
+            } else if !stopped {
+                slot.changed = true;
+            } else if !slot.changed {
+                (slot.value, slot.duration_ms) = mark.arrived;
+                mark.latest = false;
+            }
         }
     }
 
@@ -111,7 +181,7 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use OutputKind::{HwPositionWithDuration, Oscillate, Position, Vibrate};
+    use buttplug_core::OutputKind::{HwPositionWithDuration, Oscillate, Position, Vibrate};
 
     const F0: FeatureIndex = FeatureIndex(0);
     const F1: FeatureIndex = FeatureIndex(1);
@@ -129,6 +199,7 @@ mod tests {
     fn taken(wanted: &mut Wanted) -> Vec<(u32, i32)> {
         let mut sent = Outputs::default();
         wanted.take(&mut sent);
+        wanted.arrived(&sent);
         sent.changed().map(|slot| (slot.feature.0, slot.value)).collect()
     }
 
@@ -189,6 +260,69 @@ mod tests {
         assert_eq!(sent.changed().map(|slot| slot.kind).collect::<Vec<_>>(), [Oscillate]);
         assert_eq!(sent.get(F0, Vibrate).map(|slot| slot.value), Some(7));
         assert_eq!(sent.get(F1, Position).map(|slot| slot.value), Some(50));
+    }
+
+    #[test]
+    fn a_zero_goes_out_before_a_newer_value() {
+        let mut wanted = two_motors();
+        wanted.set(F0, vibrate(9), ALICE);
+        wanted.set(F1, vibrate(4), ALICE);
+        wanted.stop(Some(F0));
+        wanted.set(F0, vibrate(5), BOB);
+        assert_eq!(taken(&mut wanted), [(0, 0)]);
+        assert_eq!(taken(&mut wanted), [(0, 5), (1, 4)]);
+        assert!(!wanted.has_changed());
+    }
+
+    #[test]
+    fn a_zero_that_did_not_arrive_stays_first() {
+        let mut wanted = two_motors();
+        wanted.set(F0, vibrate(9), ALICE);
+        let mut sent = Outputs::default();
+        wanted.take(&mut sent);
+        wanted.arrived(&sent);
+        wanted.stop(None);
+        wanted.take(&mut sent);
+        wanted.set(F0, vibrate(5), ALICE);
+        wanted.not_sent(&sent);
+        assert_eq!(taken(&mut wanted), [(0, 0), (1, 0)]);
+        assert_eq!(taken(&mut wanted), [(0, 5)]);
+    }
+
+    #[test]
+    fn a_value_on_its_way_when_a_stop_comes_is_not_sent_again() {
+        let mut wanted = Wanted::at_rest([(F0, Vibrate), (F1, Position)]);
+        wanted.set(F0, vibrate(9), ALICE);
+        wanted.set(F1, OutputCommand::new(Position, 70), ALICE);
+        let mut sent = Outputs::default();
+        wanted.take(&mut sent);
+        wanted.stop(None);
+        wanted.not_sent(&sent);
+        wanted.take(&mut sent);
+        assert_eq!(sent.changed().map(|slot| (slot.kind, slot.value)).collect::<Vec<_>>(), [(Vibrate, 0)]);
+        assert_eq!(sent.get(F1, Position).map(|slot| slot.value), Some(0));
+        assert!(!wanted.has_changed());
+    }
+
+    #[test]
+    fn a_machine_on_its_way_to_a_position_halts_when_its_client_is_gone() {
+        let mut wanted = Wanted::at_rest([(F0, Oscillate), (F0, HwPositionWithDuration)]);
+        wanted.set(F0, OutputCommand::timed_position(100, 100_000), ALICE);
+        taken(&mut wanted);
+        assert!(wanted.release(ALICE));
+        assert_eq!(taken(&mut wanted), [(0, 0)]);
+        wanted.set(F0, OutputCommand::timed_position(100, 100_000), ALICE);
+        wanted.set(F0, OutputCommand::new(Oscillate, 3), BOB);
+        taken(&mut wanted);
+        assert!(!wanted.release(ALICE), "by now it is another's");
+    }
+
+    #[test]
+    fn a_position_that_waits_is_called_off_when_its_client_is_gone() {
+        let mut wanted = Wanted::at_rest([(F0, Position)]);
+        wanted.set(F0, OutputCommand::new(Position, 0), ALICE);
+        wanted.release(ALICE);
+        assert!(!wanted.has_changed());
     }
 
     #[test]

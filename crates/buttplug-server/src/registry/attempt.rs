@@ -1,6 +1,7 @@
 //! From a sighting to hardware that takes commands: open it, find out the model, hold the protocol's handshake.
 
 use crate::device::conversation::{ConversationError, hold};
+use crate::device::task::close;
 use crate::hardware::{HardwareBus, HardwareError, OpenHardware};
 use buttplug_protocols::catalogue::{Candidate, Setup, Wiring};
 use buttplug_protocols::model::Model;
@@ -44,28 +45,26 @@ pub(crate) async fn connect(
     sighting: Sighting,
     candidates: Vec<Candidate>,
 ) -> Result<Ready, AttemptError> {
-    let wirings: Vec<&Wiring> = candidates.iter().map(Candidate::wiring).collect();
-    let mut open = bus.open(&sighting, &wirings).await.map_err(AttemptError::Open)?;
-    let hardware = Arc::clone(&open.hardware);
+    let mut opened = None;
     let talk = async {
+        let wirings: Vec<&Wiring> = candidates.iter().map(Candidate::wiring).collect();
+        let mut open = bus.open(&sighting, &wirings).await.map_err(AttemptError::Open)?;
+        opened = Some(Arc::clone(&open.hardware));
         let candidate =
             candidates.get(open.wiring).ok_or(AttemptError::Open(HardwareError::NoProtocolFits))?;
-        let parts = introduce(candidate, &sighting, &mut open).await?;
-        Ok((candidate.protocol().to_owned(), parts))
+        let (identifier, model, protocol) = introduce(candidate, &sighting, &mut open).await?;
+        Ok(Ready { open, protocol, protocol_id: candidate.protocol().to_owned(), identifier, model })
     };
     let outcome = match tokio::time::timeout(MAX_CONNECT_TIME, talk).await {
         Ok(outcome) => outcome,
         Err(_) => Err(AttemptError::TookTooLong(MAX_CONNECT_TIME)),
     };
-    match outcome {
-        Ok((protocol_id, (identifier, model, protocol))) => {
-            Ok(Ready { open, protocol, protocol_id, identifier, model })
-        }
-        Err(error) => {
-            hardware.close().await;
-            Err(error)
+    if outcome.is_err() {
+        if let Some(hardware) = opened {
+            close(hardware).await;
         }
     }
+    outcome
 }
 
 async fn introduce(

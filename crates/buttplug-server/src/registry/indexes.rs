@@ -1,6 +1,7 @@
 //! Which index belongs to which hardware. A device keeps its index for as long as the server runs.
 
 use buttplug_core::DeviceIndex;
+use buttplug_protocols::sighting::BusKind;
 use std::collections::{BTreeSet, HashMap};
 
 /// Pieces of hardware whose index is remembered while they are not connected. Beyond it the one that has been away
@@ -10,6 +11,7 @@ pub(crate) const MAX_REMEMBERED: usize = 10_000;
 /// What makes hardware the same again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Identity {
+    pub(crate) bus: BusKind,
     pub(crate) protocol: String,
     pub(crate) identifier: Option<String>,
     pub(crate) address: String,
@@ -33,17 +35,17 @@ pub(crate) struct Indexes {
 }
 
 impl Indexes {
-    /// The index of this hardware: the one it had, or the smallest free one. `is_connected` protects the indexes of
-    /// devices that are there.
+    /// The index of this hardware, and whether it had it before: then it is the same again, otherwise the smallest free
+    /// one. `is_connected` protects the indexes of devices that are there.
     pub(crate) fn assign(
         &mut self,
         identity: Identity,
         is_connected: impl Fn(DeviceIndex) -> bool,
-    ) -> DeviceIndex {
+    ) -> (DeviceIndex, bool) {
         self.clock += 1;
         if let Some(known) = self.known.get_mut(&identity) {
             known.last_seen = self.clock;
-            return known.index;
+            return (known.index, true);
         }
         if self.known.len() >= MAX_REMEMBERED {
             self.forget_one(is_connected);
@@ -53,7 +55,7 @@ impl Indexes {
             DeviceIndex(self.next - 1)
         });
         self.known.insert(identity, Known { index, last_seen: self.clock });
-        index
+        (index, false)
     }
 
     fn forget_one(&mut self, is_connected: impl Fn(DeviceIndex) -> bool) {
@@ -74,13 +76,18 @@ mod tests {
     use super::*;
 
     fn identity(address: &str) -> Identity {
-        Identity { protocol: String::from("lovense"), identifier: None, address: address.into() }
+        Identity {
+            bus: BusKind::WebSocket,
+            protocol: String::from("lovense"),
+            identifier: None,
+            address: address.into(),
+        }
     }
 
     #[test]
     fn a_device_gets_the_smallest_free_index_and_keeps_it() {
         let mut indexes = Indexes::default();
-        let mut assign = |address: &str| indexes.assign(identity(address), |_| true).0;
+        let mut assign = |address: &str| indexes.assign(identity(address), |_| true).0.0;
         assert_eq!([assign("a"), assign("b"), assign("a"), assign("c")], [0, 1, 0, 2]);
     }
 
@@ -89,7 +96,10 @@ mod tests {
         let mut indexes = Indexes::default();
         indexes.assign(identity("a"), |_| true);
         let other = Identity { identifier: Some(String::from("P")), ..identity("a") };
-        assert_eq!(indexes.assign(other, |_| true), DeviceIndex(1));
+        assert_eq!(indexes.assign(other, |_| true), (DeviceIndex(1), false));
+        let elsewhere = Identity { bus: BusKind::Bluetooth, ..identity("a") };
+        assert_eq!(indexes.assign(elsewhere, |_| true), (DeviceIndex(2), false));
+        assert_eq!(indexes.assign(identity("a"), |_| true), (DeviceIndex(0), true));
     }
 
     #[test]
@@ -98,9 +108,9 @@ mod tests {
         for number in 0..MAX_REMEMBERED {
             indexes.assign(identity(&number.to_string()), |index| index.0 == 0);
         }
-        let new = indexes.assign(identity("new"), |index| index.0 == 0);
+        let (new, _) = indexes.assign(identity("new"), |index| index.0 == 0);
         assert_eq!(new, DeviceIndex(1), "the longest away, not the connected one, made room");
         assert_eq!(indexes.known.len(), MAX_REMEMBERED);
-        assert_eq!(indexes.assign(identity("0"), |_| true), DeviceIndex(0));
+        assert_eq!(indexes.assign(identity("0"), |_| true), (DeviceIndex(0), true));
     }
 }

@@ -5,13 +5,15 @@ use super::indexes::{Identity, Indexes};
 use super::{MAX_DEVICES, Registry, ScanRequests};
 use crate::device::DeviceHandle;
 use crate::device::task::{self, DeviceParts};
-use crate::hardware::{BusEvent, HardwareBus};
+use crate::hardware::{BusEvent, Hardware, HardwareBus};
 use buttplug_core::message::{DeviceDescription, Feature, InputDescription, OutputDescription};
 use buttplug_core::{DeviceIndex, RssiSpelling, StepRange};
 use buttplug_protocols::catalogue::Catalogue;
 use buttplug_protocols::model::{Model, ModelFeature};
 use buttplug_protocols::sighting::{BusKind, Sighting};
+use futures_util::FutureExt;
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -57,7 +59,7 @@ struct Attempt {
 enum Wake {
     Report(Option<Report>),
     Attempted(Result<Attempt, JoinError>),
-    DeviceEnded(Result<(), JoinError>),
+    DeviceEnded(Result<Arc<dyn Hardware>, JoinError>),
     Shutdown,
 }
 
@@ -70,7 +72,9 @@ pub(crate) struct Manager {
     attempts: JoinSet<Attempt>,
     /// Places where an attempt is under way.
     connecting: HashMap<Place, AbortHandle>,
-    devices: JoinSet<()>,
+    /// Each hands back its hardware, to be closed.
+    devices: JoinSet<Arc<dyn Hardware>>,
+    closing: JoinSet<()>,
     connected: HashMap<Place, DeviceHandle>,
     /// Buses on which the present search is going on.
     searching: HashSet<usize>,
@@ -89,21 +93,36 @@ impl Manager {
             attempts: JoinSet::new(),
             connecting: HashMap::new(),
             devices: JoinSet::new(),
+            closing: JoinSet::new(),
             connected: HashMap::new(),
             searching: HashSet::new(),
         }
     }
 
-    /// Runs until told to shut down, then ends searches, attempts, devices and buses, in this order.
-    pub(crate) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+    /// Runs until told to shut down, then ends searches, attempts, devices and buses, in this order. A panic on the way
+    /// ends it in the same order: no device is left without its zeros.
+    pub(crate) async fn run(mut self, shutdown: watch::Receiver<bool>) {
         let (reports, mut inbox) = mpsc::channel(MAX_WAITING_REPORTS * self.buses.len().max(1));
+        let (end_buses, buses_told) = watch::channel(false);
         let mut bus_tasks = JoinSet::new();
         for (number, bus) in self.buses.iter().enumerate() {
+            let told = Told { shutdown: shutdown.clone(), end: buses_told.clone() };
             let scan = self.scan_requests.watch();
-            bus_tasks.spawn(run_bus(number, Arc::clone(bus), scan, shutdown.clone(), reports.clone()));
+            bus_tasks.spawn(run_bus(number, Arc::clone(bus), scan, told, reports.clone()));
         }
         // A server without buses searches for ever: its reports never come.
         let _keep_open = reports;
+        if AssertUnwindSafe(self.serve(shutdown, &mut inbox)).catch_unwind().await.is_err() {
+            error!("the manager of the devices panicked; stopping all devices");
+        }
+        // A bus that waits for room for a report is let go on.
+        drop(inbox);
+        self.end_devices().await;
+        end_buses.send_replace(true);
+        while bus_tasks.join_next().await.is_some() {}
+    }
+
+    async fn serve(&mut self, mut shutdown: watch::Receiver<bool>, inbox: &mut mpsc::Receiver<Report>) {
         loop {
             let wake = tokio::select! {
                 biased;
@@ -128,7 +147,6 @@ impl Manager {
                 Wake::DeviceEnded(ended) => self.devices_ended(ended),
             }
         }
-        self.shut_down(bus_tasks).await;
     }
 
     async fn sighted(&mut self, bus: usize, sighting: Sighting) {
@@ -195,11 +213,12 @@ impl Manager {
 
     fn add(&mut self, bus: usize, sighting: Sighting, place: Place, ready: Ready) {
         let Ready { open, protocol, protocol_id, identifier, model } = ready;
-        let identity = Identity { protocol: protocol_id, identifier, address: sighting.address };
+        let identity =
+            Identity { bus: place.0, protocol: protocol_id, identifier, address: sighting.address };
         info!("Device {} ({}) found.", model.name, identity.address);
         let protocol_name = identity.protocol.clone();
         let by_index = &self.registry.by_index;
-        let index = self.indexes.assign(identity, |index| by_index.contains_key(&index));
+        let (index, returning) = self.indexes.assign(identity, |index| by_index.contains_key(&index));
         info!("Assigning index {index} to {}", model.name);
         let message_gap = model.message_gap.unwrap_or_else(|| self.buses[bus].message_gap());
         let description = Arc::new(describe(index, &model, message_gap));
@@ -212,6 +231,7 @@ impl Manager {
             hardware: open.hardware,
             events: open.events,
             message_gap,
+            returning,
         };
         self.devices.spawn(task::run(parts));
         if let Some(earlier) = self.connected.insert(place, handle.clone()) {
@@ -222,9 +242,12 @@ impl Manager {
     }
 
     /// Takes the devices out whose tasks have ended.
-    fn devices_ended(&mut self, ended: Result<(), JoinError>) {
-        if let Err(failed) = ended {
-            error!(%failed, "a device's task ended badly");
+    fn devices_ended(&mut self, ended: Result<Arc<dyn Hardware>, JoinError>) {
+        while self.closing.try_join_next().is_some() {}
+        match ended {
+            // Closing may take a while; the device leaves the list at once.
+            Ok(hardware) => drop(self.closing.spawn(task::close(hardware))),
+            Err(failed) => error!(%failed, "a device's task ended badly"),
         }
         let gone: Vec<Place> = self
             .connected
@@ -239,16 +262,16 @@ impl Manager {
         }
     }
 
-    async fn shut_down(mut self, mut bus_tasks: JoinSet<()>) {
+    /// Closes every device and waits for all of it.
+    async fn end_devices(&mut self) {
         self.attempts.shutdown().await;
         for device in self.connected.values() {
             device.close();
         }
-        while self.devices.join_next().await.is_some() {}
-        for device in self.connected.values() {
-            self.registry.remove(device);
+        while let Some(ended) = self.devices.join_next().await {
+            self.devices_ended(ended);
         }
-        while bus_tasks.join_next().await.is_some() {}
+        while self.closing.join_next().await.is_some() {}
     }
 }
 
@@ -259,12 +282,18 @@ async fn refuse(bus: &dyn HardwareBus, sighting: &Sighting, reason: &str) {
     }
 }
 
+/// What a bus is told at the end: first to search and report no more, then to end.
+struct Told {
+    shutdown: watch::Receiver<bool>,
+    end: watch::Receiver<bool>,
+}
+
 /// The task of one bus: passes on what it reports, and tells it when to search.
 async fn run_bus(
     number: usize,
     bus: Arc<dyn HardwareBus>,
     mut scan: watch::Receiver<bool>,
-    mut shutdown: watch::Receiver<bool>,
+    mut told_to: Told,
     manager: mpsc::Sender<Report>,
 ) {
     let (events, mut reports) = mpsc::channel(MAX_WAITING_REPORTS);
@@ -273,7 +302,7 @@ async fn run_bus(
     loop {
         let report = tokio::select! {
             biased;
-            () = told(&mut shutdown) => break,
+            () = told(&mut told_to.shutdown) => break,
             changed = scan.changed() => {
                 let wanted = changed.is_ok() && *scan.borrow_and_update();
                 let began = wanted && !searching;
@@ -297,8 +326,10 @@ async fn run_bus(
             break;
         }
     }
-    told(&mut shutdown).await;
+    told(&mut told_to.shutdown).await;
     set_scanning(&*bus, false).await;
+    // The devices are closed over their buses, so a bus ends last.
+    told(&mut told_to.end).await;
     bus.shut_down().await;
 }
 

@@ -7,6 +7,7 @@ use buttplug_core::connector::{
     AcceptConnection, ClientFrame, CloseReason, ConnectorError, FrameFormat, ServerConnection, ServerFrame,
 };
 use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
+use buttplug_protocols::frame::Endpoint;
 use buttplug_protocols::sighting::BusKind;
 use buttplug_server::{Server, ServerBuilder};
 use std::sync::Arc;
@@ -119,6 +120,26 @@ impl Rig {
 
 pub(crate) const HANDSHAKE: &str = r#"[{"RequestServerInfo":{"Id":1,"ClientName":"Rig","ProtocolVersionMajor":4,"ProtocolVersionMinor":0}}]"#;
 
+/// A frame that makes the session's task panic.
+pub(crate) const PANIC: &str = "panic";
+
+/// A Lovense device that answers its questions.
+pub(crate) fn lovense(address: &str, model: &str) -> SimulatedDevice {
+    let answer = format!("{model}:11:0082059AD3BD;").into_bytes();
+    SimulatedDevice::bluetooth(address, format!("LVS-{model}001")).with_responder(move |frame| {
+        match &frame.data[..] {
+            b"DeviceType;" => vec![(Endpoint::Rx, answer.clone())],
+            b"Battery;" => vec![(Endpoint::Rx, b"85;".to_vec())],
+            _ => vec![],
+        }
+    })
+}
+
+/// What a device was told, as text.
+pub(crate) fn texts(device: &SimulatedDevice) -> Vec<String> {
+    device.writes().iter().map(|write| String::from_utf8_lossy(&write.frame.data).into_owned()).collect()
+}
+
 /// Ends a wait that would never end.
 pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     timeout(FOR_EVER, future).await.expect("nothing came of it")
@@ -187,6 +208,14 @@ impl TestClient {
                 Some(Sent::Frame(_)) => {}
                 None => panic!("the connection was dropped instead of closed"),
             }
+        }
+    }
+
+    /// Waits for the end of the connection, before which the server says nothing.
+    pub(crate) async fn hears_nothing_but_the_end(&mut self) -> CloseReason {
+        match within(self.from_server.recv()).await {
+            Some(Sent::Closed(reason)) => reason,
+            other => panic!("instead of the end: {other:?}"),
         }
     }
 
@@ -259,6 +288,7 @@ impl ServerConnection for TestConnection {
         if self.from_client.recv_many(&mut frames, 100).await == 0 {
             return Err(ConnectorError::Lost { reason: String::from("the rig is gone") });
         }
+        assert!(!frames.iter().any(|frame| frame == PANIC), "on purpose");
         batch.extend(frames.into_iter().map(|frame| ClientFrame::Text(frame.into())));
         Ok(())
     }
