@@ -182,7 +182,7 @@ run(async () => {
   await dialIn("one motor");
   const returned = await back;
   await check("one motor: back under its index", [0, "Lovense Hush"], [returned?.index, returned?.name]);
-  await saw("one motor: asked for its type again", "one motor", "DeviceType;");
+  await saw("one motor: asked for its type and told to rest", "one motor", "DeviceType;", "Vibrate:0;");
 
   // A second client, lost while a device runs. What the first set in motion goes on.
   const second = await connected("second");

@@ -186,7 +186,7 @@ async def session():
     await dial_in("one motor")
     returned = await client.added.next()
     await check("one motor: back under its index", [0, "Lovense Hush"], place_of(returned))
-    await saw("one motor: asked for its type again", "one motor", "DeviceType;")
+    await saw("one motor: asked for its type and told to rest", "one motor", "DeviceType;", "Vibrate:0;")
 
     # A second client that leaves while a device runs. The library says nothing when it goes, it just closes. What the
     # first set in motion goes on.
