@@ -4,7 +4,7 @@
 #![allow(clippy::print_stdout)]
 
 use buttplug::core::OutputKind;
-use buttplug::{Device, Error, Output, Stop, Value};
+use buttplug::{Device, Error, Output, StopWhat, Value};
 use buttplug_examples::Session;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -65,5 +65,5 @@ async fn drive(device: &Device) -> Result<(), Error> {
         sleep(A_MOMENT).await;
     }
     // Motors off, subscriptions stay.
-    device.stop_with(Stop::OUTPUTS).await
+    device.stop_with(StopWhat::OUTPUTS).await
 }

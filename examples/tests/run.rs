@@ -4,26 +4,46 @@
 use buttplug::embedded::Server;
 use buttplug::websocket::{WebSocketLimits, WebSocketListener};
 use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::process::Command;
+use tokio::sync::Mutex;
 
 /// No example takes a tenth of it.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Where cargo puts the examples: beside the folder of this test.
-fn example(name: &str) -> PathBuf {
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    path.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+/// The program of an example, beside the folder of this test. Cargo builds it before this test runs, except when it is
+/// asked for `--all-targets`: then it is built here.
+async fn example(name: &str) -> PathBuf {
+    static BUILDING: Mutex<()> = Mutex::const_new(());
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().and_then(Path::parent).expect("a profile's folder");
+    let program = folder.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    let _one_at_a_time = BUILDING.lock().await;
+    if !program.exists() {
+        let profile = match folder.file_name().and_then(OsStr::to_str) {
+            Some("debug") | None => "dev",
+            Some(profile) => profile,
+        };
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--package", "buttplug-examples", "--examples", "--profile", profile]);
+        build.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", folder.parent().unwrap());
+        let output = build.stdin(Stdio::null()).output().await;
+        assert!(
+            program.exists(),
+            "{} is not there; `cargo build -p buttplug-examples --examples` makes it (tried: {output:?})",
+            program.display()
+        );
+    }
+    program
 }
 
 async fn check(name: &str, arguments: &[String], expected: &[&str]) {
-    let mut command = Command::new(example(name));
+    let mut command = Command::new(example(name).await);
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(LIMIT, command.output()).await.expect("an example that ends").unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

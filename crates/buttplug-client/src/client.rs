@@ -1,16 +1,19 @@
 //! The handle an application begins with: connect, devices, events, scan, stop, disconnect. Owns no message and no
 //! connection; the task behind `link.rs` does.
 
-use crate::device::{Device, Stop};
+use crate::device::{Device, StopWhat};
 use crate::error::{Error, HandshakeFailure};
-use crate::event::{DisconnectReason, Events, Hub};
+use crate::event::{Events, Hub};
 use crate::handshake::handshake;
 use crate::link::Link;
 use crate::session::Session;
+use crate::slot::{Connection, Held, Place, Slot};
 use crate::table::Table;
 use crate::task::{Task, Wish};
-use buttplug_core::connector::{ClientConnector, ConnectorError};
-use buttplug_core::message::{ClientRequest, DeviceIndex, ServerContent, ServerInfo, StopScope};
+use buttplug_core::connector::{ClientConnection, ClientConnector, ConnectorError};
+use buttplug_core::message::{
+    ClientRequest, DeviceIndex, ServerContent, ServerInfo, ServerMessage, StopScope,
+};
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -56,23 +59,7 @@ struct Shared {
     hub: Arc<Hub>,
     /// The stream that was there from the beginning, until somebody takes it.
     first_events: Mutex<Option<Events>>,
-    slot: Mutex<Slot>,
-}
-
-/// The one place for a connection.
-enum Slot {
-    Empty,
-    Connecting,
-    /// Stays after the connection has ended, for the reason.
-    Taken(Connection),
-}
-
-struct Connection {
-    link: Arc<Link>,
-    table: Arc<Table>,
-    info: ServerInfo,
-    /// Dropping it closes the connection.
-    wish: watch::Sender<Wish>,
+    slot: Slot,
 }
 
 /// How a [`Client`] shall behave. Made by [`Client::builder`].
@@ -102,7 +89,7 @@ impl ClientBuilder {
         let Self { name, request_timeout, connect_timeout } = self;
         let hub = Arc::new(Hub::default());
         let first_events = Mutex::new(Some(hub.subscribe()));
-        let slot = Mutex::new(Slot::Empty);
+        let slot = Slot::default();
         Client {
             shared: Arc::new(Shared { name, request_timeout, connect_timeout, hub, first_events, slot }),
         }
@@ -140,8 +127,8 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::AlreadyConnected`] leaves the session alone. [`Error::Connector`] if nobody answers at the address,
-    /// [`Error::Handshake`] if server and client don't come together in time; nothing stays open then, and the
-    /// client may try again.
+    /// [`Error::Handshake`] if server and client don't come together in time, [`Error::NotConnected`] if
+    /// [`disconnect`](Self::disconnect) was called meanwhile; nothing stays open then, and the client may try again.
     pub async fn connect(&self, mut connector: impl ClientConnector) -> Result<ServerInfo, Error> {
         self.connect_through(&mut connector).await
     }
@@ -151,19 +138,23 @@ impl Client {
     /// # Errors
     /// Those of [`connect`](Self::connect).
     pub async fn connect_through(&self, connector: &mut dyn ClientConnector) -> Result<ServerInfo, Error> {
-        let place = self.shared.reserve()?;
-        if let Some(before) = &place.before {
+        let place = self.shared.slot.reserve()?;
+        if let Some(before) = place.before() {
             // Its last events come before the first of the new connection.
-            before.link.ended().await;
+            place.unless_given_up(before.ended()).await?;
         }
-        let connection = self.shared.open(connector).await?;
-        let info = connection.info.clone();
-        place.fill(connection);
+        let limit = self.shared.connect_timeout.unwrap_or(Duration::MAX);
+        let deadline = Deadline { at: Instant::now().checked_add(limit), limit };
+        let opened = place.unless_given_up(self.shared.open(connector, &deadline)).await??;
+        let info = opened.info.clone();
+        let held = self.shared.begin(opened, place)?;
+        first_list(held.link(), &deadline).await?;
+        held.keep()?;
         tracing::info!(server = info.name, address = connector.address(), "connected");
         Ok(info)
     }
 
-    /// Whether there is a connection now.
+    /// Whether there is a connection now: from the handshake on, just before the first devices come.
     pub fn is_connected(&self) -> bool {
         self.link().is_ok()
     }
@@ -176,7 +167,7 @@ impl Client {
     /// What the server told about itself: name, protocol version, longest time between pings. `None` while there is no
     /// connection.
     pub fn server(&self) -> Option<ServerInfo> {
-        self.shared.with_connection(|connection| connection.info.clone())
+        self.shared.slot.read(|connection| connection.info.clone())
     }
 
     /// What happens, as a stream.
@@ -189,12 +180,12 @@ impl Client {
 
     /// The devices that are there now, in the order of their indexes.
     pub fn devices(&self) -> Vec<Device> {
-        self.shared.with_connection(|connection| connection.table.snapshot()).unwrap_or_default()
+        self.shared.slot.read(|connection| connection.table.snapshot()).unwrap_or_default()
     }
 
     /// The device with this index, if it is there now.
     pub fn device(&self, index: DeviceIndex) -> Option<Device> {
-        self.shared.with_connection(|connection| connection.table.device(index)).flatten()
+        self.shared.slot.read(|connection| connection.table.device(index)).flatten()
     }
 
     /// Lets the server look for devices until told to stop. They come as
@@ -219,20 +210,24 @@ impl Client {
         self.link().is_ok_and(|link| link.is_scanning())
     }
 
-    /// Stops every device and ends every subscription. Never waits behind other commands.
+    /// Stops every device and ends every subscription.
+    ///
+    /// Goes out behind what was called before it and waits for no reply to that. Stops have places of their own: only
+    /// [`MAX_STOPS_IN_FLIGHT`](crate::MAX_STOPS_IN_FLIGHT) unanswered stops make one fail with [`Error::Busy`], no
+    /// number of other commands.
     ///
     /// # Errors
     /// The connection, the server or the time limit.
     pub async fn stop_all(&self) -> Result<(), Error> {
-        self.stop_all_with(Stop::ALL).await
+        self.stop_all_with(StopWhat::ALL).await
     }
 
     /// Stops outputs, subscriptions or both, of every device.
     ///
     /// # Errors
     /// The connection, the server or the time limit.
-    pub async fn stop_all_with(&self, stop: Stop) -> Result<(), Error> {
-        self.link()?.perform(stop.request(StopScope::All)).await
+    pub async fn stop_all_with(&self, what: StopWhat) -> Result<(), Error> {
+        self.link()?.perform(what.request(StopScope::All)).await
     }
 
     /// Asks the server for a sign of life, if it is one that expects pings; otherwise nothing is sent. Needed for
@@ -251,28 +246,16 @@ impl Client {
 
     /// Stops everything and closes the connection. Takes at most [`STOP_WAIT`](crate::STOP_WAIT) and
     /// [`CLOSE_WAIT`](crate::CLOSE_WAIT), whatever the server does, and succeeds in any case; without a connection it
-    /// does nothing. Dropping the future does not keep the connection open.
+    /// does nothing. A [`connect`](Self::connect) that is under way gives up when it is next polled. Dropping the
+    /// future does not keep the connection open.
     pub async fn disconnect(&self) {
-        let link = match &*crate::lock(&self.shared.slot) {
-            Slot::Taken(connection) => {
-                connection.link.end(DisconnectReason::Requested);
-                // Nobody there to hear it means that the connection has ended already.
-                let _ = connection.wish.send(Wish::Leave);
-                Arc::clone(&connection.link)
-            }
-            Slot::Empty | Slot::Connecting => return,
-        };
-        link.ended().await;
+        if let Some(link) = self.shared.slot.leave() {
+            link.ended().await;
+        }
     }
 
     fn link(&self) -> Result<Arc<Link>, Error> {
-        match &*crate::lock(&self.shared.slot) {
-            Slot::Taken(connection) => {
-                connection.link.check_open()?;
-                Ok(Arc::clone(&connection.link))
-            }
-            Slot::Empty | Slot::Connecting => Err(Error::NotConnected),
-        }
+        self.shared.slot.link()
     }
 }
 
@@ -286,86 +269,69 @@ impl fmt::Debug for Client {
 }
 
 impl Shared {
-    fn with_connection<T>(&self, read: impl FnOnce(&Connection) -> T) -> Option<T> {
-        match &*crate::lock(&self.slot) {
-            Slot::Taken(connection) if connection.link.check_open().is_ok() => Some(read(connection)),
-            _ => None,
-        }
-    }
-
-    fn reserve(&self) -> Result<Place<'_>, Error> {
-        let mut slot = crate::lock(&self.slot);
-        match std::mem::replace(&mut *slot, Slot::Connecting) {
-            Slot::Empty => Ok(Place { shared: self, before: None, filled: false }),
-            Slot::Taken(before) if before.link.check_open().is_err() => {
-                Ok(Place { shared: self, before: Some(before), filled: false })
-            }
-            taken => {
-                *slot = taken;
-                Err(Error::AlreadyConnected)
-            }
-        }
-    }
-
-    async fn open(&self, connector: &mut dyn ClientConnector) -> Result<Connection, Error> {
-        let limit = self.connect_timeout.unwrap_or(Duration::MAX);
-        let deadline = Instant::now().checked_add(limit);
-        let silent = |request| HandshakeFailure::NoAnswer { request, after: limit };
-
-        let opened = within(deadline, connector.connect()).await;
+    async fn open(&self, connector: &mut dyn ClientConnector, deadline: &Deadline) -> Result<Opened, Error> {
+        let opened = deadline.bounds(connector.connect()).await;
         let mut connection = opened.unwrap_or_else(|| {
-            let reason = format!("no answer within {limit:?}");
+            let reason = format!("no answer within {:?}", deadline.limit);
             Err(ConnectorError::Refused { address: connector.address(), reason })
         })?;
         let mut batch = Vec::new();
-        let info = within(deadline, handshake(&mut *connection, &self.name, &mut batch))
+        let info = deadline
+            .bounds(handshake(&mut *connection, &self.name, &mut batch))
             .await
-            .unwrap_or_else(|| Err(silent("RequestServerInfo").into()))?;
+            .unwrap_or_else(|| Err(deadline.missed("RequestServerInfo")))?;
+        Ok(Opened { connection, info, batch })
+    }
 
+    /// Fills the place and lets the connection run.
+    fn begin<'a>(&self, opened: Opened, place: Place<'a>) -> Result<Held<'a>, Error> {
+        let Opened { connection, info, batch } = opened;
         let (link, commands) = Link::new(self.request_timeout);
         let (link, table) = (Arc::new(link), Arc::new(Table::default()));
         let (wish, wishes) = watch::channel(Wish::Stay);
         let session =
             Session::new(Instant::now(), &info, Arc::clone(&link), Arc::clone(&table), Arc::clone(&self.hub));
+        // Before the task runs: a handler of its first event may call anything of the client.
+        let held = place.fill(Connection { link, table, info, wish })?;
         // Ends by itself when `wish` is dropped, at the latest with the client.
         tokio::spawn(Task { connection, session, commands, wish: wishes, batch }.run());
+        Ok(held)
+    }
+}
 
-        let connection = Connection { link, table, info, wish };
-        let list = within(deadline, connection.link.ask(ClientRequest::RequestDeviceList, None)).await;
-        match list {
-            Some(Ok(ServerContent::DeviceList(_))) => Ok(connection),
-            Some(Ok(_)) => Err(HandshakeFailure::UnexpectedReply.into()),
-            None | Some(Err(Error::Timeout { .. })) => Err(silent("RequestDeviceList").into()),
-            Some(Err(error)) => Err(error),
+/// A connection after its handshake.
+struct Opened {
+    connection: Box<dyn ClientConnection>,
+    info: ServerInfo,
+    /// Messages that came together with the handshake's reply.
+    batch: Vec<ServerMessage>,
+}
+
+async fn first_list(link: &Link, deadline: &Deadline) -> Result<(), Error> {
+    let request = "RequestDeviceList";
+    match deadline.bounds(link.ask(ClientRequest::RequestDeviceList, None)).await {
+        Some(Ok(ServerContent::DeviceList(_))) => Ok(()),
+        Some(Ok(_)) => Err(HandshakeFailure::UnexpectedReply.into()),
+        None | Some(Err(Error::Timeout { .. })) => Err(deadline.missed(request)),
+        Some(Err(error)) => Err(error),
+    }
+}
+
+/// Until when connecting has to be done. Without a time if that is beyond what a clock can tell.
+struct Deadline {
+    at: Option<Instant>,
+    limit: Duration,
+}
+
+impl Deadline {
+    async fn bounds<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        match self.at {
+            Some(at) => timeout_at(at, work).await.ok(),
+            None => Some(work.await),
         }
     }
-}
 
-/// The slot while a connection is being made. It is empty again if that fails or is given up.
-struct Place<'a> {
-    shared: &'a Shared,
-    before: Option<Connection>,
-    filled: bool,
-}
-
-impl Place<'_> {
-    fn fill(mut self, connection: Connection) {
-        *crate::lock(&self.shared.slot) = Slot::Taken(connection);
-        self.filled = true;
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        if !self.filled {
-            *crate::lock(&self.shared.slot) = Slot::Empty;
-        }
-    }
-}
-
-async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
-    match deadline {
-        Some(deadline) => timeout_at(deadline, work).await.ok(),
-        None => Some(work.await),
+    fn missed(&self, request: &'static str) -> Error {
+        HandshakeFailure::NoAnswer { request, after: self.limit }.into()
     }
 }

@@ -47,14 +47,14 @@ struct State {
 
 /// What a stop shall end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stop {
+pub struct StopWhat {
     /// Set outputs to zero. Positions stay where they are.
     pub outputs: bool,
     /// End subscriptions, also their streams here.
     pub inputs: bool,
 }
 
-impl Stop {
+impl StopWhat {
     /// Outputs and subscriptions.
     pub const ALL: Self = Self { outputs: true, inputs: true };
     /// Outputs; subscriptions go on.
@@ -153,21 +153,25 @@ impl Device {
 
     output_methods!();
 
-    /// Stops the device and ends its subscriptions. Never waits behind other commands.
+    /// Stops the device and ends its subscriptions.
+    ///
+    /// Goes out behind what was called before it and waits for no reply to that. Stops have places of their own: only
+    /// [`MAX_STOPS_IN_FLIGHT`](crate::MAX_STOPS_IN_FLIGHT) unanswered stops make one fail with [`Error::Busy`], no
+    /// number of other commands.
     ///
     /// # Errors
     /// [`Error::Gone`] if the device left. Else the connection, the server or the time limit.
     pub async fn stop(&self) -> Result<(), Error> {
-        self.stop_with(Stop::ALL).await
+        self.stop_with(StopWhat::ALL).await
     }
 
     /// Stops the outputs of the device, ends its subscriptions, or both.
     ///
     /// # Errors
     /// Those of [`stop`](Self::stop).
-    pub async fn stop_with(&self, stop: Stop) -> Result<(), Error> {
+    pub async fn stop_with(&self, what: StopWhat) -> Result<(), Error> {
         self.present()?;
-        self.link().perform(stop.request(StopScope::Device(self.index()))).await
+        self.link().perform(what.request(StopScope::Device(self.index()))).await
     }
 
     /// Reads the one input of this kind, in the unit of its [`InputKind`].

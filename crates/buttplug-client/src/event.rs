@@ -1,5 +1,5 @@
 //! What a client tells the application by itself, and the queue it waits in. A reader that stalls holds up nobody:
-//! readings thin out, and nothing else is lost.
+//! readings thin out, and the rest is reduced to its net effect.
 
 use crate::Device;
 use crate::error::Error;
@@ -17,8 +17,10 @@ use std::task::{Context, Poll};
 /// something while it is new.
 pub const MAX_WAITING_READINGS: usize = 256;
 
-/// Other events that may wait for a reader, per stream, before they are reduced to what still matters: a device that
-/// came and went unread is left out, and of disconnections the last one stays.
+/// Other events that may wait for a reader, per stream, before they are reduced to their net effect: a device that came
+/// and went unread is left out, of one that changed the last change stays, of ended searches and of disconnections the
+/// last one, of reported errors the newest 16. What is left is a few events per device; if that alone is more than
+/// half of this, the next reduction waits until there is twice as much.
 pub const MAX_WAITING_EVENTS: usize = 1024;
 
 /// Reported errors that stay when waiting events are reduced.
@@ -40,7 +42,8 @@ pub enum Event {
     ScanningFinished,
     /// The server reports an error that belongs to no request.
     Error(Error),
-    /// The connection has ended; once per connection, after the removal of all its devices.
+    /// The connection has ended. Sent once for each connection that came as far as a device list, after the removal of
+    /// its devices; of several that nobody read, the last may be the only one left.
     Disconnected(DisconnectReason),
 }
 
@@ -281,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn r28_readings_thin_to_the_newest_and_nothing_else_is_lost() {
+    fn r28_readings_thin_to_the_newest_and_push_out_nothing_else() {
         let mut buffer = EventBuffer::default();
         let count = MAX_WAITING_READINGS as i32 + 44;
         buffer.push(Event::DeviceAdded(device(0)));

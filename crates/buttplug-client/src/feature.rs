@@ -1,6 +1,6 @@
 //! One feature of a device as an application holds it: its ranges, its outputs, its inputs.
 
-use crate::device::{Device, Stop};
+use crate::device::{Device, StopWhat};
 use crate::error::{Error, InvalidCommand, Target};
 use crate::output::{Output, output_methods};
 use crate::subscription::{Readings, SubscriptionKey};
@@ -100,22 +100,26 @@ impl Feature {
 
     output_methods!();
 
-    /// Stops the feature and ends its subscriptions. Never waits behind other commands.
+    /// Stops the feature and ends its subscriptions.
+    ///
+    /// Goes out behind what was called before it and waits for no reply to that. Stops have places of their own: only
+    /// [`MAX_STOPS_IN_FLIGHT`](crate::MAX_STOPS_IN_FLIGHT) unanswered stops make one fail with [`Error::Busy`], no
+    /// number of other commands.
     ///
     /// # Errors
     /// [`Error::Gone`] if the device left. Else the connection, the server or the time limit.
     pub async fn stop(&self) -> Result<(), Error> {
-        self.stop_with(Stop::ALL).await
+        self.stop_with(StopWhat::ALL).await
     }
 
     /// Stops the outputs of the feature, ends its subscriptions, or both.
     ///
     /// # Errors
     /// Those of [`stop`](Self::stop).
-    pub async fn stop_with(&self, stop: Stop) -> Result<(), Error> {
+    pub async fn stop_with(&self, what: StopWhat) -> Result<(), Error> {
         self.device.present()?;
         let scope = StopScope::Feature(self.device.index(), self.index);
-        self.device.link().perform(stop.request(scope)).await
+        self.device.link().perform(what.request(scope)).await
     }
 
     /// Reads an input, in the unit of its [`InputKind`].

@@ -48,6 +48,7 @@ mod link;
 mod mailbox;
 mod output;
 mod session;
+mod slot;
 mod subscription;
 mod table;
 mod task;
@@ -56,7 +57,7 @@ mod task;
 pub use buttplug_core as core;
 
 pub use client::{Client, ClientBuilder, DEFAULT_CONNECT_TIMEOUT, DEFAULT_REQUEST_TIMEOUT};
-pub use device::{Device, Stop};
+pub use device::{Device, StopWhat};
 pub use error::{Error, HandshakeFailure, InvalidCommand, ServerReport, Target};
 pub use event::{DisconnectReason, Event, Events, MAX_WAITING_EVENTS, MAX_WAITING_READINGS};
 pub use feature::Feature;

@@ -1,10 +1,10 @@
 //! Drives a device by its definition. Knows the notation's types and the trait, and no particular protocol.
 
-use crate::definition::{Definition, Form, Group};
+use crate::definition::{Definition, Form, Group, MAX_FRAMES};
 use crate::frame::{Endpoint, Frame, Frames};
 use crate::model::Model;
 use crate::notation::expression::{Scope, Slot};
-use crate::notation::frame::{Condition, Template, applying};
+use crate::notation::frame::{Conditions, applying};
 use crate::notation::number::Format;
 use crate::notation::pattern::{Part, Pattern};
 use crate::notation::step::StepTemplate;
@@ -29,6 +29,8 @@ pub(crate) struct Interpreter {
     slots: Vec<Slot>,
     inputs: Vec<(Input, StepRange)>,
     counter: u8,
+    /// How many frames the last change of outputs made.
+    made: usize,
     conversation: Conversation,
     subscribed: Vec<Input>,
 }
@@ -44,8 +46,12 @@ struct OutputState {
     changed: bool,
     /// Whether a client has ever set it.
     touched: bool,
-    /// What it was before the last frames.
+    /// Where a movement has come to by what was written: the next way begins here.
+    at: i32,
+    /// Where it was before the last frames.
     before: i32,
+    /// The place of its last frame among those of the last change, if it had one.
+    frame: Option<usize>,
 }
 
 /// Where a conversation is.
@@ -53,7 +59,7 @@ struct OutputState {
 struct Conversation {
     place: usize,
     passed_over: u32,
-    last_if: bool,
+    conditions: Conditions,
     value: Option<i32>,
 }
 
@@ -80,7 +86,9 @@ impl Interpreter {
             greatest_duration: output.duration_ms.map_or(u32::MAX, |range| range.max().unsigned_abs()),
             changed: false,
             touched: false,
+            at: 0,
             before: 0,
+            frame: None,
         };
         let slot = |feature: u32, kind| Slot { feature, kind, value: 0, duration_ms: 0, distance: 0 };
         let outputs = listed.iter().map(|(_, output)| state(output)).collect();
@@ -99,7 +107,28 @@ impl Interpreter {
         let constants = group.map(|group| group.constants.clone()).unwrap_or_default();
         let conversation = Conversation::default();
         let subscribed = Vec::new();
-        Ok(Self { form, constants, outputs, slots, inputs, counter: 0, conversation, subscribed, definition })
+        Ok(Self {
+            form,
+            constants,
+            outputs,
+            slots,
+            inputs,
+            counter: 0,
+            made: 0,
+            conversation,
+            subscribed,
+            definition,
+        })
+    }
+
+    /// Takes over what all outputs shall be.
+    fn take_all(&mut self, outputs: &Outputs) {
+        for state in &mut self.outputs {
+            (state.changed, state.frame) = (false, None);
+        }
+        for (place, wanted) in outputs.slots().iter().enumerate() {
+            self.take(place, wanted);
+        }
     }
 
     /// Takes over what a slot shall be, if the device has such an output. `place` is where it usually is.
@@ -114,13 +143,16 @@ impl Interpreter {
         let value = wanted.value.clamp(state.least, state.greatest);
         let duration_ms = wanted.duration_ms.min(state.greatest_duration);
         state.changed = wanted.changed;
+        let same = (slot.value, slot.duration_ms) == (value, duration_ms);
         // The same once more is the same frame once more, not a way of no length.
-        let again = state.touched && (slot.value, slot.duration_ms) == (value, duration_ms);
-        if wanted.changed && !again {
+        if !same || (wanted.changed && !state.touched) {
             state.touched = true;
-            slot.distance = value.abs_diff(slot.value);
+            slot.distance = value.abs_diff(state.at);
         }
-        state.before = slot.value;
+        state.before = state.at;
+        if wanted.changed || !same {
+            state.at = value;
+        }
         slot.value = value;
         slot.duration_ms = duration_ms;
         Some(())
@@ -130,31 +162,29 @@ impl Interpreter {
     fn write(&mut self, which: impl Fn(&Slot, &OutputState) -> bool, out: &mut Frames) {
         let definition = Arc::clone(&self.definition);
         let Some(form) = definition.forms.get(self.form) else { return };
-        let mut written: u64 = 0;
-        for (slot, state) in self.slots.iter().zip(&self.outputs) {
+        let start = out.len();
+        // Where the form's frames are among those written now.
+        let mut written = [None; MAX_FRAMES];
+        for (slot, state) in self.slots.iter().zip(&mut self.outputs) {
             if !which(slot, state) {
                 continue;
             }
-            let kind = slot.kind;
-            let own = form.write.iter().position(|rule| rule.kinds.iter().any(|listed| listed.0 == kind));
-            let Some(rule) = own.or_else(|| form.write.iter().position(|rule| rule.kinds.is_empty())) else {
-                continue;
-            };
-            let before: usize = form.write[..rule].iter().map(|rule| rule.frames.len()).sum();
+            let Some((before, rule)) = form.rule(slot.kind) else { continue };
             let mut counter = self.counter;
             let scope = Scope { slots: &self.slots, this: Some(*slot), counter, constants: &self.constants };
-            for (number, template) in applying(&form.write[rule].frames, &scope) {
-                // There are at most 64 frames in a form.
-                let bit = 1u64.checked_shl((before + number) as u32).unwrap_or(0);
-                if !template.of_one_output && written & bit != 0 {
-                    continue;
+            for (number, template) in applying(&rule.frames, &scope) {
+                // There are at most so many frames in a form.
+                let Some(place) = written.get_mut(before + number) else { continue };
+                if template.of_one_output || place.is_none() {
+                    *place = Some(out.len() - start);
+                    out.push(template.frame(&Scope { counter, ..scope }).0);
+                    counter = counter.wrapping_add(u8::from(template.counts));
                 }
-                written |= bit;
-                out.push(template.frame(&Scope { counter, ..scope }).0);
-                counter = counter.wrapping_add(u8::from(template.counts));
+                state.frame = state.frame.max(*place);
             }
             self.counter = counter;
         }
+        self.made = out.len() - start;
     }
 
     fn scope(&self) -> Scope<'_> {
@@ -217,7 +247,9 @@ impl Interpreter {
     fn step(&mut self, step: &StepTemplate) -> Option<Step> {
         Some(match step {
             StepTemplate::Write(template) => {
-                let holds = self.holds(template);
+                let mut conditions = self.conversation.conditions;
+                let holds = conditions.hold(&template.condition, &self.scope());
+                self.conversation.conditions = conditions;
                 if !holds {
                     return None;
                 }
@@ -233,18 +265,6 @@ impl Interpreter {
                 Step::Listen(Duration::from_millis(u64::from(*ms)))
             }
         })
-    }
-
-    fn holds(&mut self, template: &Template) -> bool {
-        match &template.condition {
-            Condition::Always => true,
-            Condition::If(condition) => {
-                let holds = condition.holds(&self.scope());
-                self.conversation.last_if = holds;
-                holds
-            }
-            Condition::Else => !self.conversation.last_if,
-        }
     }
 
     /// Beginning and ending of notifications. Inputs that share an endpoint share its subscription.
@@ -311,17 +331,17 @@ impl Protocol for Interpreter {
     }
 
     fn frames(&mut self, _now: Instant, outputs: &Outputs, out: &mut Frames) {
-        self.outputs.iter_mut().for_each(|state| state.changed = false);
-        for (place, wanted) in outputs.slots().iter().enumerate() {
-            self.take(place, wanted);
-        }
+        self.take_all(outputs);
         self.write(|_, state| state.changed, out);
     }
 
-    fn not_written(&mut self, _frames: &[Frame]) {
-        // A way begins where the device is. Counters have gaps, which no hardware minds.
-        for (state, slot) in self.outputs.iter().zip(&mut self.slots).filter(|(state, _)| state.changed) {
-            slot.value = state.before;
+    fn not_written(&mut self, frames: &[Frame]) {
+        // A way begins where the device is. What outputs shall be stays: it will be written again, and a keepalive must
+        // not show what was before. Counters have gaps, which no hardware minds.
+        let written = self.made.saturating_sub(frames.len());
+        let lost = |state: &&mut OutputState| state.frame.is_some_and(|place| place >= written);
+        for state in self.outputs.iter_mut().filter(lost) {
+            state.at = state.before;
         }
     }
 
@@ -346,13 +366,14 @@ impl Protocol for Interpreter {
         Some(Duration::from_millis(u64::from(keepalive.after_ms)))
     }
 
-    fn keepalive_frames(&mut self, _now: Instant, _outputs: &Outputs, out: &mut Frames) {
+    fn keepalive_frames(&mut self, _now: Instant, outputs: &Outputs, out: &mut Frames) {
+        self.take_all(outputs);
         let keepalive = self.definition.forms.get(self.form).and_then(|form| form.keepalive);
         let resting = self.slots.iter().all(|slot| slot.value == 0);
         if keepalive.is_some_and(|keepalive| keepalive.while_running && resting) {
             return;
         }
-        // What was sent, not what is wanted: that goes out as frames. A position that nobody has set stays unset.
+        // A position that nobody has set stays unset.
         self.write(|slot, state| state.touched || slot.kind.is_stoppable(), out);
     }
 }
@@ -386,28 +407,115 @@ mod tests {
         (candidate.build(setup).unwrap(), outputs)
     }
 
-    fn moved(
-        protocol: &mut dyn Protocol,
-        outputs: &mut Outputs,
-        value: i32,
-        duration_ms: u32,
-    ) -> Vec<String> {
+    fn moved(protocol: &mut dyn Protocol, outputs: &mut Outputs, value: i32, duration_ms: u32) -> Frames {
         let slot = &mut outputs.slots_mut()[0];
         (slot.value, slot.duration_ms, slot.changed) = (value, duration_ms, true);
         let mut frames = Frames::new();
         protocol.frames(Instant::now(), outputs, &mut frames);
-        frames.iter().map(ToString::to_string).collect()
+        frames
     }
 
     #[test]
     fn a_way_begins_where_the_last_written_one_ended() {
+        // What is asked for, whether it arrives, and the speed that follows from the way.
+        let (up, slow, back) =
+            ((80, 400, "tx: 03 50 09"), (40, 200, "tx: 03 28 09"), (80, 200, "tx: 03 50 09"));
+        let turns =
+            [(up, false), (up, false), (up, false), (slow, true), (back, false), (back, true), (slow, true)];
         let (mut protocol, mut outputs) = piston();
-        assert_eq!(moved(&mut *protocol, &mut outputs, 80, 400), ["tx: 03 50 09"]);
-        protocol.not_written(&[]);
-        assert_eq!(moved(&mut *protocol, &mut outputs, 80, 400), ["tx: 03 50 09"]);
-        protocol.not_written(&[]);
-        assert_eq!(moved(&mut *protocol, &mut outputs, 40, 200), ["tx: 03 28 09"]);
-        assert_eq!(moved(&mut *protocol, &mut outputs, 80, 200), ["tx: 03 50 09"]);
+        for ((value, duration, expected), arrives) in turns {
+            let frames = moved(&mut *protocol, &mut outputs, value, duration);
+            assert_eq!(frames.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+            if !arrives {
+                protocol.not_written(&frames);
+            }
+        }
+    }
+
+    #[test]
+    fn only_movements_whose_frame_was_lost_begin_where_they_were() {
+        let text = r#"
+            write = "feature value distance"
+            [[websocket]]
+            names = ["rails"]
+            [[model]]
+            fallback = "Rails"
+            features = [{ timed-position = 100, duration = 1000 }, { timed-position = 100, duration = 1000 }]
+            [[example]]
+            do = "timed-position 0 1 in 1 ms"
+            write = "00 01 01"
+        "#;
+        let mut catalogue = Catalogue::builtin();
+        catalogue.add_definition("rails.toml", text).unwrap();
+        let candidate = catalogue.protocol("rails").unwrap();
+        let (sighting, model) = (Vector::default().sighting(), candidate.model(None).unwrap());
+        let setup = Setup { identifier: None, model: &model, sighting: &sighting, endpoints: &[], seed: 0 };
+        let mut protocol = candidate.build(setup).unwrap();
+        let mut outputs = Outputs::at_rest(model.outputs().map(|(feature, output)| (feature, output.kind)));
+        let mut go = |protocol: &mut dyn Protocol, value| {
+            for slot in outputs.slots_mut() {
+                (slot.value, slot.duration_ms, slot.changed) = (value, 100, true);
+            }
+            let mut frames = Frames::new();
+            protocol.frames(Instant::now(), &outputs, &mut frames);
+            (outputs.clone(), frames)
+        };
+        let (_, frames) = go(&mut *protocol, 0x10);
+        protocol.not_written(&frames[1..]);
+        let (outputs, frames) = go(&mut *protocol, 0x20);
+        assert_eq!(
+            frames.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["tx: 00 20 10", "tx: 01 20 20"]
+        );
+        // What keeps a device listening and is lost is no way back.
+        let mut frames = Frames::new();
+        protocol.keepalive_frames(Instant::now(), &outputs, &mut frames);
+        assert_eq!(frames.len(), 2);
+        protocol.not_written(&frames);
+        let (_, frames) = go(&mut *protocol, 0x21);
+        assert_eq!(
+            frames.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["tx: 00 21 01", "tx: 01 21 01"]
+        );
+    }
+
+    #[test]
+    fn a_keepalive_never_shows_what_was_before_a_stop_that_got_lost() {
+        let catalogue = Catalogue::builtin();
+        for id in ["mysteryvibe", "satisfyer"] {
+            let candidate = catalogue.protocol(id).unwrap();
+            for group in &candidate.definition().groups {
+                let identifier = group.names.first().and_then(|(_, ids)| ids.first()).map(String::as_str);
+                let (sighting, model) = (Vector::default().sighting(), candidate.model(identifier).unwrap());
+                let setup = Setup { identifier, model: &model, sighting: &sighting, endpoints: &[], seed: 0 };
+                let mut protocol = candidate.build(setup).unwrap();
+                let kinds = || model.outputs().map(|(feature, output)| (feature, output.kind));
+                let mut outputs = Outputs::at_rest(kinds());
+                let mut frames = Frames::new();
+                for value in [20, 0] {
+                    outputs
+                        .slots_mut()
+                        .iter_mut()
+                        .for_each(|slot| (slot.value, slot.changed) = (value, true));
+                    frames.clear();
+                    protocol.frames(Instant::now(), &outputs, &mut frames);
+                }
+                let stop = frames.clone();
+                protocol.not_written(&stop);
+                // Whether the one who keeps the state hands in the stop once more or nothing at all.
+                for outputs in [&outputs, &Outputs::default()] {
+                    frames.clear();
+                    protocol.keepalive_frames(Instant::now(), outputs, &mut frames);
+                    assert!(frames.is_empty() || frames == stop, "{id}: {frames:?}");
+                }
+                // And whatever is handed in is what is shown.
+                frames.clear();
+                let mut newest = Outputs::at_rest(kinds());
+                newest.slots_mut().iter_mut().for_each(|slot| slot.value = 30);
+                protocol.keepalive_frames(Instant::now(), &newest, &mut frames);
+                assert!(!frames.is_empty() && frames != stop, "{id}: {frames:?}");
+            }
+        }
     }
 
     #[test]

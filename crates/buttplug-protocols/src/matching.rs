@@ -10,20 +10,20 @@
 //! and among equals that of the protocols' ids. Rules of a person's own come before all of these.
 
 use crate::definition::Rule;
-use crate::sighting::{Advertisement, Sighting, Uuid};
+use crate::sighting::{Advertisement, BusKind, Sighting, Uuid};
 use serde::{Deserialize, Serialize};
 
 /// Match rules, indexed by what they ask for. `S` is how names are held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Index<S> {
-    texts: Vec<(Bus, S, Claim)>,
+    texts: Vec<(BusKind, S, Claim)>,
     prefixes: Vec<(S, Claim)>,
     /// The lengths that prefixes have, in bytes, the longest first.
     prefix_lengths: Vec<u8>,
     /// In the order of companies.
     manufacturer: Vec<(u16, Vec<u8>, Claim)>,
     services: Vec<(Uuid, Claim)>,
-    ids: Vec<(Bus, u16, u16, Claim)>,
+    ids: Vec<(BusKind, u16, u16, Claim)>,
 }
 
 /// Which rule of which protocol fits, by their places.
@@ -33,17 +33,6 @@ pub struct Claim {
     pub protocol: u16,
     /// The place of its rule.
     pub rule: u16,
-}
-
-/// The buses as far as an index tells them apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-enum Bus {
-    Bluetooth,
-    Serial,
-    Hid,
-    Usb,
-    WebSocket,
-    Simulated,
 }
 
 /// How much a rule says about the hardware; the least first.
@@ -96,18 +85,18 @@ impl<S: AsRef<str> + Ord> Index<S> {
                                 self.prefix_lengths.push(length);
                             }
                         }
-                        None => self.texts.push((Bus::Bluetooth, S::from(name.as_str()), claim)),
+                        None => self.texts.push((BusKind::Bluetooth, S::from(name.as_str()), claim)),
                     }
                 }
                 let data = manufacturer.iter().map(|(company, data)| (*company, data.clone(), claim));
                 self.manufacturer.extend(data);
                 self.services.extend(advertised.iter().map(|uuid| (*uuid, claim)));
             }
-            Rule::Serial { port, .. } => self.texts.push((Bus::Serial, S::from(port.as_str()), claim)),
-            Rule::Hid(ids) => self.ids.extend(ids.iter().map(|ids| (Bus::Hid, ids.0, ids.1, claim))),
-            Rule::Usb(ids) => self.ids.extend(ids.iter().map(|ids| (Bus::Usb, ids.0, ids.1, claim))),
-            Rule::WebSocket(names) => texts(Bus::WebSocket, names),
-            Rule::Simulated(names) => texts(Bus::Simulated, names),
+            Rule::Serial { port, .. } => self.texts.push((BusKind::Serial, S::from(port.as_str()), claim)),
+            Rule::Hid(ids) => self.ids.extend(ids.iter().map(|ids| (BusKind::Hid, ids.0, ids.1, claim))),
+            Rule::Usb(ids) => self.ids.extend(ids.iter().map(|ids| (BusKind::Usb, ids.0, ids.1, claim))),
+            Rule::WebSocket(names) => texts(BusKind::WebSocket, names),
+            Rule::Simulated(names) => texts(BusKind::Simulated, names),
         }
     }
 
@@ -117,7 +106,7 @@ impl<S: AsRef<str> + Ord> Index<S> {
         match &sighting.advertisement {
             Advertisement::Bluetooth { name, manufacturer_data, services } => {
                 self.find_manufacturer(manufacturer_data, &mut found);
-                self.find_text(Bus::Bluetooth, name, &mut found);
+                self.find_text(BusKind::Bluetooth, name, &mut found);
                 for uuid in services {
                     let first = self.services.partition_point(|(listed, _)| listed < uuid);
                     let equal = self.services[first..].iter().take_while(|(listed, _)| listed == uuid);
@@ -125,15 +114,19 @@ impl<S: AsRef<str> + Ord> Index<S> {
                 }
                 self.find_prefix(name, &mut found);
             }
-            Advertisement::Serial { port } => self.find_text(Bus::Serial, port, &mut found),
+            Advertisement::Serial { port } => self.find_text(BusKind::Serial, port, &mut found),
             Advertisement::Hid { vendor_id, product_id } => {
-                self.find_ids(Bus::Hid, *vendor_id, *product_id, &mut found);
+                self.find_ids(BusKind::Hid, *vendor_id, *product_id, &mut found);
             }
             Advertisement::Usb { vendor_id, product_id } => {
-                self.find_ids(Bus::Usb, *vendor_id, *product_id, &mut found);
+                self.find_ids(BusKind::Usb, *vendor_id, *product_id, &mut found);
             }
-            Advertisement::WebSocket { identifier } => self.find_text(Bus::WebSocket, identifier, &mut found),
-            Advertisement::Simulated { archetype } => self.find_text(Bus::Simulated, archetype, &mut found),
+            Advertisement::WebSocket { identifier } => {
+                self.find_text(BusKind::WebSocket, identifier, &mut found)
+            }
+            Advertisement::Simulated { archetype } => {
+                self.find_text(BusKind::Simulated, archetype, &mut found)
+            }
         }
         found.sort();
         let mut claims: Vec<Claim> = Vec::with_capacity(found.len());
@@ -154,7 +147,7 @@ impl<S: AsRef<str> + Ord> Index<S> {
         }
     }
 
-    fn find_text(&self, bus: Bus, text: &str, found: &mut Vec<(Rank, Claim)>) {
+    fn find_text(&self, bus: BusKind, text: &str, found: &mut Vec<(Rank, Claim)>) {
         let first = self.texts.partition_point(|(listed, name, _)| (*listed, name.as_ref()) < (bus, text));
         let equal = self.texts[first..]
             .iter()
@@ -172,7 +165,7 @@ impl<S: AsRef<str> + Ord> Index<S> {
         }
     }
 
-    fn find_ids(&self, bus: Bus, vendor: u16, product: u16, found: &mut Vec<(Rank, Claim)>) {
+    fn find_ids(&self, bus: BusKind, vendor: u16, product: u16, found: &mut Vec<(Rank, Claim)>) {
         let wanted = (bus, vendor, product);
         let first = self.ids.partition_point(|ids| (ids.0, ids.1, ids.2) < wanted);
         let equal = self.ids[first..].iter().take_while(|ids| (ids.0, ids.1, ids.2) == wanted);

@@ -1,9 +1,10 @@
 //! What a bus saw: the facts by which hardware is recognised.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A bus on which hardware is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum BusKind {
     /// Bluetooth Low Energy.
     Bluetooth,
@@ -33,7 +34,7 @@ impl fmt::Display for BusKind {
 }
 
 /// A 128-bit Bluetooth UUID.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Uuid(pub u128);
 
 impl std::str::FromStr for Uuid {

@@ -1,10 +1,11 @@
 //! Every vector of every definition holds, and all definitions keep the rules they share.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail as tests do")]
 
-use buttplug_core::OutputKind;
+use buttplug_core::{InputKind, OutputKind, StepRange};
 use buttplug_protocols::catalogue::{Candidate, Catalogue, CatalogueError, Setup, Wiring};
-use buttplug_protocols::definition::{self, Act, DefinitionFile, Vector, kind};
+use buttplug_protocols::definition::{self, Act, DefinitionFile, Group, Output, Vector, kind};
 use buttplug_protocols::frame::Frames;
+use buttplug_protocols::notation::{MAX_FRAME_BYTES, MAX_NOTATION_BYTES};
 use buttplug_protocols::protocol::Outputs;
 use buttplug_protocols::rehearsal::rehearse;
 use buttplug_protocols::sighting::{Advertisement, Sighting};
@@ -76,8 +77,8 @@ fn what_is_built_in_is_what_the_files_say() {
     }
 }
 
-/// What the vectors of a definition set, as `kind`, `(feature, value)`.
-fn shown(vectors: &[Vector], kind: OutputKind) -> BTreeSet<(u32, i32)> {
+/// What vectors set, as `kind`, `(feature, value)`.
+fn shown(vectors: &[&Vector], kind: OutputKind) -> BTreeSet<(u32, i32)> {
     let turns = vectors.iter().flat_map(|vector| &vector.turns);
     let set = turns.filter_map(|turn| match &turn.act {
         Act::Set(set) => Some(set),
@@ -86,64 +87,87 @@ fn shown(vectors: &[Vector], kind: OutputKind) -> BTreeSet<(u32, i32)> {
     set.flatten().filter(|seen| seen.kind == kind).map(|seen| (seen.feature.0, seen.value)).collect()
 }
 
-#[test]
-fn every_output_is_shown_at_its_ends_and_between_and_every_protocol_stopped() {
+/// What is missing among the vectors of models that are all alike.
+fn not_shown(outputs: &[(u32, Output)], vectors: &[&Vector]) -> Vec<String> {
     let mut missing = Vec::new();
-    for (_, file) in definitions() {
-        let id = &file.definition.id;
-        let features = || file.definition.groups.iter().flat_map(|group| &group.features);
-        for output in features().flat_map(|feature| &feature.outputs) {
-            let name = kind::output_name(output.kind);
-            let shown = shown(&file.vectors, output.kind);
-            let values: BTreeSet<i32> = shown.iter().map(|(_, value)| *value).collect();
-            let mut rest = values.contains(&0);
-            rest |= output.kind.is_stoppable() && has(&file.vectors, &Act::Stop);
-            if !rest
-                || !values.contains(&output.range.1)
-                || !values.iter().any(|v| 0 < *v && *v < output.range.1)
-            {
-                missing
-                    .push(format!("{id}: {name} up to {} at zero, between and at its end", output.range.1));
-            }
-            if output.range.0 < 0 && !values.iter().any(|value| *value < 0) {
-                missing.push(format!("{id}: {name} below zero"));
-            }
+    let stopped = vectors.iter().flat_map(|vector| &vector.turns).any(|turn| turn.act == Act::Stop);
+    for (feature, output) in outputs {
+        let name = kind::output_name(output.kind);
+        let shown = shown(vectors, output.kind);
+        // What one motor does, the others of its kind and range do.
+        let alike = |index: u32| {
+            outputs
+                .iter()
+                .any(|(other, o)| *other == index && (o.kind, o.range) == (output.kind, output.range))
+        };
+        let values: BTreeSet<i32> =
+            shown.iter().filter(|(index, _)| alike(*index)).map(|(_, value)| *value).collect();
+        let rest = values.contains(&0) || (output.kind.is_stoppable() && stopped);
+        let between = values.iter().any(|value| 0 < *value && *value < output.range.1);
+        // A range of two values has nothing between.
+        if !rest || !values.contains(&output.range.1) || !(between || output.range.1 == 1) {
+            missing.push(format!("{name} {feature} at zero, between and at {}", output.range.1));
         }
-        for feature in features() {
-            for output in &feature.outputs {
-                let shown = shown(&file.vectors, output.kind);
-                if !shown.iter().any(|(index, _)| *index == feature.index) {
-                    missing.push(format!(
-                        "{id}: {} of feature {}",
-                        kind::output_name(output.kind),
-                        feature.index
-                    ));
-                }
-            }
+        if output.range.0 < 0 && !values.iter().any(|value| *value < 0) {
+            missing.push(format!("{name} {feature} below zero"));
         }
-        let several = file
-            .definition
-            .groups
-            .iter()
-            .any(|group| group.features.iter().filter(|feature| !feature.outputs.is_empty()).count() > 1);
-        let together = file.vectors.iter().flat_map(|vector| &vector.turns).any(|turn| match &turn.act {
-            Act::Set(set) => set.len() > 1,
-            _ => false,
-        });
-        if several && !together {
-            missing.push(format!("{id}: two features together"));
-        }
-        if !has(&file.vectors, &Act::Stop) {
-            missing.push(format!("{id}: stop"));
+        if !shown.iter().any(|(index, _)| index == feature) {
+            missing.push(format!("{name} {feature}"));
         }
     }
-    missing.sort();
-    missing.dedup();
-    assert!(missing.is_empty(), "vectors are missing:\n{}", missing.join("\n"));
+    let several = outputs.iter().any(|(feature, _)| *feature != outputs[0].0);
+    let together = vectors.iter().flat_map(|vector| &vector.turns).any(|turn| match &turn.act {
+        Act::Set(set) => set.len() > 1,
+        _ => false,
+    });
+    if several && !together {
+        missing.push(String::from("two features together"));
+    }
+    if !stopped && outputs.iter().any(|(_, output)| output.kind.is_stoppable()) {
+        missing.push(String::from("stop"));
+    }
+    missing
 }
 
-fn has(vectors: &[Vector], act: &Act) -> bool {
-    vectors.iter().flat_map(|vector| &vector.turns).any(|turn| turn.act == *act)
+#[test]
+fn every_output_of_models_that_differ_is_shown_at_its_ends_and_between_and_stopped() {
+    let mut missing = Vec::new();
+    for (_, file) in definitions() {
+        let definition = &file.definition;
+        let outputs = |group: &Group| -> Vec<(u32, Output)> {
+            let of = |feature: &definition::Feature| {
+                let index = feature.index;
+                feature.outputs.iter().map(|output| (index, *output)).collect::<Vec<_>>()
+            };
+            group.features.iter().flat_map(of).collect()
+        };
+        // Models with the same outputs in the same form are told the same, but for constants.
+        let mut kinds: Vec<(Vec<(u32, Output)>, Option<&str>)> =
+            definition.groups.iter().map(|group| (outputs(group), group.variant.as_deref())).collect();
+        kinds.dedup();
+        for (listed, variant) in kinds.iter().filter(|(listed, _)| !listed.is_empty()) {
+            let about = |vector: &&Vector| {
+                let named = vector.model.as_deref().and_then(|id| definition.named(id));
+                named.or_else(|| definition.fallback()).is_some_and(|(group, _)| {
+                    vector.features.is_empty()
+                        && group.variant.as_deref() == *variant
+                        && outputs(group) == *listed
+                })
+            };
+            let vectors: Vec<&Vector> = file.vectors.iter().filter(about).collect();
+            let names: Vec<String> = listed
+                .iter()
+                .map(|(_, output)| format!("{}={:?}", kind::output_name(output.kind), output.range))
+                .collect();
+            let found = not_shown(listed, &vectors);
+            missing.extend(
+                found
+                    .iter()
+                    .map(|what| format!("{} [{}] {variant:?}: {what}", definition.id, names.join(" "))),
+            );
+        }
+    }
+    assert!(missing.is_empty(), "vectors are missing:\n{}", missing.join("\n"));
 }
 
 #[test]
@@ -182,28 +206,100 @@ fn conversations_keepalives_and_inputs_are_shown() {
     assert!(missing.is_empty(), "vectors are missing:\n{}", missing.join("\n"));
 }
 
+/// A fresh device of a model, and what it is written when its outputs are set one after another in these states.
+fn written(
+    candidate: &Candidate,
+    identifier: Option<&str>,
+    states: &[&[(OutputKind, u32, i32)]],
+) -> Vec<Frames> {
+    let (sighting, model) = (Vector::default().sighting(), candidate.model(identifier).unwrap());
+    let setup = Setup { identifier, model: &model, sighting: &sighting, endpoints: &[], seed: 0 };
+    let mut protocol = candidate.build(setup).unwrap();
+    let mut outputs = Outputs::at_rest(model.outputs().map(|(feature, output)| (feature, output.kind)));
+    let mut turn = |state: &&[(OutputKind, u32, i32)]| {
+        for slot in outputs.slots_mut() {
+            let set =
+                state.iter().find(|(kind, feature, _)| (*kind, *feature) == (slot.kind, slot.feature.0));
+            slot.changed = set.is_some();
+            slot.value = set.map_or(slot.value, |(.., value)| *value);
+        }
+        let mut frames = Frames::new();
+        protocol.frames(Instant::now(), &outputs, &mut frames);
+        frames
+    };
+    states.iter().map(&mut turn).collect()
+}
+
+/// What is wrong with how a model is stopped: with all outputs at their greatest or least, a stop has to write what
+/// zeros write, and nothing of what makes any output move.
+fn wrong_with_stop(candidate: &Candidate, identifier: Option<&str>) -> Option<String> {
+    let model = candidate.model(identifier).unwrap();
+    let outputs = || model.outputs().map(|(feature, output)| (output.kind, feature.0, output.range));
+    let rest: Vec<_> = outputs()
+        .filter(|(kind, ..)| kind.is_stoppable())
+        .map(|(kind, feature, _)| (kind, feature, 0))
+        .collect();
+    let mut motion = Frames::new();
+    for (kind, feature, range) in outputs() {
+        for value in [range.min(), range.max(), range.max() / 2].into_iter().filter(|value| *value != 0) {
+            motion.extend(written(candidate, identifier, &[&[(kind, feature, value)]]).concat());
+        }
+    }
+    let extremes = [
+        |range: StepRange| range.max(),
+        |range: StepRange| if range.min() == 0 { range.max() } else { range.min() },
+    ];
+    for extreme in extremes {
+        let full: Vec<_> = outputs().map(|(kind, feature, range)| (kind, feature, extreme(range))).collect();
+        let still: Vec<_> = full.iter().filter(|(kind, ..)| !kind.is_stoppable()).copied().collect();
+        let moving = written(candidate, identifier, &[&full, &rest]);
+        let resting = written(candidate, identifier, &[&still, &rest]);
+        let (stop, zero) = (&moving[1], &resting[1]);
+        if stop != zero {
+            return Some(format!("stop writes {stop:?}, zero {zero:?}"));
+        }
+        if rest.is_empty() != stop.is_empty() {
+            return Some(format!("stop writes {stop:?}"));
+        }
+        let moved = full.iter().any(|(kind, _, value)| kind.is_stoppable() && *value != 0);
+        let all = moving[0].iter().filter(|_| moved).chain(&motion);
+        if let Some(frame) = all.filter(|frame| stop.contains(frame)).next() {
+            return Some(format!("stop writes {frame}, which is motion"));
+        }
+    }
+    None
+}
+
 #[test]
-fn stop_writes_something_for_every_model_that_can_move() {
+fn stop_writes_what_zeros_write_for_every_model_and_nothing_that_moves() {
     let catalogue = Catalogue::builtin();
     for (_, file) in definitions() {
         let candidate = catalogue.protocol(&file.definition.id).unwrap();
         let ids = file.definition.groups.iter().flat_map(|group| &group.names).flat_map(|(_, ids)| ids);
-        for id in ids {
-            let vector = Vector { model: Some(id.clone()), ..Vector::default() };
-            let (sighting, model) = (vector.sighting(), candidate.model(Some(id)).unwrap());
-            let setup =
-                Setup { identifier: Some(id), model: &model, sighting: &sighting, endpoints: &[], seed: 0 };
-            let mut protocol = candidate.build(setup).unwrap();
-            let mut outputs =
-                Outputs::at_rest(model.outputs().map(|(feature, output)| (feature, output.kind)));
-            let mut stoppable = false;
-            for slot in outputs.slots_mut().iter_mut().filter(|slot| slot.kind.is_stoppable()) {
-                (slot.changed, stoppable) = (true, true);
-            }
-            let mut frames = Frames::new();
-            protocol.frames(Instant::now(), &outputs, &mut frames);
-            assert_eq!(stoppable, !frames.is_empty(), "{} {id}", file.file);
+        let fallback = file.definition.fallback().is_some().then_some(None);
+        for identifier in ids.map(|id| Some(id.as_str())).chain(fallback) {
+            assert_eq!(wrong_with_stop(&candidate, identifier), None, "{} {identifier:?}", file.file);
         }
+    }
+}
+
+#[test]
+fn a_stop_that_does_not_stop_is_found_out() {
+    let cases = [
+        ("[\"if value=0: f1 64\", \"else: f1 value\"]", true),
+        ("[\"f0 vibrate0\", \"f1 #100\"]", true),
+        ("[\"if value=0: f0 counter\", \"else: f1 value counter\"]", true),
+        ("\"f1+feature value\"", false),
+    ];
+    for (write, wrong) in cases {
+        let text = format!(
+            "write = {write}\n[[websocket]]\nnames = [\"x\"]\n[[model]]\nfallback = \"X\"\n\
+            features = [{{ vibrate = 100 }}]\n[[example]]\ndo = \"vibrate 0 1\"\nwrite = \"01\"\n"
+        );
+        let mut catalogue = Catalogue::builtin();
+        catalogue.add_definition("stops.toml", &text).unwrap();
+        let found = wrong_with_stop(&catalogue.protocol("stops").unwrap(), None);
+        assert_eq!(found.is_some(), wrong, "{write}: {found:?}");
     }
 }
 
@@ -264,4 +360,44 @@ fn the_definition_in_the_book_holds() {
         }
     }
     assert!(count > 0, "the book has an example");
+}
+
+#[test]
+fn the_book_names_everything_that_has_a_name() {
+    let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/adding-a-device.md");
+    let book = fs::read_to_string(book).unwrap();
+    let words: BTreeSet<&str> = book.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).collect();
+    let kinds =
+        OutputKind::ALL.map(kind::output_name).into_iter().chain(InputKind::ALL.map(kind::input_name));
+    let notation = "value feature duration distance count counter abs min max and or each if else sum negsum xor \
+        crc16-modbus crc16-xmodem vorze-speed kiiroo-speed u8 i8 u16be u16le i16be i32le dec dec3 subscribe unsubscribe \
+        wait read expect within listen with without response";
+    let limits = [
+        definition::MAX_DEFINITION_BYTES / 1024,
+        definition::MAX_GROUPS,
+        definition::MAX_FEATURES,
+        definition::MAX_RULES,
+        definition::MAX_VARIANTS,
+        definition::MAX_STEPS,
+        definition::MAX_CONSTANTS,
+        definition::MAX_EXAMPLES,
+        definition::MAX_LABEL_BYTES,
+        MAX_NOTATION_BYTES,
+        MAX_FRAME_BYTES,
+    ]
+    .map(|limit| limit.to_string());
+    for word in kinds.chain(notation.split_whitespace()).chain(limits.iter().map(String::as_str)) {
+        assert!(words.contains(word), "`{word}` is not in the book");
+    }
+}
+
+#[test]
+fn a_battery_is_called_what_the_catalogue_calls_it() {
+    for (_, file) in definitions() {
+        let features = file.definition.groups.iter().flat_map(|group| &group.features);
+        for feature in features.filter(|feature| feature.inputs.iter().any(|i| i.kind == InputKind::Battery))
+        {
+            assert_eq!(feature.label, "battery Level", "{}", file.file);
+        }
+    }
 }

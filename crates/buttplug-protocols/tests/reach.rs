@@ -279,7 +279,12 @@ fn errors_point_at_the_place_and_say_what_is_wrong() {
         ("write = [\"else: 01\"]", "1:10: there is no `if` before this `else`"),
         ("write = \"crc16-modbus\"", "1:10: `crc16-modbus` needs a format such as `:u16le`"),
         ("write = \"each(each(value))\"", "1:15: an `each` can't stand inside another"),
-        ("write = \"200x(200x(01))\"", "1:15: a frame has at most 512 bytes"),
+        ("write = \"200x(200x(01))\"", "1:10: a frame has at most 512 bytes"),
+        ("write = \"0x(01)\"", "1:10: a repetition looks like `4x(..)`, with a number from 1 to 255"),
+        ("write = \"value\"\nconnect = [\"01\", \"else: 01\"]", "2:18: there is no `if` before this `else`"),
+        ("write = \"value\"\nread.battery = \"else: 01\"", "2:16: there is no `if` before this `else`"),
+        ("write = \"value\"\nconnect = \"255x(01 02 03)\"", "2:12: a frame has at most 512 bytes"),
+        ("write = \"value\"\nread.battery = \"255x(01 02 03)\"", "2:17: a frame has at most 512 bytes"),
         ("write = \"((((((((((value))))))))))\"", "1:19: nested more than 8 levels deep"),
         ("write.vibrate = 5", "1:17: expected a string, found integer"),
         ("write.vibration = \"value\"", "1:7: no kind of output is called `vibration`"),
@@ -440,5 +445,96 @@ fn protocols_that_claim_the_same_hardware_have_to_know_it() {
     assert!(
         check_together(&[with("a.toml", "", port), with("b.toml", "", port)]).is_empty(),
         "a port to be named"
+    );
+}
+
+/// A definition with common hardware, so many `[[model]]`, and an example.
+fn with_models(top: &str, models: &str) -> String {
+    format!("{top}\n{HARDWARE}{models}\n[[example]]\ndo = \"vibrate 0 1\"\nwrite = \"01\"\n")
+}
+
+#[test]
+fn no_frame_can_get_longer_than_any_bus_carries_and_code_is_no_way_round() {
+    let features = |count: usize| ["{ vibrate = 1 }"].repeat(count).join(", ");
+    let of = |top: &str, count| {
+        let models = format!("[[model]]\nfallback = \"X\"\nfeatures = [{}]", features(count));
+        let errors = parse("long.toml", &with_models(top, &models)).err().unwrap_or_default();
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    for code in ["", "code = \"any\"\n"] {
+        let each = format!("{code}write = \"each(60x(value))\"");
+        assert_eq!(of(&each, 8), "");
+        assert!(of(&each, 9).contains("with 9 outputs, a frame could have more than 512 bytes"));
+        let steps = format!("{code}write = \"value\"\nconnect = \"each(60x(value))\"");
+        assert!(of(&steps, 9).contains("with 9 outputs, a frame could have more than 512 bytes"));
+        for (length, refused) in
+            [(512, ""), (513, "a frame has at most 512 bytes"), (200_000, "at most 4096")]
+        {
+            let text = "A".repeat(length);
+            for place in ["write = \"'TEXT'\"", "write = \"value\"\nconnect = \"'TEXT'\""] {
+                let errors = of(&format!("{code}{}", place.replace("TEXT", &text)), 1);
+                assert!(errors.contains(refused) && errors.is_empty() == refused.is_empty(), "{errors}");
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_there_can_be_too_many_of_is_counted() {
+    let model = |n: usize| format!("[[model]]\nnames.M{n} = \"{n}\"\nfeatures = [{{ vibrate = 1 }}]\n");
+    let many = |count: usize, one: &dyn Fn(usize) -> String| (0..count).map(one).collect::<String>();
+    let one = model(0);
+    let steps = |count| format!("connect = [{}]", ["\"01\""].repeat(count).join(", "));
+    let frames = |count| format!("write = [{}]", ["\"value\""].repeat(count).join(", "));
+    let constants = |count| {
+        let listed = (0..count).map(|n| format!("c{n} = 1")).collect::<Vec<_>>().join(", ");
+        format!("{one}constants = {{ {listed} }}")
+    };
+    let labelled = |length| one.replace("= 1 }", &format!("= 1, label = \"{}\" }}", "L".repeat(length)));
+    let top = "write = \"value\"";
+    let variant = |n: usize| format!("[variant.v{n}]\n");
+    let example = |n: usize| format!("[[example]]\nmodel = \"0\"\ndo = \"vibrate 0 {}\"\n", n % 2);
+    let rule = |n: usize| format!("[[usb]]\nids = [\"0001:{n:04x}\"]\n");
+    // What is possible, and one more.
+    let cases: &[(&str, [String; 2])] = &[
+        ("256 are", [256, 257].map(|n| with_models(top, &many(n, &model)))),
+        ("64 are", [64, 65].map(|n| with_models(&format!("{top}\n{}", steps(n)), &one))),
+        ("64 are", [64, 65].map(|n| with_models(&frames(n), &one))),
+        ("32 are", [32, 33].map(|n| with_models(top, &constants(n)))),
+        ("64 bytes", [64, 65].map(|n| with_models(top, &labelled(n)))),
+        ("64 are", [64, 65].map(|n| with_models(top, &format!("{one}{}", many(n, &variant))))),
+        ("1024 are", [1023, 1024].map(|n| with_models(top, &format!("{one}{}", many(n, &example))))),
+        ("64 are", [64, 65].map(|n| with_models(top, &format!("{one}{}", many(n, &rule))))),
+    ];
+    for (most, [enough, too_many]) in cases {
+        let errors = |text: &str| {
+            let errors = parse("many.toml", text).err().unwrap_or_default();
+            errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        let (enough, too_many) = (errors(enough), errors(too_many));
+        assert!(!enough.contains("at most"), "{most}: {enough}");
+        assert!(too_many.contains(&format!("at most {most}")), "{most}: {too_many}");
+    }
+}
+
+#[test]
+fn a_definition_that_would_take_long_to_try_is_refused_before_it_is_tried() {
+    let definition = |groups: usize, greatest: usize| {
+        let model = |n: usize| {
+            let features = ["{ vibrate = GREATEST }"].repeat(31).join(", ");
+            let features = features.replace("GREATEST", &greatest.to_string());
+            // Each is different, or they would be tried once.
+            format!("[[model]]\nnames.M{n} = \"{n}\"\nfeatures = [{features}, {{ vibrate = {} }}]\n", n + 1)
+        };
+        let models: String = (0..groups).map(model).collect();
+        let text = with_models("write = \"each(2x(value value0 vibrate))\"", &models);
+        assert!(text.len() < 256 * 1024);
+        parse("slow.toml", &text).err().unwrap_or_default()
+    };
+    assert!(definition(1, 2).iter().all(|error| !error.message.contains("too many models")));
+    let errors = definition(250, 250);
+    assert!(
+        errors.iter().any(|error| error.message.contains("too many models, values and frames")),
+        "{errors:?}"
     );
 }

@@ -46,3 +46,8 @@ pub mod websocket {
 
 #[cfg(feature = "embedded")]
 pub mod embedded;
+
+/// The README's example, compiled.
+#[cfg(all(doctest, feature = "websocket"))]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;

@@ -4,7 +4,10 @@ use crate::rig::{MIXER, Peer, Peers, TWIN, error, list, server_info, session, to
 use async_trait::async_trait;
 use buttplug_client::core::connector::{ClientConnection, ClientConnector, ConnectorError};
 use buttplug_client::core::{DeviceIndex, ErrorClass};
-use buttplug_client::{Client, DEFAULT_CONNECT_TIMEOUT, Error, HandshakeFailure};
+use buttplug_client::{
+    CLOSE_WAIT, Client, DEFAULT_CONNECT_TIMEOUT, Error, Event, HandshakeFailure, STOP_WAIT,
+};
+use std::pin::pin;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -235,4 +238,107 @@ async fn a_connect_that_is_given_up_closes_what_it_opened() {
     peer.sees_the_end().await;
     assert!(!client.is_connected());
     peers.welcome(&client, 0, &[]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_hears_of_a_device_before_connect_returns_can_call_anything() {
+    let (client, mut peers) = (Client::new("Test"), Peers::new());
+    let mut events = client.events();
+    let mut connecting = pin!(client.connect(peers.connector()));
+    let mut peer = tokio::select! {
+        _ = &mut connecting => panic!("connected before the list was sent"),
+        peer = async {
+            let mut peer = peers.next().await;
+            peer.welcomes(0, &[TWIN]).await;
+            peer
+        } => peer,
+    };
+    // From here on nobody polls `connecting`, as if the handler were quicker.
+    assert!(matches!(events.next().await, Some(Event::DeviceAdded(_))));
+    assert_eq!(client.devices().len(), 1);
+    assert!(client.is_connected());
+    let (stopped, ()) =
+        tokio::join!(client.stop_all(), peer.grants(r#"{"StopCmd":{"Inputs":true,"Outputs":true}}"#));
+    assert_eq!(stopped, Ok(()));
+    assert!(connecting.await.is_ok());
+}
+
+/// How far an attempt to connect has come.
+#[derive(Clone, Copy, Debug)]
+enum Progress {
+    Opened,
+    Introduced,
+    Listed,
+}
+
+/// Plays a server that goes so far and no further.
+async fn goes(peer: &mut Peer, progress: Progress) {
+    let (_, handshake) = peer.next().await.unwrap();
+    if let Progress::Opened = progress {
+        return;
+    }
+    peer.says(&server_info(handshake, 4, 0, 0));
+    let (_, request) = peer.next().await.unwrap();
+    if let Progress::Listed = progress {
+        peer.says(&list(request, &[TWIN]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disconnect_gives_up_an_attempt_that_is_not_even_open() {
+    let client = Client::new("Test");
+    let begun = Instant::now();
+    let (connected, ()) = tokio::join!(client.connect(Deaf), client.disconnect());
+    assert_eq!(connected.err(), Some(Error::NotConnected));
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    Peers::new().welcome(&client, 0, &[]).await;
+    assert!(client.is_connected());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disconnect_gives_up_connecting_wherever_it_is_and_the_connection_closes() {
+    for progress in [Progress::Opened, Progress::Introduced, Progress::Listed] {
+        let (client, mut peers) = (Client::new("Test"), Peers::new());
+        let script = async |peer: &mut Peer| {
+            goes(peer, progress).await;
+            client.disconnect().await;
+        };
+        let begun = Instant::now();
+        let (connected, mut peer) = peers.connect(&client, script).await;
+        assert_eq!(connected.err(), Some(Error::NotConnected), "{progress:?}");
+        assert!(begun.elapsed() <= STOP_WAIT + CLOSE_WAIT, "{progress:?}");
+        assert!(!client.is_connected(), "{progress:?}");
+        while peer.next().await.is_some() {}
+        peers.welcome(&client, 0, &[]).await;
+        assert!(client.is_connected(), "{progress:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_was_given_up_leaves_the_next_one_alone() {
+    let (client, mut peers) = (Client::new("Test"), Peers::new());
+    let mut given_up = Box::pin(client.connect(peers.connector()));
+    tokio::select! {
+        _ = &mut given_up => panic!("connected without a server"),
+        _ = peers.next() => {}
+    }
+    // Returns although nobody polls the attempt.
+    client.disconnect().await;
+    let _peer = peers.welcome(&client, 0, &[TWIN]).await;
+    assert_eq!(given_up.await.err(), Some(Error::NotConnected));
+    assert_eq!(client.devices().len(), 1);
+    let dropped = Box::pin(client.connect(Deaf));
+    drop(dropped);
+    assert!(client.is_connected());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_made_in_vain_leaves_the_reason_of_the_last_one() {
+    let (client, mut events, peer) = session(&[]).await;
+    drop(peer);
+    told(&mut events).await;
+    let before = client.stop_all().await;
+    assert!(matches!(before, Err(Error::Connector(ConnectorError::Lost { .. }))), "{before:?}");
+    assert!(client.connect(Refusing).await.is_err());
+    assert_eq!(client.stop_all().await, before);
 }

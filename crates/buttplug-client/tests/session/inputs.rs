@@ -2,7 +2,7 @@
 
 use crate::rig::{MIXER, Peer, Peers, TWIN, error, list, ok, reading, session, told};
 use buttplug_client::core::{ErrorClass, FeatureIndex, InputKind};
-use buttplug_client::{Client, Error, InvalidCommand, MAX_WAITING_READINGS, Readings, Stop};
+use buttplug_client::{Client, Error, InvalidCommand, MAX_WAITING_READINGS, Readings, StopWhat};
 use std::time::Duration;
 
 fn input(device: u32, feature: u32, kind: &str, command: &str) -> String {
@@ -125,7 +125,7 @@ async fn a_subscription_ends_with_a_stop_an_unsubscribe_the_device_or_the_connec
     let (mut readings, ()) =
         tokio::join!(async { device.subscribe(InputKind::Button).await.unwrap() }, peer.grants(&subscribe));
     assert!(!ended(&mut readings).await);
-    let (stopped, ()) = tokio::join!(device.stop_with(Stop::INPUTS), peer.grants(stop));
+    let (stopped, ()) = tokio::join!(device.stop_with(StopWhat::INPUTS), peer.grants(stop));
     assert!(stopped.is_ok() && ended(&mut readings).await);
 
     let (mut readings, ()) =

@@ -2,7 +2,7 @@
 
 use crate::rig::{MIXER, TWIN, error, ok, session};
 use buttplug_client::core::{ErrorClass, FeatureIndex, OutputKind};
-use buttplug_client::{Error, InvalidCommand, MAX_REQUESTS_IN_FLIGHT, Output, Stop, Value};
+use buttplug_client::{Error, InvalidCommand, MAX_REQUESTS_IN_FLIGHT, Output, StopWhat, Value};
 use futures_util::future::join_all;
 use std::time::Duration;
 
@@ -155,11 +155,11 @@ async fn k50_k51_r16_each_level_of_stop_has_its_message() {
     let (done, ()) = tokio::join!(
         async {
             client.stop_all().await?;
-            client.stop_all_with(Stop::OUTPUTS).await?;
+            client.stop_all_with(StopWhat::OUTPUTS).await?;
             device.stop().await?;
-            device.stop_with(Stop::INPUTS).await?;
+            device.stop_with(StopWhat::INPUTS).await?;
             feature.stop().await?;
-            feature.stop_with(Stop::OUTPUTS).await
+            feature.stop_with(StopWhat::OUTPUTS).await
         },
         async {
             for expected in [

@@ -2,7 +2,9 @@
 
 use super::parse::{endpoint, milliseconds};
 use super::reader::{Source, Table, Text, Value};
-use super::{Form, Keepalive, MAX_FRAMES, NotifyRule, PackedKind, ReadRule, WriteRule, kind};
+use super::{
+    Form, Keepalive, MAX_FRAMES, MAX_STEPS, MAX_VARIANTS, NotifyRule, PackedKind, ReadRule, WriteRule, kind,
+};
 use crate::notation::frame::{Condition, Template};
 use crate::notation::step::StepTemplate;
 use crate::notation::{Context, parse_frame, parse_pattern, parse_step};
@@ -16,8 +18,12 @@ pub(super) fn forms(
     let base = form(table, &Form::default(), context, source);
     let mut forms = vec![base.clone()];
     let mut places = vec![table.at];
-    let variants = table.take("variant").and_then(|value| value.table(source));
-    for (name, value) in variants.map(|mut variants| variants.take_all()).unwrap_or_default() {
+    let mut variants = Vec::new();
+    if let Some(value) = table.take("variant") {
+        variants = value.table(source).map(|mut variants| variants.take_all()).unwrap_or_default();
+        value.at_most(MAX_VARIANTS, &mut variants, source);
+    }
+    for (name, value) in variants {
         let Some(mut variant) = value.table(source) else { continue };
         let form = form(&mut variant, &base, context, source);
         variant.end(source);
@@ -81,8 +87,18 @@ fn notify_rule(kind: InputKind, text: &Text<'_>, source: &mut Source<'_>) -> Opt
 }
 
 fn steps(value: &Value<'_>, context: Context<'_>, source: &mut Source<'_>) -> Vec<StepTemplate> {
-    let texts = value.texts(source);
-    texts.iter().filter_map(|text| source.notation(text, parse_step(text.text, context))).collect()
+    let mut texts = value.texts(source);
+    value.at_most(MAX_STEPS, &mut texts, source);
+    let mut has_if = false;
+    let mut steps = Vec::new();
+    for text in texts {
+        let Some(step) = source.notation(&text, parse_step(text.text, context)) else { continue };
+        if let StepTemplate::Write(frame) = &step {
+            check_else(&frame.condition, &mut has_if, &text, source);
+        }
+        steps.push(step);
+    }
+    steps
 }
 
 fn write_rules(value: &Value<'_>, context: Context<'_>, source: &mut Source<'_>) -> Vec<WriteRule> {
@@ -116,15 +132,25 @@ fn write_rules(value: &Value<'_>, context: Context<'_>, source: &mut Source<'_>)
 
 fn frames(value: &Value<'_>, context: Context<'_>, source: &mut Source<'_>) -> Vec<Template> {
     let mut frames: Vec<Template> = Vec::new();
-    for text in value.texts(source) {
+    let mut texts = value.texts(source);
+    value.at_most(MAX_FRAMES, &mut texts, source);
+    let mut has_if = false;
+    for text in texts {
         let Some(frame) = source.notation(&text, parse_frame(text.text, context)) else { continue };
-        let has_if = frames.iter().any(|frame| matches!(frame.condition, Condition::If(_)));
-        if frame.condition == Condition::Else && !has_if {
-            source.error(text.at, "there is no `if` before this `else`");
-        }
+        check_else(&frame.condition, &mut has_if, &text, source);
         frames.push(frame);
     }
     frames
+}
+
+/// Refuses an `else` that no `if` of the same list comes before.
+fn check_else(condition: &Condition, has_if: &mut bool, text: &Text<'_>, source: &mut Source<'_>) {
+    match condition {
+        Condition::Always => {}
+        Condition::If(_) => *has_if = true,
+        Condition::Else if *has_if => {}
+        Condition::Else => source.error(text.at, "there is no `if` before this `else`"),
+    }
 }
 
 fn keepalive(text: &Text<'_>, source: &mut Source<'_>) -> Option<Keepalive> {

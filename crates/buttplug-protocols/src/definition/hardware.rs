@@ -2,29 +2,30 @@
 
 use super::parse::endpoint;
 use super::reader::{Source, Table, Text};
-use super::{IdentifierForm, Identify, Rule};
+use super::{IdentifierForm, Identify, MAX_RULES, Rule};
 use crate::frame::Endpoint;
 use crate::sighting::Uuid;
 use std::collections::BTreeMap;
 
 pub(super) fn match_rules(table: &mut Table<'_>, source: &mut Source<'_>) -> (Vec<Rule>, Vec<usize>) {
     let (mut rules, mut places) = (Vec::new(), Vec::new());
-    let mut of =
-        |bus: &str, rule: fn(&mut Table<'_>, &mut Source<'_>) -> Option<Rule>, source: &mut Source<'_>| {
-            for mut table in table.take(bus).map(|value| value.tables(source)).unwrap_or_default() {
-                let at = table.at;
-                let errors = source.errors.len();
-                match rule(&mut table, source) {
-                    Some(rule) => {
-                        rules.push(rule);
-                        places.push(at);
-                    }
-                    None if source.errors.len() == errors => source.error(at, "this matches no hardware"),
-                    None => {}
+    let mut of = |bus: &str,
+                  rule: fn(&mut Table<'_>, &mut Source<'_>) -> Option<Rule>,
+                  source: &mut Source<'_>| {
+        for mut table in table.take(bus).map(|value| value.tables(MAX_RULES, source)).unwrap_or_default() {
+            let at = table.at;
+            let errors = source.errors.len();
+            match rule(&mut table, source) {
+                Some(rule) => {
+                    rules.push(rule);
+                    places.push(at);
                 }
-                table.end(source);
+                None if source.errors.len() == errors => source.error(at, "this matches no hardware"),
+                None => {}
             }
-        };
+            table.end(source);
+        }
+    };
     of("bluetooth", bluetooth, source);
     of("serial", serial, source);
     of("hid", |table, source| usb_ids(table, source).map(Rule::Hid), source);

@@ -1,102 +1,10 @@
 //! Definitions: what a file in `devices/` may say, read with positions. Knows the text, not the hardware.
 //!
-//! A definition is a TOML file named after its protocol. Unknown keys are errors.
+//! A definition is a TOML file named after its protocol. Unknown keys are errors. What may stand in it, from match rules
+//! to vectors, is the book's chapter "Adding a device" (`docs/src/adding-a-device.md`), whose examples are run as tests;
+//! [`parse`] has a small one. Frames, steps and patterns are in [`notation`](crate::notation).
 //!
-//! # Who speaks it
-//!
-//! ```toml
-//! [[bluetooth]]
-//! names = ["Massage Demo", "LVS-*"]                          # exact, or the beginning before a `*`
-//! manufacturer = ["93", "93: 00 00 27"]                      # company, and how its data begins
-//! advertised = ["1320"]                                      # advertised services
-//! services.ff00 = { tx = "ff01", rx = "ff02" }               # endpoints: characteristics of services
-//! services.180f = { rxblebattery = "2a19" }                  # four digits are short for the Bluetooth base UUID
-//!
-//! [[serial]]
-//! port = "/dev/ttyUSB0"
-//! settings = "115200 8N1"
-//!
-//! [[hid]]                                                    # and [[usb]]
-//! ids = ["1f54:0001"]
-//!
-//! [[websocket]]                                              # and [[simulated]]
-//! names = ["somebody"]
-//! ```
-//!
-//! # Models
-//!
-//! Models that share features and variant stand in one `[[model]]`. `names` gives each model's identifier or
-//! identifiers; `fallback` is the name of the model for all hardware that no identifier names. `features` left out: those
-//! of the fallback.
-//!
-//! ```toml
-//! [[model]]
-//! fallback = "WeVibe Device"
-//! features = [{ vibrate = 15 }]
-//! names."WeVibe Bloom" = "Bloom"
-//! names."WeVibe Ditto" = "Ditto"
-//!
-//! [[model]]
-//! features = [{ vibrate = 15, label = "Internal" }, { vibrate = 15 }, { rotate = [-20, 20], index = 4 }, "battery"]
-//! variant = "dual"                                            # see below
-//! gap = "50 ms"                                               # least time between writes, if not the bus's
-//! constants = { kind = 0x05 }                                 # bytes that differ from model to model
-//! names."WeVibe 4 Plus" = ["4 Plus", "4_Plus", "4plus"]
-//! ```
-//!
-//! A feature has outputs (`vibrate rotate oscillate constrict spray temperature led position timed-position`), each with
-//! its greatest value or `[least, greatest]`; a timed position also has `duration` in milliseconds. Inputs are
-//! `battery rssi button pressure depth position-input` with what may be asked: `battery = "read"`, `pressure =
-//! "subscribe"`, `button = ["read", "subscribe"]`; `range = [0, 2000]` where it is not the kind's usual one. The string
-//! `"battery"` is short for `{ battery = "read" }`. A feature's index is its place, unless `index` says otherwise.
-//!
-//! # What is written
-//!
-//! ```toml
-//! response = true                                 # all writes are confirmed; without this line none are
-//! connect = ["subscribe rx", "01 -> command, with response", "wait 100 ms"]
-//! keepalive = "500 ms"
-//! write = "f1+feature value"                      # for every output, or by kind:
-//!
-//! [write]
-//! vibrate = "f1+feature value"
-//! rotate = "f3 abs(value)"
-//! "oscillate constrict" = "f4 value"
-//! ```
-//!
-//! A frame that mentions none of `value`, `feature`, `duration` speaks for the whole device and is written once,
-//! however many outputs have changed. Frames are described in [`notation`](crate::notation).
-//!
-//! `[variant.dual]` holds `write`, `connect`, `keepalive`, `read` and `notify` for the models that name it; what it
-//! leaves out is as at the top.
-//!
-//! # What is read
-//!
-//! ```toml
-//! [read]
-//! battery = ["'Battery;'", "expect rx: value:dec ';' within 500 ms"]
-//! [notify]
-//! pressure = "rxpressure: value:u32le"
-//! ```
-//!
-//! A battery that says nothing else is read from `rxblebattery`, one byte.
-//!
-//! # Vectors
-//!
-//! ```toml
-//! [[example]]
-//! model = "Bloom"                               # an identifier; left out: the fallback
-//! do    = ["vibrate 0 20, vibrate 1 100", "wait 500 ms", "stop"]
-//! write = [["14", "64"], "64", []]              # for each turn what the hardware is told: a frame, or a list
-//! ```
-//!
-//! A turn is one or more outputs set at once (`timed-position 0 80 in 400 ms`), or one of `stop`, `connect`, `identify`,
-//! `wait 500 ms`, `read battery 2`, `subscribe pressure 0`, `unsubscribe pressure 0`, and `hear rxpressure: 10 00`, a
-//! notification. Told to the hardware are frames, and in conversations also `subscribe rx`, `unsubscribe rx`, `read rx`
-//! and `wait 100 ms`. Further keys: `hears`, what the hardware says when it is asked or waited for, in order (`"rx: 55"`,
-//! `"silence"`); `reading`, what comes of it, in order (`"battery 2 = 85"`); `name` and `manufacturer` (`"93: 00 00 27"`), as
-//! advertised; `identifier`, what `identify` finds, `""` for nothing; `features`, where it is about what a person might
-//! have and no model is; `endpoints`, where the hardware does not have all.
+//! A definition may come from anybody: its size, its parts and what it takes to check it are bounded by the limits here.
 
 mod forms;
 mod hardware;
@@ -127,6 +35,31 @@ pub const MAX_FEATURES: usize = 32;
 
 /// The most frames in one form of a protocol.
 pub const MAX_FRAMES: usize = 64;
+
+/// The most steps in one conversation.
+pub const MAX_STEPS: usize = 64;
+
+/// The most `[[model]]` in a definition. The protocol with the most kinds of models has less than 70.
+pub const MAX_GROUPS: usize = 256;
+
+/// The most match rules in a definition.
+pub const MAX_RULES: usize = 64;
+
+/// The most variants of a protocol.
+pub const MAX_VARIANTS: usize = 64;
+
+/// The most constants of a definition.
+pub const MAX_CONSTANTS: usize = 32;
+
+/// The most examples in a definition. The one with the most has about thirty.
+pub const MAX_EXAMPLES: usize = 1024;
+
+/// The longest label of a feature, in bytes.
+pub const MAX_LABEL_BYTES: usize = 64;
+
+/// How many numbers, names and bytes may be looked at to try the values of all models, which bounds the time that takes to
+/// about a second. What is built in needs a small part of it.
+pub const MAX_CHECK_EFFORT: u64 = 50_000_000;
 
 /// What is wrong with a definition, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -374,11 +307,27 @@ impl Definition {
 }
 
 impl Form {
+    /// The rule for a kind of output, its own or that for all kinds, and how many frames the rules before it have.
+    pub fn rule(&self, kind: OutputKind) -> Option<(usize, &WriteRule)> {
+        let own = self.write.iter().position(|rule| rule.kinds.iter().any(|listed| listed.0 == kind));
+        let place = own.or_else(|| self.write.iter().position(|rule| rule.kinds.is_empty()))?;
+        let (before, rest) = self.write.split_at_checked(place)?;
+        Some((before.iter().map(|rule| rule.frames.len()).sum(), rest.first()?))
+    }
+
     /// What is written for a kind of output.
     pub fn frames(&self, kind: OutputKind) -> &[Template] {
-        let own = self.write.iter().find(|rule| rule.kinds.iter().any(|listed| listed.0 == kind));
-        let rule = own.or_else(|| self.write.iter().find(|rule| rule.kinds.is_empty()));
-        rule.map_or(&[], |rule| &rule.frames)
+        self.rule(kind).map_or(&[], |(_, rule)| &rule.frames)
+    }
+
+    /// All frames: written for outputs, and in conversations.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        let steps = self.connect.iter().chain(self.read.iter().flat_map(|rule| &rule.steps));
+        let steps = steps.filter_map(|step| match step {
+            StepTemplate::Write(template) => Some(template),
+            _ => None,
+        });
+        self.write.iter().flat_map(|rule| &rule.frames).chain(steps)
     }
 
     /// The steps that read an input of a kind, if the definition has some.

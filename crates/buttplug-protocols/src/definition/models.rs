@@ -2,8 +2,11 @@
 
 use super::parse::milliseconds;
 use super::reader::{Source, Table, Value};
-use super::{Feature, Group, Input, MAX_FEATURES, Output, kind};
+use super::{Feature, Group, Input, MAX_CONSTANTS, MAX_FEATURES, MAX_GROUPS, MAX_LABEL_BYTES, Output, kind};
 use buttplug_core::{InputKind, OutputKind};
+
+/// What a battery is called that is written short, as nearly all of the catalogue calls it.
+const BATTERY_LABEL: &str = "battery Level";
 
 pub(super) fn models(
     table: &mut Table<'_>,
@@ -12,7 +15,7 @@ pub(super) fn models(
     let mut groups = Vec::new();
     let mut places = Vec::new();
     let mut constants: Vec<Vec<(String, i64)>> = Vec::new();
-    for mut table in table.take("model").map(|value| value.tables(source)).unwrap_or_default() {
+    for mut table in table.take("model").map(|value| value.tables(MAX_GROUPS, source)).unwrap_or_default() {
         places.push(table.at);
         let fallback =
             table.take("fallback").and_then(|value| value.text(source)).map(|text| text.text.to_owned());
@@ -35,8 +38,11 @@ pub(super) fn models(
         if fallback.is_none() && names.is_empty() {
             source.error(table.at, "a model needs `names` with identifiers, or is the `fallback`");
         }
-        let listed = table.take("constants").and_then(|value| value.table(source));
-        let listed = listed.map(|mut constants| constants.take_all()).unwrap_or_default();
+        let mut listed = Vec::new();
+        if let Some(value) = table.take("constants") {
+            listed = value.table(source).map(|mut constants| constants.take_all()).unwrap_or_default();
+            value.at_most(MAX_CONSTANTS, &mut listed, source);
+        }
         let values = listed.iter().filter_map(|(name, value)| {
             Some((name.text.to_owned(), value.integer(source, i64::from(i32::MIN), i64::from(u32::MAX))?))
         });
@@ -52,6 +58,11 @@ pub(super) fn models(
     let mut names: Vec<String> = constants.iter().flatten().map(|(name, _)| name.clone()).collect();
     names.sort();
     names.dedup();
+    if names.len() > MAX_CONSTANTS {
+        let at = places.first().copied().unwrap_or(0);
+        source.error(at, format!("a definition has at most {MAX_CONSTANTS} constants"));
+        names.truncate(MAX_CONSTANTS);
+    }
     for ((group, values), at) in groups.iter_mut().zip(&constants).zip(&places) {
         for name in &names {
             match values.iter().find(|(named, _)| named == name) {
@@ -116,12 +127,16 @@ fn battery(value: &Value<'_>, index: u32, source: &mut Source<'_>) -> Option<Fea
         read: true,
         subscribe: false,
     };
-    Some(Feature { index, label: "Battery Level".into(), outputs: Vec::new(), inputs: vec![input] })
+    Some(Feature { index, label: BATTERY_LABEL.into(), outputs: Vec::new(), inputs: vec![input] })
 }
 
 fn feature(value: &Value<'_>, next: u32, source: &mut Source<'_>) -> Option<Feature> {
     let mut table = value.table(source)?;
     let label = table.take("label").and_then(|value| value.text(source));
+    if let Some(text) = label.filter(|text| text.text.len() > MAX_LABEL_BYTES) {
+        source.error(text.at, format!("a label has at most {MAX_LABEL_BYTES} bytes"));
+        return None;
+    }
     let label = label.map(|text| text.text.to_owned()).unwrap_or_default();
     let index = table.take("index").and_then(|value| value.integer(source, 0, 255));
     let index = index.and_then(|index| u32::try_from(index).ok()).unwrap_or(next);

@@ -193,6 +193,14 @@ impl<'v> Value<'v> {
         }
     }
 
+    /// Refuses what is more than `most`, and drops it.
+    pub(super) fn at_most<T>(&self, most: usize, list: &mut Vec<T>, source: &mut Source<'_>) {
+        if list.len() > most {
+            source.error(self.at, format!("there are {} of these; at most {most} are possible", list.len()));
+            list.truncate(most);
+        }
+    }
+
     /// A string, or a list of them.
     pub(super) fn texts(&self, source: &mut Source<'_>) -> Vec<Text<'v>> {
         self.one_or_more().iter().filter_map(|value| value.text(source)).collect()
@@ -205,9 +213,10 @@ impl<'v> Value<'v> {
         }
     }
 
-    /// A list of tables.
-    pub(super) fn tables(&self, source: &mut Source<'_>) -> Vec<Table<'v>> {
-        let list = self.list(source).unwrap_or_default();
+    /// A list of tables, at most so many.
+    pub(super) fn tables(&self, most: usize, source: &mut Source<'_>) -> Vec<Table<'v>> {
+        let mut list = self.list(source).unwrap_or_default();
+        self.at_most(most, &mut list, source);
         list.iter().filter_map(|value| value.table(source)).collect()
     }
 }

@@ -2,8 +2,9 @@
 
 use super::parse::Places;
 use super::reader::Source;
-use super::{Definition, DefinitionError, DefinitionFile, Form, Group, Rule, Vector, kind};
+use super::{Definition, DefinitionError, DefinitionFile, Form, Group, MAX_CHECK_EFFORT, Rule, Vector, kind};
 use crate::frame::Endpoint;
+use crate::notation::MAX_FRAME_BYTES;
 use crate::notation::expression::{Scope, Slot};
 use crate::notation::frame::applying;
 use crate::notation::step::StepTemplate;
@@ -40,20 +41,31 @@ pub(super) fn check_one(
     }
     check_endpoints(definition, places, source);
     check_identifiers(definition, places, source);
-    let mut checked = Vec::new();
+    check_lengths(definition, places, source);
+    let mut checked: Vec<(&Group, &Form, usize)> = Vec::new();
     for (group, at) in definition.groups.iter().zip(&places.groups) {
         let Some(form) = definition.form(group.variant.as_deref()) else {
             let variant = group.variant.as_deref().unwrap_or_default();
             source.error(*at, format!("there is no `[variant.{variant}]`"));
             continue;
         };
+        let like = |(other, ..): &(&Group, &Form, usize)| {
+            (&other.features, &other.variant, &other.constants)
+                == (&group.features, &group.variant, &group.constants)
+        };
         // Code may choose another form and write frames of its own.
-        let like = (&group.features, &group.variant, &group.constants);
-        if definition.code.is_none() && !checked.contains(&like) {
-            checked.push(like);
-            check_outputs(group, form, *at, source);
-            check_inputs(definition, group, form, *at, source);
+        if definition.code.is_none() && !checked.iter().any(like) {
+            checked.push((group, form, *at));
         }
+    }
+    let effort = checked.iter().map(|(group, form, _)| effort_of_outputs(group, form));
+    if effort.fold(0, u64::saturating_add) > MAX_CHECK_EFFORT {
+        source.error(0, "there are too many models, values and frames to try them all");
+        return;
+    }
+    for (group, form, at) in checked {
+        check_outputs(group, form, at, source);
+        check_inputs(definition, group, form, at, source);
     }
 }
 
@@ -128,6 +140,39 @@ fn check_inputs(definition: &Definition, group: &Group, form: &Form, at: usize, 
     }
 }
 
+/// Sees to it that no frame can get too long, however many outputs there are. Code may choose any form for any model.
+fn check_lengths(definition: &Definition, places: &Places, source: &mut Source<'_>) {
+    let outputs = |group: &Group| group.features.iter().map(|feature| feature.outputs.len()).sum::<usize>();
+    for (form, at) in definition.forms.iter().zip(&places.forms) {
+        let speaks = |group: &&Group| {
+            definition.code.is_some() || group.variant.as_deref().unwrap_or_default() == form.name
+        };
+        let most = definition.groups.iter().filter(speaks).map(outputs).max().unwrap_or(0);
+        if form.templates().any(|template| template.extent(most).bytes > MAX_FRAME_BYTES as u64) {
+            source.error(
+                *at,
+                format!("with {most} outputs, a frame could have more than {MAX_FRAME_BYTES} bytes"),
+            );
+        }
+    }
+}
+
+/// What [`check_outputs`] will take.
+fn effort_of_outputs(group: &Group, form: &Form) -> u64 {
+    let outputs = group.features.iter().flat_map(|feature| &feature.outputs);
+    let count = outputs.clone().count();
+    let of = |output: &super::Output| {
+        let tries = samples(output.range).len() as u64 * OTHERS * (1 + u64::from(output.duration.is_some()));
+        let frames = form.frames(output.kind).iter();
+        let each = frames.fold(1u64, |sum, template| sum.saturating_add(template.extent(count).effort));
+        tries.saturating_mul(each)
+    };
+    outputs.fold(0u64, |sum, output| sum.saturating_add(of(output)))
+}
+
+/// In how many states the other outputs are while one is tried.
+const OTHERS: u64 = 3;
+
 /// Tries every output with its values, alone and with the others at their ends: something must be written, and every
 /// number must fit its place.
 fn check_outputs(group: &Group, form: &Form, at: usize, source: &mut Source<'_>) {
@@ -149,9 +194,9 @@ fn check_outputs(group: &Group, form: &Form, at: usize, source: &mut Source<'_>)
         let (mut written, mut written_at_rest) = (false, false);
         let durations = output.duration.map_or(vec![0], |(least, greatest)| vec![least, greatest]);
         // All others at rest, at their least, at their greatest.
-        for others in
-            [|_: &super::Output| 0, |o: &super::Output| o.range.0.min(0), |o: &super::Output| o.range.1]
-        {
+        let states: [fn(&super::Output) -> i32; OTHERS as usize] =
+            [|_| 0, |o| o.range.0.min(0), |o| o.range.1];
+        for others in states {
             let mut slots: Vec<Slot> = outputs.iter().map(|output| slot(output, others(output.1))).collect();
             for value in samples(output.range) {
                 for duration in &durations {

@@ -4,9 +4,10 @@ use super::hardware::manufacturer_data;
 use super::models::features;
 use super::parse::{endpoint, milliseconds};
 use super::reader::{Source, Table, Text, Value};
-use super::{Feature, kind};
+use super::{Feature, MAX_EXAMPLES, kind};
 use crate::frame::{Endpoint, Frame};
 use crate::notation::expression::Scope;
+use crate::notation::frame::Condition;
 use crate::notation::step::StepTemplate;
 use crate::notation::{Context, parse_step};
 use crate::protocol::{Input, Reading};
@@ -123,7 +124,7 @@ impl std::fmt::Display for VectorStep {
 }
 
 pub(super) fn parse_vectors(table: &mut Table<'_>, response: bool, source: &mut Source<'_>) -> Vec<Vector> {
-    let examples = table.take("example").map(|value| value.tables(source)).unwrap_or_default();
+    let examples = table.take("example").map(|value| value.tables(MAX_EXAMPLES, source)).unwrap_or_default();
     examples.into_iter().map(|table| vector(table, response, source)).collect()
 }
 
@@ -180,6 +181,10 @@ fn turns(vector: &mut Vector, table: &mut Table<'_>, response: bool, source: &mu
 fn step(text: &Text<'_>, response: bool, source: &mut Source<'_>) -> Option<VectorStep> {
     let template = source.notation(text, parse_step(text.text, Context { constants: &[], response }))?;
     match template {
+        StepTemplate::Write(template) if template.condition != Condition::Always => {
+            source.error(text.at, "what the hardware is told or says has no condition");
+            None
+        }
         StepTemplate::Write(template) => {
             let scope = Scope { slots: &[], this: None, counter: 0, constants: &[] };
             Some(VectorStep::Write(template.frame(&scope).0))

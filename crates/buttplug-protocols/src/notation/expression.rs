@@ -153,6 +153,28 @@ impl Expression {
         self.number(scope) != 0
     }
 
+    /// How many numbers and names are looked at to know the number, on a device with so many outputs.
+    pub fn effort(&self, outputs: usize) -> u64 {
+        let own = match self {
+            // Some outputs are searched for.
+            Self::Name(Name::ValueOf(_) | Name::KindOf(_) | Name::KindAndFeature(..)) => 1 + outputs as u64,
+            _ => 1,
+        };
+        let parts = match self {
+            Self::Number(_) | Self::Name(_) => 0,
+            Self::Negative(x) | Self::Entry(x, _) | Self::Abs(x) => x.effort(outputs),
+            Self::Binary(_, xy) | Self::Min(xy) | Self::Max(xy) | Self::Speed(_, xy) => {
+                xy.0.effort(outputs).saturating_add(xy.1.effort(outputs))
+            }
+            Self::If(parts) => parts
+                .0
+                .effort(outputs)
+                .saturating_add(parts.1.effort(outputs))
+                .saturating_add(parts.2.effort(outputs)),
+        };
+        own.saturating_add(parts)
+    }
+
     /// Whether `test` holds for a name in it.
     pub fn mentions(&self, test: &dyn Fn(Name) -> bool) -> bool {
         match self {

@@ -56,8 +56,19 @@ impl Template {
     /// The frame, and whether all numbers fitted their places.
     pub fn frame(&self, scope: &Scope<'_>) -> (Frame, bool) {
         let mut data = FrameBytes::new();
-        let fits = write_items(&self.items, scope, &mut data);
+        let written = write_items(&self.items, scope, &mut data);
+        let fits = written && data.len() <= MAX_FRAME_BYTES;
+        data.truncate(MAX_FRAME_BYTES);
         (Frame { endpoint: self.endpoint, data, response: self.response }, fits)
+    }
+
+    /// How large it can become on a device with so many outputs.
+    pub fn extent(&self, outputs: usize) -> Extent {
+        let condition = match &self.condition {
+            Condition::If(condition) => condition.effort(outputs),
+            Condition::Always | Condition::Else => 1,
+        };
+        Extent::of(&self.items, outputs).plus(Extent { bytes: 0, effort: condition })
     }
 
     /// Notes what the frame depends on, once it is read.
@@ -69,20 +80,80 @@ impl Template {
     }
 }
 
+/// Goes through the conditions of a list in their order.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Conditions {
+    /// Whether an `else` would apply now.
+    otherwise: bool,
+}
+
+impl Conditions {
+    /// Whether the next condition of the list holds.
+    pub fn hold(&mut self, condition: &Condition, scope: &Scope<'_>) -> bool {
+        match condition {
+            Condition::Always => true,
+            Condition::If(condition) => {
+                let holds = condition.holds(scope);
+                self.otherwise = !holds;
+                holds
+            }
+            Condition::Else => self.otherwise,
+        }
+    }
+}
+
 /// The frames of a list whose conditions hold, with their places.
 pub fn applying<'a>(
     templates: &'a [Template],
     scope: &'a Scope<'a>,
 ) -> impl Iterator<Item = (usize, &'a Template)> {
-    let mut last_if = true;
-    templates.iter().enumerate().filter(move |(_, template)| match &template.condition {
-        Condition::Always => true,
-        Condition::If(condition) => {
-            last_if = condition.holds(scope);
-            last_if
+    let mut conditions = Conditions::default();
+    templates.iter().enumerate().filter(move |(_, template)| conditions.hold(&template.condition, scope))
+}
+
+/// How large a frame can become, and what it takes to make it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// The most bytes that it can have.
+    pub bytes: u64,
+    /// How many numbers, names and bytes are looked at on the way.
+    pub effort: u64,
+}
+
+impl Extent {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_add(other.bytes),
+            effort: self.effort.saturating_add(other.effort),
         }
-        Condition::Else => !last_if,
-    })
+    }
+
+    fn times(self, times: u64) -> Self {
+        Self { bytes: self.bytes.saturating_mul(times), effort: self.effort.saturating_mul(times) }
+    }
+
+    /// Of items on a device with so many outputs.
+    fn of(items: &[Item], outputs: usize) -> Self {
+        let bytes = |format: &Format| format.longest() as u64;
+        items.iter().fold(Self::default(), |before, item| {
+            let one = match item {
+                Item::Bytes(bytes) => Self { bytes: bytes.len() as u64, effort: bytes.len() as u64 },
+                Item::Number(expression, format) => {
+                    Self { bytes: bytes(format), effort: expression.effort(outputs) }
+                }
+                Item::Repeat(times, items) => Self::of(items, outputs).times(u64::from(*times)),
+                Item::Each(items) => Self::of(items, outputs).times(outputs as u64),
+                Item::Checked(_, format, items) => {
+                    let inner = Self::of(items, outputs);
+                    inner.plus(Self { bytes: bytes(format), effort: inner.bytes })
+                }
+                Item::CheckedSoFar(_, format) => {
+                    Self { bytes: bytes(format), effort: MAX_FRAME_BYTES as u64 }
+                }
+            };
+            before.plus(one)
+        })
+    }
 }
 
 fn items_mention(items: &[Item], inside_each: bool, test: &dyn Fn(Name) -> bool) -> bool {
@@ -94,11 +165,12 @@ fn items_mention(items: &[Item], inside_each: bool, test: &dyn Fn(Name) -> bool)
     })
 }
 
+/// Appends the items; whether all of them are there and every number fitted its place. Stops where the frame is full, so
+/// that no nesting of groups makes more than a frame and one item.
 fn write_items(items: &[Item], scope: &Scope<'_>, out: &mut FrameBytes) -> bool {
     let mut fits = true;
     for item in items {
-        // Nested groups may ask for more than any bus carries.
-        if out.len() > MAX_FRAME_BYTES {
+        if out.len() >= MAX_FRAME_BYTES {
             return false;
         }
         fits &= match item {
@@ -110,6 +182,9 @@ fn write_items(items: &[Item], scope: &Scope<'_>, out: &mut FrameBytes) -> bool 
             Item::Repeat(times, items) => {
                 let mut all = true;
                 for _ in 0..*times {
+                    if out.len() >= MAX_FRAME_BYTES {
+                        return false;
+                    }
                     all &= write_items(items, scope, out);
                 }
                 all
@@ -117,6 +192,9 @@ fn write_items(items: &[Item], scope: &Scope<'_>, out: &mut FrameBytes) -> bool 
             Item::Each(items) => {
                 let mut all = true;
                 for slot in scope.slots {
+                    if out.len() >= MAX_FRAME_BYTES {
+                        return false;
+                    }
                     all &= write_items(items, &Scope { this: Some(*slot), ..*scope }, out);
                 }
                 all
@@ -133,9 +211,50 @@ fn write_items(items: &[Item], scope: &Scope<'_>, out: &mut FrameBytes) -> bool 
             }
         };
     }
-    if out.len() > MAX_FRAME_BYTES {
-        out.truncate(MAX_FRAME_BYTES);
-        return false;
-    }
     fits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template(items: Vec<Item>) -> Template {
+        let condition = Condition::Always;
+        let (endpoint, response) = (Endpoint::Tx, false);
+        Template { condition, items, endpoint, response, of_one_output: false, counts: false }
+    }
+
+    #[test]
+    fn a_frame_that_is_too_long_is_cut_off_whatever_it_is_made_of() {
+        let scope = Scope { slots: &[], this: None, counter: 0, constants: &[] };
+        let long = || vec![Item::Bytes(vec![7; 200_000])];
+        // Without a limit at every level, this would take longer than anybody waits.
+        let nested = (0..8).fold(vec![Item::Bytes(vec![7])], |items, _| vec![Item::Repeat(255, items)]);
+        let exact = vec![Item::Repeat(2, vec![Item::Bytes(vec![7; MAX_FRAME_BYTES / 2])])];
+        let cases = [
+            (long(), false),
+            (vec![Item::Repeat(255, long())], false),
+            (vec![Item::Repeat(1, long()), Item::Bytes(vec![1])], false),
+            (vec![Item::Checked(Checksum::Sum, Format::U8, long())], false),
+            (nested, false),
+            (exact, true),
+        ];
+        for (items, expected) in cases {
+            let (frame, fits) = template(items).frame(&scope);
+            assert_eq!((frame.data.len(), fits), (MAX_FRAME_BYTES, expected));
+        }
+    }
+
+    #[test]
+    fn an_else_without_an_if_never_applies() {
+        let scope = Scope { slots: &[], this: None, counter: 0, constants: &[] };
+        let mut conditions = Conditions::default();
+        assert!(!conditions.hold(&Condition::Else, &scope));
+        for holds in [false, true] {
+            let condition = Condition::If(Expression::Number(i64::from(holds)));
+            assert_eq!(conditions.hold(&condition, &scope), holds);
+            assert!(conditions.hold(&Condition::Always, &scope));
+            assert_eq!(conditions.hold(&Condition::Else, &scope), !holds);
+        }
+    }
 }

@@ -66,6 +66,15 @@ impl Format {
         }
     }
 
+    /// The most bytes that a number takes.
+    pub fn longest(self) -> usize {
+        match self {
+            Self::Binary { bytes, .. } => usize::from(bytes),
+            Self::Decimal { digits: 0 } => "-2147483648".len(),
+            Self::Decimal { digits } => usize::from(digits),
+        }
+    }
+
     /// Appends `value`, or the nearest number that fits; whether it fitted.
     pub fn write(self, value: i64, out: &mut FrameBytes) -> bool {
         // Nearly every number is one of these.
@@ -181,6 +190,7 @@ mod tests {
         ];
         for (format, value, bytes, fits) in cases {
             assert_eq!(written(format, *value), (bytes.to_vec(), *fits), "{value}:{format}");
+            assert!(bytes.len() <= Format::from_name(format).unwrap().longest(), "{value}:{format}");
         }
     }
 

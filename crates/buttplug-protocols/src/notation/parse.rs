@@ -6,7 +6,7 @@ use super::frame::{Condition, Item, Template};
 use super::number::Format;
 use super::pattern::{Part, Pattern};
 use super::step::{READ_LENGTH, StepTemplate};
-use super::{MAX_FRAME_BYTES, MAX_NESTING, NotationError};
+use super::{MAX_FRAME_BYTES, MAX_NESTING, MAX_NOTATION_BYTES, NotationError};
 use crate::frame::Endpoint;
 use text::hex_byte;
 
@@ -38,6 +38,7 @@ pub struct Context<'a> {
 /// ```
 pub fn parse_frame(text: &str, context: Context<'_>) -> Result<Template, NotationError> {
     let mut parser = Parser::new(text, context);
+    parser.not_too_long()?;
     let template = parser.template()?;
     parser.end()?;
     Ok(template)
@@ -49,6 +50,7 @@ pub fn parse_frame(text: &str, context: Context<'_>) -> Result<Template, Notatio
 /// What is wrong and where.
 pub fn parse_pattern(text: &str) -> Result<Pattern, NotationError> {
     let mut parser = Parser::new(text, Context { constants: &[], response: false });
+    parser.not_too_long()?;
     let pattern = parser.pattern()?;
     parser.end()?;
     Ok(pattern)
@@ -60,6 +62,7 @@ pub fn parse_pattern(text: &str) -> Result<Pattern, NotationError> {
 /// What is wrong and where.
 pub fn parse_step(text: &str, context: Context<'_>) -> Result<StepTemplate, NotationError> {
     let mut parser = Parser::new(text, context);
+    parser.not_too_long()?;
     parser.spaces();
     let start = parser.at;
     let step = match parser.word() {
@@ -101,15 +104,23 @@ struct Parser<'t> {
     /// How many parentheses are open in the expression: inside them spaces are free.
     depth: usize,
     levels: usize,
-    /// How often what is being read will stand in the frame.
-    repeated: usize,
     in_each: bool,
 }
 
 type Parsed<T> = Result<T, NotationError>;
 
 impl Parser<'_> {
+    fn not_too_long(&self) -> Parsed<()> {
+        if self.text.len() > MAX_NOTATION_BYTES {
+            return self
+                .fail(0, format!("a frame, step or pattern has at most {MAX_NOTATION_BYTES} characters"));
+        }
+        Ok(())
+    }
+
     fn template(&mut self) -> Parsed<Template> {
+        self.spaces();
+        let start = self.at;
         let condition = self.condition()?;
         let items = self.items()?;
         let mut response = self.context.response;
@@ -122,6 +133,10 @@ impl Parser<'_> {
             self.wants("response")?;
         }
         let template = Template { condition, items, endpoint, response, of_one_output: false, counts: false };
+        // For now with one output; how many there are is the models' matter.
+        if template.extent(1).bytes > MAX_FRAME_BYTES as u64 {
+            return self.fail(start, format!("a frame has at most {MAX_FRAME_BYTES} bytes"));
+        }
         Ok(template.settled())
     }
 
@@ -205,17 +220,10 @@ impl Parser<'_> {
         let opens = self.rest().starts_with('(');
         let times = word.strip_suffix('x').filter(|times| times.starts_with(|c: char| c.is_ascii_digit()));
         if let (Some(times), true) = (times.map(str::parse::<u8>), opens) {
-            let Ok(times) = times else {
-                return self.fail(start, "a repetition looks like `4x(..)`, with a number up to 255");
+            let Some(times) = times.ok().filter(|times| *times > 0) else {
+                return self.fail(start, "a repetition looks like `4x(..)`, with a number from 1 to 255");
             };
-            let before = self.repeated;
-            self.repeated = before * usize::from(times.max(1));
-            if self.repeated > MAX_FRAME_BYTES {
-                return self.fail(start, format!("a frame has at most {MAX_FRAME_BYTES} bytes"));
-            }
-            let items = self.group();
-            self.repeated = before;
-            return Ok(Item::Repeat(times, items?));
+            return Ok(Item::Repeat(times, self.group()?));
         }
         if word == "each" && opens {
             if std::mem::replace(&mut self.in_each, true) {

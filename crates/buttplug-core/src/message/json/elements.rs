@@ -1,5 +1,6 @@
 //! The frame around the messages: limits, the array, and one name with one payload per element.
 
+use super::id::IdWire;
 use super::numbers::Whole;
 use crate::error::{ButtplugError, MessageError};
 use crate::limits::{MAX_FRAME_BYTES, MAX_MESSAGES_PER_FRAME, MAX_NESTING, quoted};
@@ -113,40 +114,41 @@ fn opening_brackets(frame: &[u8]) -> usize {
 pub fn split_frame(frame: &[u8]) -> Result<Vec<Result<Element<'_>, BadMessage>>, MessageError> {
     check_frame(frame)?;
     let mut elements = Vec::new();
-    let mut arrays = 0;
-    for array in serde_json::Deserializer::from_slice(frame).into_iter::<Vec<&RawValue>>() {
-        let array = array.map_err(|error| {
-            if error.is_data() {
-                MessageError::NotAnArray
-            } else {
-                MessageError::NotJson { reason: describe(&error) }
-            }
-        })?;
+    let mut any = false;
+    for array in arrays(frame) {
+        let array = array?;
         if elements.len() + array.len() > MAX_MESSAGES_PER_FRAME {
             return Err(MessageError::TooMany { limit: MAX_MESSAGES_PER_FRAME });
         }
-        arrays += 1;
+        any = true;
         elements.extend(array.into_iter().map(read_element));
     }
-    if arrays > 0 && elements.is_empty() {
+    if any && elements.is_empty() {
         return Err(MessageError::Empty);
     }
     Ok(elements)
 }
 
+/// The arrays of a frame, one after another, their elements not yet read.
+pub(super) fn arrays(frame: &[u8]) -> impl Iterator<Item = Result<Vec<&RawValue>, MessageError>> {
+    serde_json::Deserializer::from_slice(frame).into_iter().map(|array| {
+        array.map_err(|error: serde_json::Error| {
+            if error.is_data() {
+                MessageError::NotAnArray
+            } else {
+                MessageError::NotJson { reason: describe(&error) }
+            }
+        })
+    })
+}
+
 fn read_element(raw: &RawValue) -> Result<Element<'_>, BadMessage> {
     let Named { name, payload } =
         serde_json::from_str(raw.get()).map_err(|_| BadMessage::frame(MessageError::NotAMessage))?;
-    match serde_json::from_str::<IdOnly>(payload.get()) {
-        Ok(IdOnly { id: Whole(id) }) if id > 0 => Ok(Element { name, id: MessageId(id), payload }),
+    match serde_json::from_str::<IdWire>(payload.get()) {
+        Ok(IdWire { id: Whole(id) }) if id > 0 => Ok(Element { name, id: MessageId(id), payload }),
         _ => Err(BadMessage::frame(MessageError::BadId { name: quoted(&name) })),
     }
-}
-
-#[derive(Deserialize)]
-struct IdOnly {
-    #[serde(rename = "Id")]
-    id: Whole<u32>,
 }
 
 /// An object with exactly one key.

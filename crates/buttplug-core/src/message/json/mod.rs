@@ -7,6 +7,7 @@
 
 mod command;
 mod elements;
+mod id;
 mod numbers;
 mod parse_client;
 mod parse_server;

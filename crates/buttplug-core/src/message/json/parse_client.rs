@@ -2,6 +2,7 @@
 
 use super::command::CommandWire;
 use super::elements::{BadMessage, Element, Name, check_frame, split_frame};
+use super::id::IdWire;
 use super::numbers::Whole;
 use crate::PROTOCOL_VERSION_MAJOR;
 use crate::error::{ButtplugError, DeviceError, MessageError};
@@ -198,12 +199,6 @@ impl<'de> Visitor<'de> for MessageSeed {
         }
         Ok(message)
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct IdWire {
-    id: Whole<u32>,
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,8 @@
 //! Reads what servers say, also servers of others and of later minor versions: what is not known here is skipped, and
 //! the rest of the frame still counts.
 
-use super::elements::{Name, describe};
+use super::elements::{Name, arrays, describe};
+use super::id::IdWire;
 use super::numbers::Whole;
 use crate::error::{ErrorClass, MessageError};
 use crate::input::{InputAction, InputCommands, InputKind};
@@ -13,7 +14,6 @@ use crate::message::{
 use crate::output::{OutputKind, StepRange};
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, de};
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,15 +36,8 @@ pub fn parse_server_frame(
     out: &mut Vec<ServerMessage>,
 ) -> Result<ServerFrameReport, MessageError> {
     let mut report = ServerFrameReport::default();
-    for array in serde_json::Deserializer::from_slice(frame).into_iter::<Vec<&RawValue>>() {
-        let array = array.map_err(|error| {
-            if error.is_data() {
-                MessageError::NotAnArray
-            } else {
-                MessageError::NotJson { reason: describe(&error) }
-            }
-        })?;
-        for element in array {
+    for array in arrays(frame) {
+        for element in array? {
             match serde_json::from_str::<MessageWire>(element.get()) {
                 Ok(MessageWire(message)) => out.push(message),
                 Err(error) => report.skipped.push(describe(&error)),
@@ -92,12 +85,6 @@ impl<'de> Deserialize<'de> for MessageWire {
 
         deserializer.deserialize_map(MessageVisitor)
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct IdWire {
-    id: Whole<u32>,
 }
 
 #[derive(Deserialize)]

@@ -1,5 +1,6 @@
 //! Writes what clients say.
 
+use super::id::IdOut;
 use crate::message::{
     ClientMessage, ClientRequest, InputCmd, RequestServerInfo, StopCmd, StopScope, VersionRequest,
 };
@@ -20,7 +21,7 @@ impl Serialize for WriteMessage<'_> {
         let ClientMessage { id, request } = self.0;
         let mut message = serializer.serialize_map(Some(1))?;
         let id = id.0;
-        let only_id = OnlyId { id };
+        let only_id = IdOut { id };
         match request {
             ClientRequest::RequestServerInfo(info) => {
                 message.serialize_entry("RequestServerInfo", &HandshakeOut::new(id, info))?;
@@ -44,12 +45,6 @@ impl Serialize for WriteMessage<'_> {
         }
         message.end()
     }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct OnlyId {
-    id: u32,
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,7 @@
 //! Writes what servers say: compact, one message per frame, never null, nothing beyond the listed fields. Published
 //! clients drop a whole frame for less.
 
+use super::id::IdOut;
 use crate::message::{
     DeviceDescription, Feature, InputDescription, OutputDescription, ServerContent, ServerMessage,
 };
@@ -27,8 +28,8 @@ impl Serialize for WriteMessage<'_> {
         let id = self.0.id.0;
         let mut message = serializer.serialize_map(Some(1))?;
         match &self.0.content {
-            ServerContent::Ok => message.serialize_entry("Ok", &OnlyId { id })?,
-            ServerContent::ScanningFinished => message.serialize_entry("ScanningFinished", &OnlyId { id })?,
+            ServerContent::Ok => message.serialize_entry("Ok", &IdOut { id })?,
+            ServerContent::ScanningFinished => message.serialize_entry("ScanningFinished", &IdOut { id })?,
             ServerContent::Error(error) => {
                 let error = ErrorOut { id, error_message: &error.message, error_code: error.class.code() };
                 message.serialize_entry("Error", &error)?;
@@ -58,12 +59,6 @@ impl Serialize for WriteMessage<'_> {
         }
         message.end()
     }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct OnlyId {
-    id: u32,
 }
 
 #[derive(Serialize)]

@@ -14,6 +14,9 @@ const QUESTIONS: u32 = 6;
 /// What stands for an answer that names no model. The catalogue does not know it, so its fallback applies.
 const UNNAMED: &str = "lovense";
 
+/// The longest model in an answer, in bytes. Real ones have one or two letters; more is no answer to the question.
+const MAX_MODEL_BYTES: usize = 32;
+
 /// The question which model it is.
 #[derive(Debug)]
 pub(crate) struct ModelQuery {
@@ -76,6 +79,7 @@ fn answered_model(reply: &str) -> &str {
     match model {
         // From this firmware on its two motors and the finger are driven one by one.
         "EI" if firmware.parse::<i32>().unwrap_or(0) >= 3 => "EI-FW3",
+        model if model.len() > MAX_MODEL_BYTES => UNNAMED,
         model => model,
     }
 }
@@ -134,6 +138,16 @@ mod tests {
         for (reply, model) in cases {
             let end = asked("LVS-Z001").next(Heard::Notified(Endpoint::Rx, reply.as_bytes()));
             assert_eq!(end, Turn::Done(Some(model.into())), "{reply}");
+        }
+    }
+
+    #[test]
+    fn a_model_without_end_is_no_model() {
+        for (length, named) in [(32, true), (33, false), (4096, false)] {
+            let model = "Q".repeat(length);
+            let reply = format!("{model}:02:0082059AD3BD;");
+            let end = asked("LVS-Z001").next(Heard::Notified(Endpoint::Rx, reply.as_bytes()));
+            assert_eq!(end, Turn::Done(Some(if named { model } else { "lovense".into() })), "{length}");
         }
     }
 

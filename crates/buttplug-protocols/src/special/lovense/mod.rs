@@ -152,6 +152,7 @@ impl Protocol for Device {
     }
 
     fn not_written(&mut self, frames: &[Frame]) {
+        self.data.not_written(frames);
         match &mut self.motion {
             Motion::Plain => {}
             Motion::Rotator(rotator) => rotator.not_written(frames),
