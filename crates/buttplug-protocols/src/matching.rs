@@ -114,7 +114,9 @@ impl<S: AsRef<str> + Ord> Index<S> {
                 }
                 self.find_prefix(name, &mut found);
             }
-            Advertisement::Serial { port } => self.find_text(BusKind::Serial, port, &mut found),
+            Advertisement::Serial { port } => {
+                self.find_text(BusKind::Serial, port, &mut found);
+            }
             Advertisement::Hid { vendor_id, product_id } => {
                 self.find_ids(BusKind::Hid, *vendor_id, *product_id, &mut found);
             }
@@ -122,10 +124,10 @@ impl<S: AsRef<str> + Ord> Index<S> {
                 self.find_ids(BusKind::Usb, *vendor_id, *product_id, &mut found);
             }
             Advertisement::WebSocket { identifier } => {
-                self.find_text(BusKind::WebSocket, identifier, &mut found)
+                self.find_text(BusKind::WebSocket, identifier, &mut found);
             }
             Advertisement::Simulated { archetype } => {
-                self.find_text(BusKind::Simulated, archetype, &mut found)
+                self.find_text(BusKind::Simulated, archetype, &mut found);
             }
         }
         found.sort();

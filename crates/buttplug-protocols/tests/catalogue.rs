@@ -142,7 +142,7 @@ fn every_output_of_models_that_differ_is_shown_at_its_ends_and_between_and_stopp
             group.features.iter().flat_map(of).collect()
         };
         // Models with the same outputs in the same form are told the same, but for constants.
-        let mut kinds: Vec<(Vec<(u32, Output)>, Option<&str>)> =
+        let mut kinds: Vec<_> =
             definition.groups.iter().map(|group| (outputs(group), group.variant.as_deref())).collect();
         kinds.dedup();
         for (listed, variant) in kinds.iter().filter(|(listed, _)| !listed.is_empty()) {
@@ -262,8 +262,8 @@ fn wrong_with_stop(candidate: &Candidate, identifier: Option<&str>) -> Option<St
             return Some(format!("stop writes {stop:?}"));
         }
         let moved = full.iter().any(|(kind, _, value)| kind.is_stoppable() && *value != 0);
-        let all = moving[0].iter().filter(|_| moved).chain(&motion);
-        if let Some(frame) = all.filter(|frame| stop.contains(frame)).next() {
+        let mut all = moving[0].iter().filter(|_| moved).chain(&motion);
+        if let Some(frame) = all.find(|frame| stop.contains(frame)) {
             return Some(format!("stop writes {frame}, which is motion"));
         }
     }

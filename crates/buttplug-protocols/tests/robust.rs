@@ -208,6 +208,7 @@ fn said() -> impl Strategy<Value = Vec<u8>> {
         3 => prop::collection::vec(any::<u8>(), 0..32),
         1 => prop::collection::vec(any::<u8>(), 500..520),
         3 => "s?-?[0-9]{0,12};?".prop_map(String::into_bytes),
+        3 => "s?[0-9]{1,3};".prop_map(String::into_bytes),
         1 => Just(b"OK;".to_vec()),
     ]
 }
