@@ -31,7 +31,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// How long CPU use at rest is watched: longer than the engine's pings on silent connections are apart.
 const REST: Duration = Duration::from_secs(12);
 
-/// How often the client looks at its socket meanwhile.
+/// How long the client looks at its socket at a time meanwhile.
 const GLANCE: Duration = Duration::from_millis(500);
 
 /// At rest at most this share of one CPU; what is left is answering pings.
@@ -92,9 +92,8 @@ fn at_rest(program: &Path, report: &mut Report) -> Outcome {
             let before = process.cpu()?;
             let rest = Instant::now();
             while rest.elapsed() < REST {
-                std::thread::sleep(GLANCE);
                 // Answers pings, and fails if the engine has let the client go.
-                client.sweep(|_| ())?;
+                client.next_within(GLANCE, |_| ())?;
             }
             shares.push((process.cpu()? - before).as_secs_f64() / REST.as_secs_f64());
         }
