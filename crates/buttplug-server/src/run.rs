@@ -17,7 +17,9 @@ use buttplug_core::{ButtplugError, DeviceError, DeviceIndex, InputAction, Messag
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
@@ -248,7 +250,7 @@ impl Runner {
         if !self.touched.is_empty() {
             self.wake_touched();
             // Devices before answers: the replies leave when this session next waits.
-            tokio::task::yield_now().await;
+            let_others_run().await;
         }
         outcome?;
         if self.session.final_deadline().is_some_and(|deadline| now >= deadline) {
@@ -469,6 +471,20 @@ impl Runner {
         let waiters = devices.iter().filter_map(|device| device.release(self.id)).collect();
         wait_for_all(waiters).await;
     }
+}
+
+/// Goes to the end of the queue of tasks that can run. Unlike tokio's own yield it does not look for I/O in between,
+/// which is a system call that the answer would wait for.
+async fn let_others_run() {
+    let mut waited = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Waits until every stop is written or its device gone, at most [`MAX_STOP_WAIT`].
