@@ -66,6 +66,7 @@ pub(crate) async fn run(
         pending_stops: FuturesUnordered::new(),
         known,
         effects: Vec::new(),
+        outbox: Vec::new(),
         text: Vec::new(),
         touched: Vec::new(),
     };
@@ -77,11 +78,11 @@ pub(crate) async fn run(
         End::Closed { last_words, reason } => {
             // Every stop gets its answer; each waits a second at most, all at the same time.
             while let Some(reply) = runner.pending_stops.next().await {
-                let _ = runner.say(reply);
+                let _ = runner.send(reply);
             }
             if let Some(last_words) = last_words {
                 // Whoever is gone by now does not miss them.
-                let _ = runner.say(last_words);
+                let _ = runner.send(last_words);
             }
             let closing = runner.connection.close(reason);
             if tokio::time::timeout(MAX_CLOSE_WAIT, closing).await.is_err() {
@@ -146,6 +147,8 @@ struct Runner {
     /// The devices the client has been told of or could have asked for.
     known: DeviceList,
     effects: Vec<Effect>,
+    /// What is to be said after this turn.
+    outbox: Vec<ServerMessage>,
     /// Room for the message that is being written.
     text: Vec<u8>,
     /// Devices whose wanted state has changed in this batch and that have not been woken yet.
@@ -185,7 +188,8 @@ impl Runner {
                 }
                 Wake::Received(Err(error)) => Err(End::Lost(error)),
             };
-            if let Err(end) = outcome {
+            let delivered = self.deliver();
+            if let Err(end) = outcome.and(delivered) {
                 return end;
             }
         }
@@ -443,7 +447,21 @@ impl Runner {
         self.say(ServerMessage::error(id, error))
     }
 
+    /// Takes a message for the client; it is written once the devices have been served.
     fn say(&mut self, message: ServerMessage) -> Result<(), End> {
+        self.outbox.push(message);
+        Ok(())
+    }
+
+    /// Hands what there is to say to the connection, in order.
+    fn deliver(&mut self) -> Result<(), End> {
+        let mut outbox = std::mem::take(&mut self.outbox);
+        let outcome = outbox.drain(..).try_for_each(|message| self.send(message));
+        self.outbox = outbox;
+        outcome
+    }
+
+    fn send(&mut self, message: ServerMessage) -> Result<(), End> {
         let frame = match self.format {
             FrameFormat::Typed => ServerFrame::Message(message),
             FrameFormat::Json => {
