@@ -167,14 +167,23 @@ impl Runner {
             let outcome = match self.next_wake(&mut batch, lists, finished).await {
                 Wake::Phase(Phase::Closing) => Err(End::closed(CloseReason::GoingAway)),
                 Wake::Phase(_) => Ok(()),
-                Wake::Answered(reply) => self.say(reply),
-                Wake::ListChanged => self.list_changed(lists.borrow_and_update().clone()),
+                Wake::Answered(reply) => {
+                    self.say(reply);
+                    Ok(())
+                }
+                Wake::ListChanged => {
+                    self.list_changed(lists.borrow_and_update().clone());
+                    Ok(())
+                }
                 Wake::ScanningFinished => {
                     finished.mark_unchanged();
                     self.session.scanning_finished(&mut self.effects);
                     self.carry_out()
                 }
-                Wake::Readings => self.say_readings(),
+                Wake::Readings => {
+                    self.say_readings();
+                    Ok(())
+                }
                 Wake::Due => self.expire(),
                 Wake::Received(Ok(())) => self.received(&mut batch, &mut messages).await,
                 Wake::Received(Err(ConnectorError::Violation { reason })) => {
@@ -298,27 +307,24 @@ impl Runner {
 
     fn carry_out_one(&mut self, effect: Effect) -> Result<(), End> {
         match effect {
+            Effect::End { last_words, reason } => return Err(End::Closed { last_words, reason }),
             Effect::Stop(id, cmd) => self.stop(id, &cmd),
             Effect::Reply(message) => self.say(message),
             Effect::Output(id, cmd) => self.output(id, &cmd),
             Effect::Input(id, cmd) => self.input(id, cmd),
             Effect::ListDevices(id) => {
                 let devices = self.surroundings.registry.list().descriptions();
-                self.say(ServerMessage { id, content: ServerContent::DeviceList(devices) })
+                self.say(ServerMessage { id, content: ServerContent::DeviceList(devices) });
             }
-            Effect::Scan(wanted) => {
-                self.surroundings.scan_requests.set(self.id, wanted);
-                Ok(())
-            }
+            Effect::Scan(wanted) => self.surroundings.scan_requests.set(self.id, wanted),
             Effect::Opened { client_name } => {
                 info!(client = self.id.0, name = client_name, peer = self.peer, "client introduced itself");
-                Ok(())
             }
-            Effect::End { last_words, reason } => Err(End::Closed { last_words, reason }),
         }
+        Ok(())
     }
 
-    fn stop(&mut self, id: MessageId, cmd: &StopCmd) -> Result<(), End> {
+    fn stop(&mut self, id: MessageId, cmd: &StopCmd) {
         let (devices, feature) = match cmd.scope {
             StopScope::All => (self.surroundings.registry.all(), None),
             StopScope::Device(device) => match self.device(device) {
@@ -352,23 +358,22 @@ impl Runner {
             ServerMessage::ok(id)
         };
         self.pending_stops.push(reply.boxed());
-        Ok(())
     }
 
-    fn output(&mut self, id: MessageId, cmd: &OutputCmd) -> Result<(), End> {
+    fn output(&mut self, id: MessageId, cmd: &OutputCmd) {
         let set = self.device(cmd.device).and_then(|device| Ok((device.set(cmd, self.id)?, device)));
         match set {
             Ok((changed, device)) => {
                 if changed && !self.touched.last().is_some_and(|last| last.is(&device)) {
                     self.touched.push(device);
                 }
-                self.say(ServerMessage::ok(id))
+                self.say(ServerMessage::ok(id));
             }
             Err(error) => self.fail(id, &error.into()),
         }
     }
 
-    fn input(&mut self, id: MessageId, cmd: InputCmd) -> Result<(), End> {
+    fn input(&mut self, id: MessageId, cmd: InputCmd) {
         let device = match self.device(cmd.device) {
             Ok(device) => device,
             Err(error) => return self.fail(id, &error.into()),
@@ -405,10 +410,7 @@ impl Runner {
             })
         };
         match reply {
-            Ok(reply) => {
-                self.pending_reads.push(reply);
-                Ok(())
-            }
+            Ok(reply) => self.pending_reads.push(reply),
             Err(error) => self.fail(id, &error.into()),
         }
     }
@@ -419,38 +421,36 @@ impl Runner {
 
     /// Tells the client that the list of devices has changed. A device that was replaced under its index is shown
     /// missing first.
-    fn list_changed(&mut self, now: DeviceList) -> Result<(), End> {
+    fn list_changed(&mut self, now: DeviceList) {
         let before = std::mem::replace(&mut self.known, now.clone());
         if !self.session.is_open() || before.is_same(&now) {
-            return Ok(());
+            return;
         }
         if before.has_replacement(&now) {
-            self.say_list(&before.kept_in(&now))?;
+            self.say_list(&before.kept_in(&now));
         }
-        self.say_list(&now)
+        self.say_list(&now);
     }
 
-    fn say_list(&mut self, list: &DeviceList) -> Result<(), End> {
-        self.say(ServerMessage::event(ServerContent::DeviceList(list.descriptions())))
+    fn say_list(&mut self, list: &DeviceList) {
+        self.say(ServerMessage::event(ServerContent::DeviceList(list.descriptions())));
     }
 
-    fn say_readings(&mut self) -> Result<(), End> {
+    fn say_readings(&mut self) {
         while let Some(reading) = self.readings.pop() {
             if self.session.is_open() {
-                self.say(ServerMessage::event(ServerContent::InputReading(reading)))?;
+                self.say(ServerMessage::event(ServerContent::InputReading(reading)));
             }
         }
-        Ok(())
     }
 
-    fn fail(&mut self, id: MessageId, error: &ButtplugError) -> Result<(), End> {
-        self.say(ServerMessage::error(id, error))
+    fn fail(&mut self, id: MessageId, error: &ButtplugError) {
+        self.say(ServerMessage::error(id, error));
     }
 
     /// Takes a message for the client; it is written once the devices have been served.
-    fn say(&mut self, message: ServerMessage) -> Result<(), End> {
+    fn say(&mut self, message: ServerMessage) {
         self.outbox.push(message);
-        Ok(())
     }
 
     /// Hands what there is to say to the connection, in order.

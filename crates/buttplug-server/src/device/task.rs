@@ -240,7 +240,8 @@ impl DeviceTask {
             self.handle.mailbox().wanted.stop(None);
             match self.write_wanted().await {
                 Ok(false) if Instant::now() < patience => tokio::time::sleep(FIRST_RETRY_PAUSE).await,
-                Ok(_) => return Ended::Closed,
+                Ok(true) => return Ended::Closed,
+                Ok(false) => return Ended::GivenUp(String::from("it refused its zeros to the end")),
                 Err(ended) => return ended,
             }
         }
