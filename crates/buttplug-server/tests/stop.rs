@@ -459,3 +459,18 @@ async fn a_panic_in_a_session_stops_what_its_client_set_in_motion() {
     within(rig.devices[0].wait_for(SimulatedDevice::is_at_rest)).await;
     rig.client().await.sets(0, 0, "Vibrate", 3).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_refuses_everything_does_not_hold_up_a_shutdown_or_the_others() {
+    let rig = Rig::new(&[TwoMotorVibrator, Rotator]).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 9).await;
+    client.sets(1, 0, "Rotate", 9).await;
+    settle().await;
+    rig.devices[0].fail_writes(true);
+    let begun = Instant::now();
+    within(rig.server.shut_down()).await;
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(rig.devices[1].is_at_rest());
+    assert!(!rig.devices[0].is_connected());
+}
