@@ -38,6 +38,9 @@
 //! - `Ok` on an output means that the server has taken the value, not that the device has finished moving.
 //! - When the connection ends, the server stops every device of this client.
 
+#![deny(missing_docs)]
+
+mod batch;
 mod client;
 mod device;
 mod error;
@@ -56,6 +59,7 @@ mod task;
 /// Kinds, ranges, indexes, error classes and connector traits, as this crate uses them.
 pub use buttplug_core as core;
 
+pub use batch::Batch;
 pub use client::{Client, ClientBuilder, DEFAULT_CONNECT_TIMEOUT, DEFAULT_REQUEST_TIMEOUT};
 pub use device::{Device, StopWhat};
 pub use error::{Error, HandshakeFailure, InvalidCommand, ServerReport, Target};

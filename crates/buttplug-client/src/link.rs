@@ -179,7 +179,7 @@ pub(crate) fn name(request: &ClientRequest) -> &'static str {
         ClientRequest::StartScanning => "StartScanning",
         ClientRequest::StopScanning => "StopScanning",
         ClientRequest::RequestDeviceList => "RequestDeviceList",
-        ClientRequest::Output(_) => "OutputCmd",
+        ClientRequest::Output(_) | ClientRequest::NamedOutput(_) => "OutputCmd",
         ClientRequest::Input(_) => "InputCmd",
         ClientRequest::Stop(_) => "StopCmd",
     }

@@ -43,6 +43,9 @@ impl ClientConnector for WebSocketClientConnector {
                 Err(ConnectorError::BadAddress { address: address(), reason })
             }
             Err(DialError::Refused { reason }) => Err(ConnectorError::Refused { address: address(), reason }),
+            Err(DialError::Declined { reason }) => {
+                Err(ConnectorError::Declined { address: address(), reason })
+            }
         }
     }
 
