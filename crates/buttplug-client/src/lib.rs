@@ -50,6 +50,7 @@ mod handshake;
 mod link;
 mod mailbox;
 mod output;
+mod reconnect;
 mod session;
 mod slot;
 mod subscription;
@@ -67,6 +68,7 @@ pub use event::{DisconnectReason, Event, Events, MAX_WAITING_EVENTS, MAX_WAITING
 pub use feature::Feature;
 pub use link::{MAX_REQUESTS_IN_FLIGHT, MAX_STOPS_IN_FLIGHT};
 pub use output::{Output, Value};
+pub use reconnect::{DEFAULT_FIRST_PAUSE, DEFAULT_LONGEST_PAUSE, Reconnect, ReconnectEnd, SHORTEST_PAUSE};
 pub use subscription::Readings;
 pub use task::{CLOSE_WAIT, STOP_WAIT};
 

@@ -78,6 +78,11 @@ impl Link {
         self.commands.closed().await;
     }
 
+    /// Why it is over, if it is.
+    pub(crate) fn reason(&self) -> Option<&DisconnectReason> {
+        self.end.get()
+    }
+
     pub(crate) fn is_scanning(&self) -> bool {
         self.scanning.load(Ordering::Relaxed)
     }

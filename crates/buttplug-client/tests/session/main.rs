@@ -8,6 +8,7 @@ mod connecting;
 mod ending;
 mod inputs;
 mod outputs;
+mod reconnecting;
 mod replies;
 mod rig;
 mod table;
