@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn k15_to_k20_fractions_and_steps_become_steps_or_errors() {
+    fn k15_to_k20_r13_c110_fractions_and_steps_become_steps_or_errors() {
         use Value::{Fraction, Steps};
         let cases = [
             ((0, 20), Fraction(0.01), Some(1)),
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn clamping_takes_the_nearest_value_and_still_refuses_what_is_no_number() {
+    fn r14_clamping_takes_the_nearest_value_and_still_refuses_what_is_no_number() {
         use Value::{Fraction, Steps};
         let cases = [
             ((0, 20), Steps(21), Some(20)),
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn k21_durations_are_rounded_checked_and_clamped_on_request() {
+    fn k21_r14_durations_are_rounded_checked_and_clamped_on_request() {
         let stroker = device(vec![feature(0, OutputKind::HwPositionWithDuration, (0, 100), Some((0, 1000)))]);
         let cases = [
             (Duration::from_millis(250), false, Some(250)),
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn k23_one_invalid_feature_makes_the_whole_device_command_invalid() {
+    fn k23_r11_one_invalid_feature_makes_the_whole_device_command_invalid() {
         let kind = OutputKind::Vibrate;
         let twin = device(vec![feature(0, kind, (0, 20), None), feature(1, kind, (0, 10), None)]);
         let error = Output::new(kind, Value::Steps(15)).for_device(&twin);

@@ -6,7 +6,9 @@
 mod batches;
 mod connecting;
 mod ending;
+mod frames;
 mod inputs;
+mod logging;
 mod outputs;
 mod reconnecting;
 mod replies;
