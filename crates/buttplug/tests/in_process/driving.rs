@@ -46,7 +46,7 @@ async fn k18_to_k23_r11_r14_what_a_device_cannot_do_does_not_reach_it() {
         assert_eq!(result.as_ref().err().and_then(Error::class), Some(ErrorClass::Device), "case {case}");
     }
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert!(world.toys.iter().all(|toy| toy.is_at_rest()));
+    assert!(world.is_at_rest());
     let clamped = Output::timed_position(Value::Steps(5000), too_long).clamped();
     stroker.run_output(clamped).await.unwrap();
     world.is_told(1, 0, OutputKind::HwPositionWithDuration, 1000).await;

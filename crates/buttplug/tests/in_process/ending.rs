@@ -88,7 +88,7 @@ async fn k40_r23_c107_the_end_of_the_server_stops_the_devices_and_is_told_once()
     let mut world = World::new(&BOTH).await;
     set_in_motion(&world).await;
     world.server.shut_down().await;
-    assert!(world.toys.iter().all(|toy| toy.is_at_rest()));
+    assert!(world.is_at_rest());
     let told = world.end().await;
     assert_eq!(
         told,
@@ -104,7 +104,7 @@ async fn k41_r26_when_a_disconnect_returns_the_devices_are_at_rest() {
     let mut world = World::new(&BOTH).await;
     set_in_motion(&world).await;
     world.client.disconnect().await;
-    assert!(world.toys.iter().all(|toy| toy.is_at_rest()));
+    assert!(world.is_at_rest());
     assert_eq!(world.end().await, ["removed 0", "removed 1", "disconnected: the client disconnected"]);
 }
 
@@ -149,7 +149,7 @@ async fn k44_r1_r30_a_client_that_is_kept_connected_finds_the_devices_anew_and_a
     let new = world.client.devices();
     assert_eq!(new.len(), old.len());
     assert!(new.iter().all(|device| device.is_present() && !old.contains(device)));
-    assert!(world.toys.iter().all(|toy| toy.is_at_rest()), "nothing moves by itself");
+    assert!(world.is_at_rest(), "nothing moves by itself");
     world.client.disconnect().await;
     assert_eq!(keeping.await.unwrap(), ReconnectEnd::Requested);
 }
@@ -165,5 +165,5 @@ async fn c99_calls_that_are_dropped_half_way_disturb_nothing() {
     set_in_motion(&world).await;
     assert_eq!(world.devices[0].battery_percent().await, Ok(80));
     client.disconnect().await;
-    assert!(world.toys.iter().all(|toy| toy.is_at_rest()));
+    assert!(world.is_at_rest());
 }

@@ -68,6 +68,10 @@ impl World {
         assert!(waited.is_ok(), "{kind} {feature} was not told {value}, but {:?}", toy.all_last());
     }
 
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.toys.iter().all(SimulatedDevice::is_at_rest)
+    }
+
     pub(crate) async fn come_to_rest(&self) {
         for toy in &self.toys {
             timeout(AGES, toy.wait_for(SimulatedDevice::is_at_rest)).await.expect("devices at rest");
