@@ -1,6 +1,6 @@
 //! Every end of a connection leaves the devices at rest and tells why.
 
-use crate::world::World;
+use crate::world::{World, come_to_rest};
 use async_trait::async_trait;
 use buttplug::core::connector::{ClientConnection, ClientConnector, ConnectorError};
 use buttplug::core::message::{ClientMessage, ClientRequest, ServerMessage};
@@ -116,9 +116,7 @@ async fn k54_r26_a_client_that_is_dropped_leaves_no_device_running() {
         world
     };
     drop(client);
-    for toy in toys {
-        toy.wait_for(buttplug_hardware_simulated::SimulatedDevice::is_at_rest).await;
-    }
+    come_to_rest(&toys).await;
     assert_eq!(devices[0].vibrate(1.0).await, Err(Error::NotConnected));
 }
 
@@ -128,9 +126,7 @@ async fn the_last_handle_of_a_server_takes_the_motion_with_it() {
     set_in_motion(&world).await;
     let toys = world.toys.clone();
     world.server = Server::builder().start();
-    for toy in toys {
-        toy.wait_for(buttplug_hardware_simulated::SimulatedDevice::is_at_rest).await;
-    }
+    come_to_rest(&toys).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -73,9 +73,7 @@ impl World {
     }
 
     pub(crate) async fn come_to_rest(&self) {
-        for toy in &self.toys {
-            timeout(AGES, toy.wait_for(SimulatedDevice::is_at_rest)).await.expect("devices at rest");
-        }
+        come_to_rest(&self.toys).await;
     }
 
     /// All events up to the end of the connection, in words.
@@ -92,6 +90,12 @@ impl World {
                 _ => {}
             }
         }
+    }
+}
+
+pub(crate) async fn come_to_rest(toys: &[SimulatedDevice]) {
+    for toy in toys {
+        timeout(AGES, toy.wait_for(SimulatedDevice::is_at_rest)).await.expect("devices at rest");
     }
 }
 
