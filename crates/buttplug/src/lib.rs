@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | `client` | [`Client`], [`Device`], [`Feature`], [`Event`]: everything an application calls | yes |
 //! | `websocket` | [`websocket`]: reach a server that runs already, or offer one | yes |
+//! | `tls` | servers at `wss` URLs, as behind a reverse proxy | no |
 //! | `embedded` | `buttplug::embedded`: the server in the same process | no |
 //! | `blocking` | `buttplug::blocking`: calls that wait, for scripts without async | no |
 //!
