@@ -6,6 +6,7 @@ use crate::device::{DeviceHandle, MAX_STOP_WAIT, RequestFailure, read_reply, req
 use crate::registry::{DeviceList, Registry, ScanRequests};
 use crate::server::Phase;
 use crate::session::{Effect, Session, SessionId, SessionSettings};
+use crate::version::{self, ListChange, Outgoing, ReadingForm, Request};
 use buttplug_core::connector::{
     ClientFrame, CloseReason, ConnectorError, FrameFormat, ServerConnection, ServerFrame,
 };
@@ -13,7 +14,9 @@ use buttplug_core::message::json::{self, BadMessage};
 use buttplug_core::message::{
     ClientMessage, ClientRequest, InputCmd, OutputCmd, ServerContent, ServerMessage, StopCmd, StopScope,
 };
-use buttplug_core::{ButtplugError, DeviceError, DeviceIndex, InputAction, MessageId, UnknownError};
+use buttplug_core::{
+    ButtplugError, DeviceError, DeviceIndex, InputAction, MessageId, PROTOCOL_VERSION_MAJOR, UnknownError,
+};
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -54,12 +57,16 @@ pub(crate) async fn run(
     let known = lists.borrow_and_update().clone();
     let mut finished = surroundings.scan_requests.watch_finished();
     finished.mark_unchanged();
+    let spoken = match connection.format() {
+        FrameFormat::Json => version::ALL,
+        FrameFormat::Typed => version::TYPED,
+    };
     let mut runner = Runner {
         id,
         format: connection.format(),
         peer: connection.peer(),
         connection,
-        session: Session::new(Instant::now().into_std(), settings),
+        session: Session::new(Instant::now().into_std(), settings, spoken),
         surroundings,
         readings: Arc::default(),
         pending_reads: FuturesUnordered::new(),
@@ -67,6 +74,7 @@ pub(crate) async fn run(
         known,
         effects: Vec::new(),
         outbox: Vec::new(),
+        messages: Vec::new(),
         text: Vec::new(),
         touched: Vec::new(),
     };
@@ -82,7 +90,7 @@ pub(crate) async fn run(
             }
             if let Some(last_words) = last_words {
                 // Whoever is gone by now does not miss them.
-                let _ = runner.send(last_words);
+                let _ = runner.send(last_words.into());
             }
             let closing = runner.connection.close(reason);
             if tokio::time::timeout(MAX_CLOSE_WAIT, closing).await.is_err() {
@@ -124,7 +132,7 @@ impl End {
 /// All that can wake a session.
 enum Wake {
     Phase(Phase),
-    Answered(ServerMessage),
+    Answered(Outgoing),
     ListChanged,
     ScanningFinished,
     Readings,
@@ -132,7 +140,7 @@ enum Wake {
     Due,
 }
 
-type PendingReplies = FuturesUnordered<BoxFuture<'static, ServerMessage>>;
+type PendingReplies = FuturesUnordered<BoxFuture<'static, Outgoing>>;
 
 struct Runner {
     id: SessionId,
@@ -148,7 +156,9 @@ struct Runner {
     known: DeviceList,
     effects: Vec<Effect>,
     /// What is to be said after this turn.
-    outbox: Vec<ServerMessage>,
+    outbox: Vec<Outgoing>,
+    /// Room for the messages of the frame that is being read.
+    messages: Vec<Result<ClientMessage, BadMessage>>,
     /// Room for the message that is being written.
     text: Vec<u8>,
     /// Devices whose wanted state has changed in this batch and that have not been woken yet.
@@ -162,7 +172,6 @@ impl Runner {
         finished: &mut watch::Receiver<u64>,
     ) -> End {
         let mut batch = Vec::new();
-        let mut messages = Vec::new();
         loop {
             let outcome = match self.next_wake(&mut batch, lists, finished).await {
                 Wake::Phase(Phase::Closing) => Err(End::closed(CloseReason::GoingAway)),
@@ -185,7 +194,7 @@ impl Runner {
                     Ok(())
                 }
                 Wake::Due => self.expire(),
-                Wake::Received(Ok(())) => self.received(&mut batch, &mut messages).await,
+                Wake::Received(Ok(())) => self.received(&mut batch).await,
                 Wake::Received(Err(ConnectorError::Violation { reason })) => {
                     warn!(
                         client = self.id.0,
@@ -236,30 +245,15 @@ impl Runner {
 
     /// Handles everything that has arrived, then wakes the devices that have something new: what arrives together
     /// goes out together.
-    async fn received(
-        &mut self,
-        batch: &mut Vec<ClientFrame>,
-        messages: &mut Vec<Result<ClientMessage, BadMessage>>,
-    ) -> Result<(), End> {
+    async fn received(&mut self, batch: &mut Vec<ClientFrame>) -> Result<(), End> {
         let now = Instant::now().into_std();
         let stopping = *self.surroundings.phase.borrow() != Phase::Serving;
-        let mut outcome = Ok(());
-        'batch: for frame in batch.drain(..) {
-            match frame {
-                ClientFrame::Text(text) => json::parse_client_frame(&text, messages),
-                ClientFrame::Message(message) => messages.push(Ok(message)),
+        let outcome = batch.drain(..).try_for_each(|frame| match frame {
+            ClientFrame::Text(text) => self.handle_frame(now, stopping, &text),
+            ClientFrame::Message(ClientMessage { id, request }) => {
+                self.handle(now, stopping, id, Request::Current(request))
             }
-            for parsed in messages.drain(..) {
-                match parsed {
-                    Ok(message) => self.handle(now, stopping, message),
-                    Err(bad) => self.refuse(bad),
-                }
-                outcome = self.carry_out();
-                if outcome.is_err() {
-                    break 'batch;
-                }
-            }
-        }
+        });
         if !self.touched.is_empty() {
             self.wake_touched();
             // Devices before answers: the replies leave when this session next waits.
@@ -272,18 +266,57 @@ impl Runner {
         Ok(())
     }
 
-    fn handle(&mut self, now: std::time::Instant, stopping: bool, message: ClientMessage) {
-        if stopping && !matches!(message.request, ClientRequest::Stop(_) | ClientRequest::Disconnect) {
-            let error = UnknownError::ShuttingDown.into();
-            self.effects.push(Effect::Reply(ServerMessage::error(message.id, &error)));
-        } else {
-            self.session.handle(now, message, &mut self.effects);
+    fn handle_frame(&mut self, now: std::time::Instant, stopping: bool, frame: &[u8]) -> Result<(), End> {
+        let version = self.session.edge().map(version::Edge::version);
+        if version == Some(PROTOCOL_VERSION_MAJOR) {
+            let mut messages = std::mem::take(&mut self.messages);
+            json::parse_client_frame(frame, &mut messages);
+            let outcome = messages.drain(..).try_for_each(|parsed| match parsed {
+                Ok(ClientMessage { id, request }) => {
+                    self.handle(now, stopping, id, Request::Current(request))
+                }
+                Err(bad) => self.refuse(bad),
+            });
+            self.messages = messages;
+            return outcome;
         }
+        let elements = match json::split_frame(frame) {
+            Ok(elements) => elements,
+            Err(error) => return self.refuse(BadMessage::frame(error)),
+        };
+        elements.into_iter().try_for_each(|element| {
+            // The handshake decides how what stands behind it in the same frame is read.
+            let edge = self.session.edge().unwrap_or(version::NEWEST);
+            let request = element
+                .and_then(|element| Ok((element.id, edge.up(&element, &*self.surroundings.registry)?)));
+            match request {
+                Ok((id, request)) => self.handle(now, stopping, id, request),
+                Err(bad) => self.refuse(bad),
+            }
+        })
     }
 
-    fn refuse(&mut self, bad: BadMessage) {
+    fn handle(
+        &mut self,
+        now: std::time::Instant,
+        stopping: bool,
+        id: MessageId,
+        request: Request,
+    ) -> Result<(), End> {
+        let ends = matches!(request, Request::Current(ClientRequest::Stop(_) | ClientRequest::Disconnect));
+        if stopping && !ends {
+            let error = UnknownError::ShuttingDown.into();
+            self.say(ServerMessage::error(id, &error));
+            return Ok(());
+        }
+        self.session.handle(now, id, request, &mut self.effects);
+        self.carry_out()
+    }
+
+    fn refuse(&mut self, bad: BadMessage) -> Result<(), End> {
         debug!(client = self.id.0, peer = self.peer, error = %bad.error, "bad message");
         self.session.refuse(bad, &mut self.effects);
+        self.carry_out()
     }
 
     fn expire(&mut self) -> Result<(), End> {
@@ -311,14 +344,21 @@ impl Runner {
             Effect::Stop(id, cmd) => self.stop(id, &cmd),
             Effect::Reply(message) => self.say(message),
             Effect::Output(id, cmd) => self.output(id, &cmd),
-            Effect::Input(id, cmd) => self.input(id, cmd),
+            Effect::Outputs(id, device, cmds) => self.outputs(id, device, &cmds),
+            Effect::Input(id, cmd, form) => self.input(id, cmd, form),
             Effect::ListDevices(id) => {
                 let devices = self.surroundings.registry.list().descriptions();
                 self.say(ServerMessage { id, content: ServerContent::DeviceList(devices) });
             }
             Effect::Scan(wanted) => self.surroundings.scan_requests.set(self.id, wanted),
-            Effect::Opened { client_name } => {
-                info!(client = self.id.0, name = client_name, peer = self.peer, "client introduced itself");
+            Effect::Opened { client_name, version } => {
+                info!(
+                    client = self.id.0,
+                    name = client_name,
+                    peer = self.peer,
+                    version,
+                    "client introduced itself"
+                );
             }
         }
         Ok(())
@@ -355,13 +395,22 @@ impl Runner {
         }
         let reply = async move {
             wait_for_all(written).await;
-            ServerMessage::ok(id)
+            ServerMessage::ok(id).into()
         };
         self.pending_stops.push(reply.boxed());
     }
 
     fn output(&mut self, id: MessageId, cmd: &OutputCmd) {
         let set = self.device(cmd.device).and_then(|device| Ok((device.set(cmd, self.id)?, device)));
+        self.answer_output(id, set);
+    }
+
+    fn outputs(&mut self, id: MessageId, device: DeviceIndex, cmds: &[OutputCmd]) {
+        let set = self.device(device).and_then(|device| Ok((device.set_all(cmds, self.id)?, device)));
+        self.answer_output(id, set);
+    }
+
+    fn answer_output(&mut self, id: MessageId, set: Result<(bool, DeviceHandle), DeviceError>) {
         match set {
             Ok((changed, device)) => {
                 if changed && !self.touched.last().is_some_and(|last| last.is(&device)) {
@@ -373,7 +422,7 @@ impl Runner {
         }
     }
 
-    fn input(&mut self, id: MessageId, cmd: InputCmd) {
+    fn input(&mut self, id: MessageId, cmd: InputCmd, form: Option<ReadingForm>) {
         let device = match self.device(cmd.device) {
             Ok(device) => device,
             Err(error) => return self.fail(id, &error.into()),
@@ -384,16 +433,19 @@ impl Runner {
             let busy = DeviceError::Busy { device: description.index, name, limit: MAX_PENDING_READS };
             return self.fail(id, &busy.into());
         }
-        let fail = move |failure| ServerMessage::error(id, &request_error(&description, failure).into());
+        let fail = move |failure| {
+            Outgoing::from(ServerMessage::error(id, &request_error(&description, failure).into()))
+        };
         let reply = if cmd.action == InputAction::Read {
             device.read(&cmd).map(|answer| {
                 async move {
-                    match answer.await.unwrap_or(Err(RequestFailure::Gone)) {
-                        Ok(value) => ServerMessage {
-                            id,
-                            content: ServerContent::InputReading(read_reply(&cmd, value)),
-                        },
-                        Err(failure) => fail(failure),
+                    match (answer.await.unwrap_or(Err(RequestFailure::Gone)), form) {
+                        (Ok(value), Some(form)) => form.reply(id, cmd.device, value),
+                        (Ok(value), None) => {
+                            let content = ServerContent::InputReading(read_reply(&cmd, value));
+                            ServerMessage { id, content }.into()
+                        }
+                        (Err(failure), _) => fail(failure),
                     }
                 }
                 .boxed()
@@ -402,7 +454,7 @@ impl Runner {
             device.subscribe(&cmd, self.id, &self.readings).map(|answer| {
                 async move {
                     match answer.await.unwrap_or(Err(RequestFailure::Gone)) {
-                        Ok(()) => ServerMessage::ok(id),
+                        Ok(()) => ServerMessage::ok(id).into(),
                         Err(failure) => fail(failure),
                     }
                 }
@@ -419,21 +471,14 @@ impl Runner {
         self.surroundings.registry.get(index).ok_or(DeviceError::NoSuchDevice { device: index })
     }
 
-    /// Tells the client that the list of devices has changed. A device that was replaced under its index is shown
-    /// missing first.
+    /// Tells the client that the list of devices has changed, in the way of its version.
     fn list_changed(&mut self, now: DeviceList) {
-        let before = std::mem::replace(&mut self.known, now.clone());
-        if !self.session.is_open() || before.is_same(&now) {
-            return;
+        let before = std::mem::replace(&mut self.known, now);
+        let Some(edge) = self.session.edge() else { return };
+        let change = ListChange::between(&before.descriptions(), self.known.descriptions());
+        if !change.is_empty() {
+            self.outbox.extend(edge.list_changed(&change));
         }
-        if before.has_replacement(&now) {
-            self.say_list(&before.kept_in(&now));
-        }
-        self.say_list(&now);
-    }
-
-    fn say_list(&mut self, list: &DeviceList) {
-        self.say(ServerMessage::event(ServerContent::DeviceList(list.descriptions())));
     }
 
     fn say_readings(&mut self) {
@@ -449,8 +494,8 @@ impl Runner {
     }
 
     /// Takes a message for the client; it is written once the devices have been served.
-    fn say(&mut self, message: ServerMessage) {
-        self.outbox.push(message);
+    fn say(&mut self, message: impl Into<Outgoing>) {
+        self.outbox.push(message.into());
     }
 
     /// Hands what there is to say to the connection, in order.
@@ -461,12 +506,18 @@ impl Runner {
         outcome
     }
 
-    fn send(&mut self, message: ServerMessage) -> Result<(), End> {
-        let frame = match self.format {
-            FrameFormat::Typed => ServerFrame::Message(message),
-            FrameFormat::Json => {
+    fn send(&mut self, message: Outgoing) -> Result<(), End> {
+        let frame = match (self.format, message) {
+            (FrameFormat::Typed, Outgoing::Message(message)) => ServerFrame::Message(message),
+            (_, Outgoing::Frame(frame)) => ServerFrame::Text(frame),
+            (FrameFormat::Json, Outgoing::Message(message)) => {
                 self.text.clear();
-                json::write_server_message(&message, &mut self.text);
+                // Without a version it is an error, which is written alike in all of them.
+                let edge = self.session.edge().unwrap_or(version::NEWEST);
+                edge.down(&message, &mut self.text);
+                if self.text.is_empty() {
+                    return Ok(());
+                }
                 // The text is the serializer's, so it is UTF-8; a copy of the right size is the only allocation.
                 ServerFrame::Text(String::from_utf8_lossy(&self.text).into_owned())
             }

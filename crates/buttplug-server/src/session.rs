@@ -1,14 +1,13 @@
 //! Decides what a client may do and when. Knows no socket, no device and no clock; `run.rs` does.
 
+use crate::version::{self, Edge, Outgoing, ReadingForm, Request};
 use buttplug_core::connector::CloseReason;
 use buttplug_core::message::json::BadMessage;
 use buttplug_core::message::{
-    ClientMessage, ClientRequest, InputCmd, OutputCmd, RequestServerInfo, ServerContent, ServerInfo,
-    ServerMessage, StopCmd, VersionRequest,
+    ClientRequest, InputCmd, OutputCmd, RequestServerInfo, ServerContent, ServerInfo, ServerMessage, StopCmd,
 };
 use buttplug_core::{
-    ButtplugError, HandshakeError, MessageError, MessageId, PROTOCOL_VERSION_MAJOR, PROTOCOL_VERSION_MINOR,
-    PingError,
+    ButtplugError, DeviceIndex, HandshakeError, MessageError, MessageId, PROTOCOL_VERSION_MINOR, PingError,
 };
 use std::time::{Duration, Instant};
 
@@ -34,18 +33,20 @@ impl SessionSettings {
 }
 
 /// What is to be done, in order.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Effect {
     /// Say this.
-    Reply(ServerMessage),
+    Reply(Outgoing),
     /// The client has introduced itself.
-    Opened { client_name: String },
+    Opened { client_name: String, version: u32 },
     /// Answer with the list of devices.
     ListDevices(MessageId),
     /// Set an output, then answer.
     Output(MessageId, OutputCmd),
-    /// Read, subscribe or unsubscribe an input, then answer.
-    Input(MessageId, InputCmd),
+    /// Set several outputs of one device, all or none, then answer.
+    Outputs(MessageId, DeviceIndex, Vec<OutputCmd>),
+    /// Read, subscribe or unsubscribe an input, then answer; a reading in this form, if one is given.
+    Input(MessageId, InputCmd, Option<ReadingForm>),
     /// Stop, then answer when it is done.
     Stop(MessageId, StopCmd),
     /// Search for devices on behalf of this client, or no longer.
@@ -55,60 +56,94 @@ pub(crate) enum Effect {
     End { last_words: Option<ServerMessage>, reason: CloseReason },
 }
 
-#[derive(Debug)]
 enum State {
     /// Until the client introduces itself.
     ExpectHandshake { until: Instant },
-    /// The session proper. `ping_due`: when the watchdog fires unless a ping comes.
-    Open { ping_due: Option<Instant>, scanning: bool },
+    /// The session proper, in this version. `ping_due`: when the watchdog fires unless a ping comes.
+    Open { edge: &'static dyn Edge, ping_due: Option<Instant>, scanning: bool },
     /// Whatever still comes is answered with this error.
     Closed(ButtplugError),
 }
 
 /// The state of one client's connection.
-#[derive(Debug)]
 pub(crate) struct Session {
     state: State,
     settings: SessionSettings,
+    /// The versions that this connection can carry, from the oldest to the newest.
+    spoken: &'static [&'static dyn Edge],
 }
 
 impl Session {
-    pub(crate) fn new(now: Instant, settings: SessionSettings) -> Self {
-        Self { state: State::ExpectHandshake { until: now + MAX_HANDSHAKE_WAIT }, settings }
+    pub(crate) fn new(now: Instant, settings: SessionSettings, spoken: &'static [&'static dyn Edge]) -> Self {
+        Self { state: State::ExpectHandshake { until: now + MAX_HANDSHAKE_WAIT }, settings, spoken }
     }
 
-    /// Handles one message and appends what is to be done.
-    pub(crate) fn handle(&mut self, now: Instant, message: ClientMessage, effects: &mut Vec<Effect>) {
-        let ClientMessage { id, request } = message;
-        let mut refuse = |error: ButtplugError| effects.push(Effect::Reply(ServerMessage::error(id, &error)));
+    /// The version that is spoken, once it is negotiated and as long as the session lasts.
+    pub(crate) fn edge(&self) -> Option<&'static dyn Edge> {
+        if let State::Open { edge, .. } = self.state { Some(edge) } else { None }
+    }
+
+    /// Handles what one message asks for and appends what is to be done.
+    pub(crate) fn handle(
+        &mut self,
+        now: Instant,
+        id: MessageId,
+        request: Request,
+        effects: &mut Vec<Effect>,
+    ) {
+        match (&mut self.state, request) {
+            (_, Request::Current(request)) => self.handle_current(now, id, request, effects),
+            (State::Open { .. }, Request::Outputs(device, cmds)) => {
+                effects.push(Effect::Outputs(id, device, cmds));
+            }
+            (State::Open { .. }, Request::Read(cmd, form)) => {
+                effects.push(Effect::Input(id, cmd, Some(form)));
+            }
+            (State::Open { .. }, Request::Nothing) => effects.push(reply(ServerMessage::ok(id))),
+            (State::Open { .. }, Request::Answer(frame)) => {
+                effects.push(Effect::Reply(Outgoing::Frame(frame)));
+            }
+            (State::ExpectHandshake { .. }, _) => effects.push(error(id, &HandshakeError::Missing.into())),
+            (State::Closed(reason), _) => effects.push(error(id, reason)),
+        }
+    }
+
+    fn handle_current(
+        &mut self,
+        now: Instant,
+        id: MessageId,
+        request: ClientRequest,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut refuse = |reason: &ButtplugError| effects.push(error(id, reason));
         match &mut self.state {
-            State::Closed(error) => refuse(error.clone()),
+            State::Closed(reason) => refuse(reason),
             State::ExpectHandshake { .. } => match request {
                 ClientRequest::RequestServerInfo(info) => self.open(now, id, info, effects),
-                _ => refuse(HandshakeError::Missing.into()),
+                _ => refuse(&HandshakeError::Missing.into()),
             },
-            State::Open { ping_due, scanning } => match request {
-                ClientRequest::RequestServerInfo(_) => refuse(HandshakeError::Repeated.into()),
+            State::Open { ping_due, scanning, .. } => match request {
+                ClientRequest::RequestServerInfo(_) => refuse(&HandshakeError::Repeated.into()),
                 ClientRequest::Ping => {
                     if let Some(due) = ping_due {
                         *due = now + self.settings.max_ping;
                     }
-                    effects.push(Effect::Reply(ServerMessage::ok(id)));
+                    effects.push(reply(ServerMessage::ok(id)));
                 }
                 ClientRequest::StartScanning => {
                     *scanning = true;
-                    effects.extend([Effect::Scan(true), Effect::Reply(ServerMessage::ok(id))]);
+                    effects.extend([Effect::Scan(true), reply(ServerMessage::ok(id))]);
                 }
                 ClientRequest::StopScanning => {
                     let was_scanning = std::mem::take(scanning);
-                    effects.extend([Effect::Scan(false), Effect::Reply(ServerMessage::ok(id))]);
+                    effects.extend([Effect::Scan(false), reply(ServerMessage::ok(id))]);
                     if was_scanning {
-                        effects.push(Effect::Reply(ServerMessage::event(ServerContent::ScanningFinished)));
+                        effects.push(reply(ServerMessage::event(ServerContent::ScanningFinished)));
                     }
                 }
                 ClientRequest::RequestDeviceList => effects.push(Effect::ListDevices(id)),
                 ClientRequest::Output(cmd) => effects.push(Effect::Output(id, cmd)),
-                ClientRequest::Input(cmd) => effects.push(Effect::Input(id, cmd)),
+                ClientRequest::Input(cmd) => effects.push(Effect::Input(id, cmd, None)),
                 ClientRequest::Stop(cmd) => effects.push(Effect::Stop(id, cmd)),
                 ClientRequest::Disconnect => {
                     self.state = State::Closed(HandshakeError::Disconnected.into());
@@ -125,13 +160,13 @@ impl Session {
     /// handshake itself that can't be read.
     pub(crate) fn refuse(&self, bad: BadMessage, effects: &mut Vec<Effect>) {
         let is_handshake = |error: &ButtplugError| matches!(error, ButtplugError::Message(MessageError::BadField { name, .. }) if name == "RequestServerInfo");
-        let error = match &self.state {
+        let reason = match &self.state {
             State::Open { .. } => bad.error,
             State::ExpectHandshake { .. } if is_handshake(&bad.error) => bad.error,
             State::ExpectHandshake { .. } => HandshakeError::Missing.into(),
-            State::Closed(error) => error.clone(),
+            State::Closed(reason) => reason.clone(),
         };
-        effects.push(Effect::Reply(ServerMessage::error(bad.id, &error)));
+        effects.push(error(bad.id, &reason));
     }
 
     /// When something is due: see [`expire`](Self::expire).
@@ -169,7 +204,7 @@ impl Session {
     pub(crate) fn scanning_finished(&mut self, effects: &mut Vec<Effect>) {
         if let State::Open { scanning: scanning @ true, .. } = &mut self.state {
             *scanning = false;
-            effects.push(Effect::Reply(ServerMessage::event(ServerContent::ScanningFinished)));
+            effects.push(reply(ServerMessage::event(ServerContent::ScanningFinished)));
         }
     }
 
@@ -179,49 +214,48 @@ impl Session {
     }
 
     fn open(&mut self, now: Instant, id: MessageId, info: RequestServerInfo, effects: &mut Vec<Effect>) {
-        let newest = PROTOCOL_VERSION_MAJOR;
-        let error = match info.version {
-            VersionRequest::Protocol { major, .. } if major == newest => {
+        let refusal = match version::negotiate(info.version, self.spoken) {
+            Ok(edge) => {
                 let server_info = ServerInfo {
                     name: self.settings.server_name.clone(),
                     max_ping_ms: self.settings.max_ping_ms(),
-                    major: newest,
+                    major: edge.version(),
                     minor: PROTOCOL_VERSION_MINOR,
                 };
                 let ping_due = (!self.settings.max_ping.is_zero()).then(|| now + self.settings.max_ping);
-                self.state = State::Open { ping_due, scanning: false };
+                self.state = State::Open { edge, ping_due, scanning: false };
                 effects.extend([
-                    Effect::Opened { client_name: info.client_name },
-                    Effect::Reply(ServerMessage { id, content: ServerContent::ServerInfo(server_info) }),
+                    Effect::Opened { client_name: info.client_name, version: edge.version() },
+                    reply(ServerMessage { id, content: ServerContent::ServerInfo(server_info) }),
                 ]);
                 return;
             }
-            VersionRequest::Protocol { major, .. } if major > newest => {
-                HandshakeError::TooNew { requested: major, newest }
-            }
-            VersionRequest::Message(version) if version >= newest => {
-                HandshakeError::NoSuchMessageVersion(version)
-            }
-            VersionRequest::Protocol { major: requested, .. } | VersionRequest::Message(requested) => {
-                HandshakeError::TooOld { requested, oldest: newest }
-            }
-            VersionRequest::None => HandshakeError::TooOld { requested: 0, oldest: newest },
+            Err(refusal) => refusal,
         };
-        let answer = ServerMessage::error(id, &error.clone().into());
-        if matches!(error, HandshakeError::TooNew { .. }) {
-            self.state = State::Closed(error.into());
+        let answer = ServerMessage::error(id, &refusal.clone().into());
+        if matches!(refusal, HandshakeError::TooNew { .. }) {
+            self.state = State::Closed(refusal.into());
             effects.push(Effect::End { last_words: Some(answer), reason: CloseReason::Done });
         } else {
-            effects.push(Effect::Reply(answer));
+            effects.push(reply(answer));
         }
     }
+}
+
+fn reply(message: ServerMessage) -> Effect {
+    Effect::Reply(message.into())
+}
+
+fn error(id: MessageId, reason: &ButtplugError) -> Effect {
+    reply(ServerMessage::error(id, reason))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use buttplug_core::ErrorClass;
     use buttplug_core::message::json;
-    use buttplug_core::{ErrorClass, message::StopScope};
+    use buttplug_core::message::{ClientMessage, StopScope};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -235,7 +269,7 @@ mod tests {
         fn new(max_ping: Duration) -> Self {
             let now = Instant::now();
             let settings = SessionSettings { server_name: String::from("Bench"), max_ping };
-            Self { session: Session::new(now, settings), now }
+            Self { session: Session::new(now, settings, version::ALL), now }
         }
 
         fn open(max_ping: Duration) -> Self {
@@ -249,7 +283,8 @@ mod tests {
             json::parse_client_frame(frame.as_bytes(), &mut messages);
             let mut effects = Vec::new();
             for message in messages {
-                self.session.handle(self.now, message.expect(frame), &mut effects);
+                let ClientMessage { id, request } = message.expect(frame);
+                self.session.handle(self.now, id, Request::Current(request), &mut effects);
             }
             outline(effects)
         }
@@ -273,11 +308,13 @@ mod tests {
             other => format!("{other:?}"),
         };
         let outline = |effect: Effect| match effect {
-            Effect::Reply(reply) => message(reply),
-            Effect::Opened { client_name } => format!("opened {client_name}"),
+            Effect::Reply(Outgoing::Message(reply)) => message(reply),
+            Effect::Reply(Outgoing::Frame(frame)) => frame,
+            Effect::Opened { client_name, .. } => format!("opened {client_name}"),
             Effect::ListDevices(id) => format!("list {id}"),
             Effect::Output(id, _) => format!("output {id}"),
-            Effect::Input(id, _) => format!("input {id}"),
+            Effect::Outputs(id, device, cmds) => format!("outputs {id} {device} {}", cmds.len()),
+            Effect::Input(id, _, form) => format!("input {id} {form:?}"),
             Effect::Stop(id, cmd) => {
                 format!("stop {id}{}", if cmd.scope == StopScope::All { " all" } else { "" })
             }
@@ -313,12 +350,22 @@ mod tests {
             (r#","MessageVersion":3,"ProtocolVersionMajor":4"#, "opened T, info 1 v4.0 ping 0"),
             (r#","ProtocolVersionMajor":5,"ProtocolVersionMinor":0"#, "end with error 1 code 1, Done"),
             (r#","MessageVersion":4"#, "error 1 code 1"),
-            (r#","MessageVersion":3"#, "error 1 code 1"),
-            ("", "error 1 code 1"),
+            (r#","MessageVersion":3"#, "opened T, info 1 v3.0 ping 0"),
+            (r#","MessageVersion":0"#, "opened T, info 1 v0.0 ping 0"),
+            (r#","ProtocolVersionMajor":2,"ProtocolVersionMinor":0"#, "opened T, info 1 v2.0 ping 0"),
+            ("", "opened T, info 1 v0.0 ping 0"),
         ];
         for (version, effects) in cases {
             assert_eq!(Client::new(Duration::ZERO).says(&request(version)), effects, "{version}");
         }
+    }
+
+    #[test]
+    fn a_connection_that_carries_values_speaks_only_the_newest_version() {
+        let mut client = Client::new(Duration::ZERO);
+        client.session.spoken = version::TYPED;
+        assert_eq!(client.says(&request(r#","MessageVersion":3"#)), "error 1 code 1");
+        assert_eq!(client.says(HANDSHAKE), "opened T, info 1 v4.0 ping 0");
     }
 
     #[test]
