@@ -213,6 +213,11 @@ impl Session {
         matches!(self.state, State::Open { .. })
     }
 
+    /// Whether whatever still comes is answered with the error that ended the session.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.state, State::Closed(_))
+    }
+
     fn open(&mut self, now: Instant, id: MessageId, info: RequestServerInfo, effects: &mut Vec<Effect>) {
         let refusal = match version::negotiate(info.version, self.spoken) {
             Ok(edge) => {
