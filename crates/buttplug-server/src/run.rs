@@ -22,7 +22,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -49,8 +49,9 @@ pub(crate) async fn run(
     connection: Box<dyn ServerConnection>,
     settings: SessionSettings,
     surroundings: Surroundings,
+    place: OwnedSemaphorePermit,
 ) {
-    let presence = Presence { id, surroundings: surroundings.clone() };
+    let presence = Presence { id, surroundings: surroundings.clone(), _place: place };
     let mut lists = surroundings.registry.watch();
     let known = lists.borrow_and_update().clone();
     let mut finished = surroundings.scan_requests.watch_finished();
@@ -106,6 +107,8 @@ pub(crate) async fn run(
 struct Presence {
     id: SessionId,
     surroundings: Surroundings,
+    /// Free again before the connection is closed, so that a client which reconnects at once finds it.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Drop for Presence {
