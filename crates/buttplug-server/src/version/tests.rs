@@ -162,8 +162,8 @@ fn version_0_moves_everything_of_a_kind_at_once() {
             "device 3, 5 HwPositionWithDuration 99 in 213",
         ),
         (
-            r#""FleshlightLaunchFW12Cmd":{"Id":7,"DeviceIndex":3,"Position":0,"Speed":0}"#,
-            "device 3, 5 HwPositionWithDuration 0 in 0",
+            r#""FleshlightLaunchFW12Cmd":{"Id":7,"DeviceIndex":3,"Position":0,"Speed":99}"#,
+            "device 3, 5 HwPositionWithDuration 0 in 213",
         ),
         (r#""FleshlightLaunchFW12Cmd":{"Id":7,"DeviceIndex":3,"Position":100,"Speed":5}"#, "error 3"),
         (r#""FleshlightLaunchFW12Cmd":{"Id":7,"DeviceIndex":4,"Position":50,"Speed":5}"#, "error 4"),

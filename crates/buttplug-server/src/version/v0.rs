@@ -175,7 +175,9 @@ impl FleshlightLaunchFw12Cmd {
             let target = i32::try_from(target).unwrap_or(stroker.steps);
             let from = devices.place(device.index, stroker.feature.index);
             let way = (f64::from(target) - f64::from(from)).abs() / f64::from(stroker.steps);
-            stroker.reach(device.index, target, launch_duration_ms(way.min(1.0), self.speed.0))
+            // Sent there again it may still be on its way, and shall not hurry.
+            let way = if way > 0.0 { way.min(1.0) } else { 1.0 };
+            stroker.reach(device.index, target, launch_duration_ms(way, self.speed.0))
         };
         Ok(Request::Outputs(device.index, strokers.iter().map(reach).collect()))
     }
