@@ -254,7 +254,7 @@ impl Runner {
             // Devices before answers: the replies leave when this session next waits.
             let_others_run().await;
         }
-        if self.session.final_deadline().is_some_and(|deadline| now >= deadline) {
+        if self.session.is_out_of_patience(now) {
             self.expire();
         }
     }

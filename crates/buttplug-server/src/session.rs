@@ -59,10 +59,24 @@ pub(crate) enum Effect {
 enum State {
     /// Until the client introduces itself.
     ExpectHandshake { until: Instant },
-    /// The session proper, in this version. `ping_due`: when the watchdog fires unless a ping comes.
-    Open { edge: &'static dyn Edge, ping_due: Option<Instant>, scanning: bool },
+    /// The session proper, in this version.
+    Open { edge: &'static dyn Edge, watchdog: Option<Watchdog>, scanning: bool },
     /// Whatever still comes is answered with this error.
     Closed(ButtplugError),
+}
+
+/// The ping watchdog of an open session.
+struct Watchdog {
+    /// When it fires unless a ping comes.
+    due: Instant,
+    /// Until when it waits, being due, while messages are still arriving: one of them may be the ping.
+    patience: Option<Instant>,
+}
+
+impl Watchdog {
+    fn starting(at: Instant, max_ping: Duration) -> Self {
+        Self { due: at + max_ping, patience: None }
+    }
 }
 
 /// The state of one client's connection.
@@ -122,11 +136,11 @@ impl Session {
                 ClientRequest::RequestServerInfo(info) => self.open(now, id, info, effects),
                 _ => refuse(&HandshakeError::Missing.into()),
             },
-            State::Open { ping_due, scanning, .. } => match request {
+            State::Open { watchdog, scanning, .. } => match request {
                 ClientRequest::RequestServerInfo(_) => refuse(&HandshakeError::Repeated.into()),
                 ClientRequest::Ping => {
-                    if let Some(due) = ping_due {
-                        *due = now + self.settings.max_ping;
+                    if let Some(watchdog) = watchdog {
+                        *watchdog = Watchdog::starting(now, self.settings.max_ping);
                     }
                     effects.push(reply(ServerMessage::ok(id)));
                 }
@@ -173,16 +187,23 @@ impl Session {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::ExpectHandshake { until } => Some(*until),
-            State::Open { ping_due, .. } => *ping_due,
+            State::Open { watchdog, .. } => watchdog.as_ref().map(|watchdog| watchdog.due),
             State::Closed(_) => None,
         }
     }
 
-    /// When the deadline counts even though messages are still arriving, one of which may be the ping that has been
-    /// waiting its turn: one ping time later.
-    pub(crate) fn final_deadline(&self) -> Option<Instant> {
-        let patience = if self.is_open() { self.settings.max_ping } else { Duration::ZERO };
-        self.deadline().map(|deadline| deadline + patience)
+    /// Whether the deadline counts although messages are still arriving, one of which may be the ping that has been
+    /// waiting its turn. It does one ping time after the session first saw that it was past: how long the server was
+    /// too busy to look does not count, and a client that only floods is let go nevertheless.
+    pub(crate) fn is_out_of_patience(&mut self, now: Instant) -> bool {
+        let max_ping = self.settings.max_ping;
+        match &mut self.state {
+            State::ExpectHandshake { until } => now >= *until,
+            State::Open { watchdog: Some(watchdog), .. } if now >= watchdog.due => {
+                now >= *watchdog.patience.get_or_insert(now + max_ping)
+            }
+            State::Open { .. } | State::Closed(_) => false,
+        }
     }
 
     /// Ends the session if its deadline is past: the handshake or a ping did not come in time.
@@ -227,8 +248,9 @@ impl Session {
                     major: edge.version(),
                     minor: PROTOCOL_VERSION_MINOR,
                 };
-                let ping_due = (!self.settings.max_ping.is_zero()).then(|| now + self.settings.max_ping);
-                self.state = State::Open { edge, ping_due, scanning: false };
+                let max_ping = self.settings.max_ping;
+                let watchdog = (!max_ping.is_zero()).then(|| Watchdog::starting(now, max_ping));
+                self.state = State::Open { edge, watchdog, scanning: false };
                 effects.extend([
                     Effect::Opened { client_name: info.client_name, version: edge.version() },
                     reply(ServerMessage { id, content: ServerContent::ServerInfo(server_info) }),
@@ -413,11 +435,23 @@ mod tests {
     }
 
     #[test]
-    fn a_client_whose_messages_still_wait_is_given_one_more_ping_time() {
-        let client = Client::open(500 * MS);
-        let patience = |session: &Session| Some(session.final_deadline()? - session.deadline()?);
-        assert_eq!(patience(&client.session), Some(500 * MS));
-        assert_eq!(patience(&Client::new(500 * MS).session), Some(Duration::ZERO));
+    fn a_client_whose_messages_still_wait_is_given_one_more_ping_time_from_when_that_was_seen() {
+        let mut client = Client::open(500 * MS);
+        let opened = client.now;
+        let mut out_of_patience = |at: u32| client.session.is_out_of_patience(opened + at * MS);
+        assert!(!out_of_patience(499));
+        // Nobody looked for a long time, which is not the client's fault.
+        assert!(!out_of_patience(5000));
+        assert!(!out_of_patience(5499));
+        assert!(out_of_patience(5500));
+        client.now = opened + 5499 * MS;
+        assert_eq!(client.says(r#"[{"Ping":{"Id":3}}]"#), "ok 3");
+        assert!(!client.session.is_out_of_patience(opened + 5998 * MS));
+        assert!(!client.session.is_out_of_patience(opened + 5999 * MS));
+        assert!(client.session.is_out_of_patience(opened + 6499 * MS));
+        let mut stranger = Client::new(500 * MS);
+        assert!(!stranger.session.is_out_of_patience(stranger.now));
+        assert!(stranger.session.is_out_of_patience(stranger.now + MAX_HANDSHAKE_WAIT));
     }
 
     #[test]
