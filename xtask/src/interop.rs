@@ -46,6 +46,11 @@ const LIBRARIES: &[Library] = &[
     npm("4.0.2", "npm-4.js"),
     npm("3.2.2", "npm-3.js"),
     Library { flags: PINGS, ..pypi("1.0.0", "pypi-1.py") },
+    pypi("0.3.0", "pypi-0.py"),
+    buttplug_py("3", "buttplug-py-3-2.py"),
+    buttplug_py("2", "buttplug-py-3-2.py"),
+    buttplug_py("1", "buttplug-py-1-0.py"),
+    buttplug_py("0", "buttplug-py-1-0.py"),
 ];
 
 /// No version of this one pings, so it needs the default, no watchdog.
@@ -63,6 +68,17 @@ const fn npm(version: &'static str, script: &'static str) -> Library {
 
 const fn pypi(version: &'static str, script: &'static str) -> Library {
     Library { registry: Registry::PyPi, ..npm(version, script) }
+}
+
+const fn buttplug_py(protocol: &'static str, script: &'static str) -> Library {
+    Library {
+        package: "buttplug-py",
+        // It imports a name that newer ones only keep for a while.
+        beside: &["websockets==13.1"],
+        protocol: Some(protocol),
+        flags: PINGS,
+        ..pypi("0.2.0", script)
+    }
 }
 
 /// `arguments` may name an engine that was built elsewhere; else it is built here.
