@@ -2,6 +2,7 @@
 
 use super::elements::Name;
 use super::numbers::Whole;
+use super::object::Object;
 use crate::error::{ButtplugError, DeviceError, MessageError};
 use crate::limits::quoted;
 use crate::output::{OutputCommand, OutputKind};
@@ -71,13 +72,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for CommandWire<'a> {
                 };
                 let command = match &*name {
                     "RotateWithDirection" | "RotationWithDirection" => {
-                        CommandWire::RotateWithDirection(map.next_value()?)
+                        CommandWire::RotateWithDirection(map.next_value::<Object<_>>()?.0)
                     }
-                    "PositionWithDuration" => {
-                        CommandWire::Known(OutputKind::HwPositionWithDuration, map.next_value()?)
-                    }
+                    "PositionWithDuration" => CommandWire::Known(
+                        OutputKind::HwPositionWithDuration,
+                        map.next_value::<Object<_>>()?.0,
+                    ),
                     known => match OutputKind::from_name(known) {
-                        Some(kind) => CommandWire::Known(kind, map.next_value()?),
+                        Some(kind) => CommandWire::Known(kind, map.next_value::<Object<_>>()?.0),
                         None => {
                             map.next_value::<IgnoredAny>()?;
                             CommandWire::Unknown(name)

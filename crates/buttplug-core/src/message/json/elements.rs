@@ -2,6 +2,7 @@
 
 use super::id::IdWire;
 use super::numbers::Whole;
+use super::object::Object;
 use crate::error::{ButtplugError, MessageError};
 use crate::limits::{MAX_FRAME_BYTES, MAX_MESSAGES_PER_FRAME, MAX_NESTING, quoted};
 use crate::message::MessageId;
@@ -145,8 +146,8 @@ pub(super) fn arrays(frame: &[u8]) -> impl Iterator<Item = Result<Vec<&RawValue>
 fn read_element(raw: &RawValue) -> Result<Element<'_>, BadMessage> {
     let Named { name, payload } =
         serde_json::from_str(raw.get()).map_err(|_| BadMessage::frame(MessageError::NotAMessage))?;
-    match serde_json::from_str::<IdWire>(payload.get()) {
-        Ok(IdWire { id: Whole(id) }) if id > 0 => Ok(Element { name, id: MessageId(id), payload }),
+    match serde_json::from_str::<Object<IdWire>>(payload.get()) {
+        Ok(Object(IdWire { id: Whole(id) })) if id > 0 => Ok(Element { name, id: MessageId(id), payload }),
         _ => Err(BadMessage::frame(MessageError::BadId { name: quoted(&name) })),
     }
 }

@@ -9,6 +9,7 @@ mod command;
 mod elements;
 mod id;
 mod numbers;
+mod object;
 mod parse_client;
 mod parse_server;
 mod write_client;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use elements::{BadMessage, Element, check_frame, split_frame};
 pub use numbers::Whole;
+pub use object::Object;
 pub use parse_client::{parse_client_frame, parse_client_message};
 pub use parse_server::{ServerFrameReport, parse_server_frame};
 pub use write_client::write_client_message;

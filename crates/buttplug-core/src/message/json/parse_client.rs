@@ -4,6 +4,7 @@ use super::command::CommandWire;
 use super::elements::{BadMessage, Element, Name, check_frame, split_frame};
 use super::id::IdWire;
 use super::numbers::Whole;
+use super::object::ObjectOnly;
 use crate::PROTOCOL_VERSION_MAJOR;
 use crate::error::{ButtplugError, DeviceError, MessageError};
 use crate::input::{InputAction, InputKind};
@@ -136,7 +137,7 @@ impl<'de> DeserializeSeed<'de> for Kind {
     type Value = Result<ClientMessage, BadMessage>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        self.read(deserializer)
+        self.read(ObjectOnly(deserializer))
     }
 }
 

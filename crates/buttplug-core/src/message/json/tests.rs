@@ -107,6 +107,8 @@ fn bad_frames_get_one_message_error_without_id() {
         "[null]",
         "[{}]",
         r#"[{"Ping":{"Id":5},"StopScanning":{"Id":6}}]"#,
+        r#"[{"Ping":[5]}]"#,
+        r#"[{"OutputCmd":[5,0,0,{"Vibrate":{"Value":1}}]}]"#,
         r#"[{"Ping":{"Id":5}}] garbage"#,
     ] {
         assert_eq!(outline(frame), "!0 3", "{frame}");
@@ -152,6 +154,9 @@ fn a_bad_message_is_answered_with_its_id_and_the_right_class() {
         (output("5"), 3),
         (output(r#"{"Vibrate":{"Value":1},"Rotate":{"Value":1}}"#), 3),
         (output(r#"{"Vibrate":{}}"#), 3),
+        (output(r#"{"Vibrate":[10]}"#), 3),
+        (output(r#"{"HwPositionWithDuration":[10,20]}"#), 3),
+        (output(r#"{"RotateWithDirection":[10,20,true]}"#), 3),
         (output(r#"{"Vibrate":{"Value":10.5}}"#), 3),
         (output(r#"{"Vibrate":{"Value":"10"}}"#), 3),
         (output(r#"{"Vibrate":{"Value":[]}}"#), 3),
