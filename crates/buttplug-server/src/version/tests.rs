@@ -200,6 +200,9 @@ fn versions_1_to_3_address_motors_by_their_place_among_their_kind() {
         (r#""VibrateCmd":{"Id":7,"DeviceIndex":3,"Speeds":[{"Index":0,"Speed":-0.1}]}"#, "error 3"),
         (r#""VibrateCmd":{"Id":7,"DeviceIndex":3,"Speeds":[{"Index":0}]}"#, "error 3"),
         (r#""VibrateCmd":{"Id":7,"DeviceIndex":3,"Speeds":[]}"#, "error 3"),
+        (r#""VibrateCmd":{"Id":7,"DeviceIndex":3,"Speeds":[[0,1]]}"#, "error 3"),
+        (r#""RotateCmd":{"Id":7,"DeviceIndex":3,"Rotations":[[0,1,true]]}"#, "error 3"),
+        (r#""LinearCmd":{"Id":7,"DeviceIndex":3,"Vectors":[[0,4,1]]}"#, "error 3"),
         (r#""VibrateCmd":{"Id":7,"DeviceIndex":4,"Speeds":[{"Index":0,"Speed":1}]}"#, "error 4"),
         (
             r#""VibrateCmd":{"Id":7,"DeviceIndex":3,"Speeds":[{"Index":0,"Speed":1},{"Index":0,"Speed":0}]}"#,
@@ -280,7 +283,12 @@ fn version_3_counts_every_strength_and_knows_the_battery() {
     for (index, value, kind, meaning) in cases {
         assert_eq!(scalar(index, value, kind), meaning, "{index} {value} {kind}");
     }
-    assert_eq!(up(3, r#""ScalarCmd":{"Id":7,"DeviceIndex":3,"Scalars":[]}"#), "error 3");
+    for scalars in ["[]", r#"[[0,1,"Constrict"]]"#] {
+        assert_eq!(
+            up(3, &format!(r#""ScalarCmd":{{"Id":7,"DeviceIndex":3,"Scalars":{scalars}}}"#)),
+            "error 3"
+        );
+    }
     let several = r#""ScalarCmd":{"Id":7,"DeviceIndex":3,"Scalars":[
         {"Index":2,"Scalar":0.5,"ActuatorType":"Rotate"},{"Index":1,"Scalar":0.5,"ActuatorType":"Vibrate"}]}"#;
     assert_eq!(up(3, several), "device 3, 0 Vibrate 5, 2 Rotate 5");

@@ -4,7 +4,7 @@ use super::features::Drive;
 use super::numbers::{Fraction, Milliseconds, rounded_down, rounded_up};
 use super::old::{OldVersion, Plain, answer, empty, plain_if};
 use super::{Devices, Request, v0};
-use buttplug_core::message::json::{BadMessage, Element, Whole};
+use buttplug_core::message::json::{BadMessage, Element, Object, Whole};
 use buttplug_core::message::{DeviceDescription, OutputCmd, ServerInfo};
 use buttplug_core::{ButtplugError, DeviceError, DeviceIndex, MessageId};
 use serde::{Deserialize, Serialize};
@@ -86,7 +86,7 @@ impl Count {
 #[serde(rename_all = "PascalCase")]
 struct VibrateCmd {
     device_index: Whole<u32>,
-    speeds: Vec<Speed>,
+    speeds: Vec<Object<Speed>>,
 }
 
 #[derive(Deserialize)]
@@ -113,7 +113,7 @@ impl VibrateCmd {
 #[serde(rename_all = "PascalCase")]
 struct RotateCmd {
     device_index: Whole<u32>,
-    rotations: Vec<Rotation>,
+    rotations: Vec<Object<Rotation>>,
 }
 
 #[derive(Deserialize)]
@@ -147,7 +147,7 @@ impl RotateCmd {
 #[serde(rename_all = "PascalCase")]
 struct LinearCmd {
     device_index: Whole<u32>,
-    vectors: Vec<Vector>,
+    vectors: Vec<Object<Vector>>,
 }
 
 #[derive(Deserialize)]
@@ -172,11 +172,11 @@ impl LinearCmd {
 pub(super) fn for_each<P>(
     devices: &dyn Devices,
     device: Whole<u32>,
-    parts: &[P],
+    parts: &[Object<P>],
     up: impl Fn(&DeviceDescription, &P) -> Result<OutputCmd, DeviceError>,
 ) -> Result<Request, ButtplugError> {
     let device = devices.get(DeviceIndex(device.0))?;
-    let mut outputs = parts.iter().map(|part| up(&device, part)).collect::<Result<Vec<_>, _>>()?;
+    let mut outputs = parts.iter().map(|Object(part)| up(&device, part)).collect::<Result<Vec<_>, _>>()?;
     outputs.sort_by_key(|output| output.feature);
     Ok(Request::Outputs(device.index, outputs))
 }

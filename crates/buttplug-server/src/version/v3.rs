@@ -6,7 +6,7 @@ use super::numbers::{Fraction, position_rounded_up, rounded_up};
 use super::old::{OldVersion, Plain, answer, empty, frame};
 use super::{Devices, ReadingForm, Request, v1, v2};
 use buttplug_core::limits::quoted;
-use buttplug_core::message::json::{BadMessage, Element, Whole};
+use buttplug_core::message::json::{BadMessage, Element, Object, Whole};
 use buttplug_core::message::{DeviceDescription, InputCmd, OutputCmd, ServerInfo};
 use buttplug_core::{
     ButtplugError, DeviceError, DeviceIndex, InputAction, InputKind, MessageId, OutputKind, RssiSpelling,
@@ -112,7 +112,7 @@ struct SensorAttributes<'a> {
 struct ScalarCmd<'a> {
     device_index: Whole<u32>,
     #[serde(borrow)]
-    scalars: Vec<Scalar<'a>>,
+    scalars: Vec<Object<Scalar<'a>>>,
 }
 
 #[derive(Deserialize)]
