@@ -1,17 +1,18 @@
-//! Connects to a server that runs already (`buttplug serve`, or any other) and tells what happens there.
+//! Connects to a server that runs already (`buttplug serve`, or any other of version 4) and says who it is.
 //!
-//! `cargo run --example websocket [-- ws://127.0.0.1:12345]`
+//! `cargo run --example connect_external [-- ws://127.0.0.1:12345]`
 #![allow(clippy::print_stdout)]
 
 use buttplug::websocket::WebSocketClientConnector;
-use buttplug::{Client, Error, Event};
+use buttplug::{Client, Error};
 
+// ANCHOR: main
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
+    // Let people change the address: the server may run on another machine.
     let url = std::env::args().nth(1).unwrap_or_else(|| String::from("ws://127.0.0.1:12345"));
 
-    let client = Client::new("WebSocket example");
-    let mut events = client.events();
+    let client = Client::new("Connecting example");
     let server = match client.connect(WebSocketClientConnector::new(url)).await {
         Ok(server) => server,
         Err(error) => {
@@ -20,22 +21,12 @@ async fn main() -> Result<(), Error> {
             return Err(error);
         }
     };
-    println!("connected to {}", server.name);
-    client.start_scanning().await?;
-
-    // Until the server goes away or the program is interrupted; either way the server stops the devices.
-    while let Some(event) = events.next().await {
-        match event {
-            Event::DeviceAdded(device) => println!("+ {} ({})", device.label(), device.index()),
-            Event::DeviceChanged(device) => println!("~ {} ({})", device.label(), device.index()),
-            Event::DeviceRemoved(device) => println!("- {} ({})", device.label(), device.index()),
-            Event::Error(error) => println!("! {error}"),
-            Event::Disconnected(reason) => {
-                println!("{reason}");
-                break;
-            }
-            _ => {}
-        }
+    println!("connected to {}, version {}.{}", server.name, server.major, server.minor);
+    for device in client.devices() {
+        println!("already there: {} ({})", device.label(), device.index());
     }
+    client.disconnect().await;
+    println!("connected: {}", client.is_connected());
     Ok(())
 }
+// ANCHOR_END: main
