@@ -16,7 +16,7 @@ use buttplug_core::message::{
 };
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -138,7 +138,17 @@ impl Client {
     /// # Errors
     /// Those of [`connect`](Self::connect).
     pub async fn connect_through(&self, connector: &mut dyn ClientConnector) -> Result<ServerInfo, Error> {
-        let place = self.shared.slot.reserve()?;
+        self.connect_unless_left(connector, None).await
+    }
+
+    /// [`connect_through`](Self::connect_through), but if `leaves` are given, only if `disconnect` was not called since
+    /// there were so many; [`Error::NotConnected`] otherwise.
+    pub(crate) async fn connect_unless_left(
+        &self,
+        connector: &mut dyn ClientConnector,
+        leaves: Option<u64>,
+    ) -> Result<ServerInfo, Error> {
+        let place = self.shared.slot.reserve(leaves)?;
         if let Some(before) = place.before() {
             // Its last events come before the first of the new connection.
             place.unless_given_up(before.ended()).await?;
@@ -256,6 +266,25 @@ impl Client {
 
     fn link(&self) -> Result<Arc<Link>, Error> {
         self.shared.slot.link()
+    }
+
+    pub(crate) fn slot(&self) -> &Slot {
+        &self.shared.slot
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakClient {
+        WeakClient(Arc::downgrade(&self.shared))
+    }
+}
+
+/// A client that does not keep its connection open.
+#[derive(Clone)]
+pub(crate) struct WeakClient(Weak<Shared>);
+
+impl WeakClient {
+    /// The client, if any handle of it is left.
+    pub(crate) fn upgrade(&self) -> Option<Client> {
+        self.0.upgrade().map(|shared| Client { shared })
     }
 }
 

@@ -147,8 +147,8 @@ impl Device {
     /// [`Error::Invalid`] if no feature has the output or one can't do it; nothing is sent then. [`Error::Gone`] if the
     /// device left. Else the connection, the server or the time limit; of several failures the first.
     pub async fn run_output(&self, output: Output) -> Result<(), Error> {
-        let commands = output.for_device(&*self.present()?)?;
-        self.link().perform_all(commands.into_iter().map(ClientRequest::Output).collect()).await
+        let requests = self.output_requests(&output)?;
+        self.link().perform_all(requests).await
     }
 
     output_methods!();
@@ -231,6 +231,11 @@ impl Device {
             return Err(Error::Gone { device: self.index(), name: self.label() });
         }
         Ok(self.description())
+    }
+
+    /// The messages, after all checks.
+    pub(crate) fn output_requests(&self, output: &Output) -> Result<Vec<ClientRequest>, Error> {
+        Ok(output.for_device(&*self.present()?)?)
     }
 
     pub(crate) fn link(&self) -> &Arc<Link> {

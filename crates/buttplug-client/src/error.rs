@@ -64,6 +64,9 @@ pub enum Error {
     /// The device can't do what was asked, by what the server has announced about it. Nothing was sent.
     #[error(transparent)]
     Invalid(#[from] InvalidCommand),
+    /// The devices of a batch belong to several connections; make one batch for each. Nothing was sent.
+    #[error("the devices of the batch belong to several connections; make one batch for each")]
+    SeveralConnections,
     /// Several features of the device have this input; ask one of them. Nothing was sent.
     #[error("{count} features of device {device} ({name}) have an input {kind}; ask one of them")]
     AmbiguousInput {
@@ -113,6 +116,7 @@ impl Error {
             Self::Connector(_)
             | Self::NotConnected
             | Self::AlreadyConnected
+            | Self::SeveralConnections
             | Self::Timeout { .. }
             | Self::Busy { .. }
             | Self::UnexpectedReply { .. } => None,
@@ -230,6 +234,22 @@ pub enum InvalidCommand {
         /// What was asked for.
         kind: OutputKind,
     },
+    /// Its server lists no output of this name that only it knows.
+    #[error("{target} has no output {name:?}")]
+    NoNamedOutput {
+        /// What was addressed.
+        target: Target,
+        /// What was asked for.
+        name: String,
+    },
+    /// A duration for an output that takes none.
+    #[error("{kind} of {target} takes no duration")]
+    NoDuration {
+        /// What was addressed.
+        target: Target,
+        /// The output.
+        kind: OutputKind,
+    },
     /// It lacks this input.
     #[error("{target} has no input {kind}")]
     NoInput {
@@ -300,6 +320,8 @@ mod tests {
         let invalid = [
             InvalidCommand::NoFeature { target: one() },
             InvalidCommand::NoOutput { target: target(None), kind },
+            InvalidCommand::NoNamedOutput { target: one(), name: String::from("Warp") },
+            InvalidCommand::NoDuration { target: one(), kind },
             InvalidCommand::NoInput { target: one(), kind: InputKind::Button },
             InvalidCommand::ActionNotListed {
                 target: one(),
@@ -320,6 +342,7 @@ mod tests {
             (Error::Connector(ConnectorError::Closed { reason: String::new() }), None),
             (Error::NotConnected, None),
             (Error::AlreadyConnected, None),
+            (Error::SeveralConnections, None),
             (Error::Ping(report()), class(ErrorClass::Ping)),
             (Error::Message(report()), class(ErrorClass::Message)),
             (Error::Device(report()), class(ErrorClass::Device)),

@@ -82,9 +82,14 @@ impl Feature {
         self.announced(|feature| feature.input(kind).cloned())
     }
 
-    /// Names of outputs and inputs that a newer server announces and this client can't use.
+    /// Names of outputs and inputs that a newer server announces and this client does not know.
     pub fn unknown(&self) -> Vec<String> {
-        self.announced(|feature| feature.unknown.clone())
+        self.announced(|feature| [&*feature.unknown_outputs, &*feature.unknown_inputs].concat())
+    }
+
+    /// Names of outputs that a newer server announces. [`Output::named`] sets them.
+    pub fn unknown_outputs(&self) -> Vec<String> {
+        self.announced(|feature| feature.unknown_outputs.clone())
     }
 
     /// Sets an output.
@@ -93,9 +98,8 @@ impl Feature {
     /// [`Error::Invalid`] if the feature lacks the output or the value is out of its range; nothing is sent then.
     /// [`Error::Gone`] if the device left. Else the connection, the server or the time limit.
     pub async fn run_output(&self, output: Output) -> Result<(), Error> {
-        let device = self.device.present()?;
-        let command = output.for_feature(&device, self.find(&device)?)?;
-        self.device.link().perform(ClientRequest::Output(command)).await
+        let request = self.output_request(&output)?;
+        self.device.link().perform(request).await
     }
 
     output_methods!();
@@ -196,6 +200,12 @@ impl Feature {
 
     fn target(&self, device: &DeviceDescription) -> Target {
         Target { device: device.index, name: device.name.clone(), feature: Some(self.index) }
+    }
+
+    /// The message, after all checks.
+    pub(crate) fn output_request(&self, output: &Output) -> Result<ClientRequest, Error> {
+        let device = self.device.present()?;
+        Ok(output.for_feature(&device, self.find(&device)?)?)
     }
 
     fn input_request(&self, kind: InputKind, action: InputAction) -> Result<ClientRequest, Error> {

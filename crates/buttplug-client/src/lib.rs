@@ -38,6 +38,9 @@
 //! - `Ok` on an output means that the server has taken the value, not that the device has finished moving.
 //! - When the connection ends, the server stops every device of this client.
 
+#![deny(missing_docs)]
+
+mod batch;
 mod client;
 mod device;
 mod error;
@@ -47,6 +50,7 @@ mod handshake;
 mod link;
 mod mailbox;
 mod output;
+mod reconnect;
 mod session;
 mod slot;
 mod subscription;
@@ -56,6 +60,7 @@ mod task;
 /// Kinds, ranges, indexes, error classes and connector traits, as this crate uses them.
 pub use buttplug_core as core;
 
+pub use batch::Batch;
 pub use client::{Client, ClientBuilder, DEFAULT_CONNECT_TIMEOUT, DEFAULT_REQUEST_TIMEOUT};
 pub use device::{Device, StopWhat};
 pub use error::{Error, HandshakeFailure, InvalidCommand, ServerReport, Target};
@@ -63,6 +68,7 @@ pub use event::{DisconnectReason, Event, Events, MAX_WAITING_EVENTS, MAX_WAITING
 pub use feature::Feature;
 pub use link::{MAX_REQUESTS_IN_FLIGHT, MAX_STOPS_IN_FLIGHT};
 pub use output::{Output, Value};
+pub use reconnect::{DEFAULT_FIRST_PAUSE, DEFAULT_LONGEST_PAUSE, Reconnect, ReconnectEnd, SHORTEST_PAUSE};
 pub use subscription::Readings;
 pub use task::{CLOSE_WAIT, STOP_WAIT};
 

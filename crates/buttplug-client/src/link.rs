@@ -78,6 +78,11 @@ impl Link {
         self.commands.closed().await;
     }
 
+    /// Why it is over, if it is.
+    pub(crate) fn reason(&self) -> Option<&DisconnectReason> {
+        self.end.get()
+    }
+
     pub(crate) fn is_scanning(&self) -> bool {
         self.scanning.load(Ordering::Relaxed)
     }
@@ -179,7 +184,7 @@ pub(crate) fn name(request: &ClientRequest) -> &'static str {
         ClientRequest::StartScanning => "StartScanning",
         ClientRequest::StopScanning => "StopScanning",
         ClientRequest::RequestDeviceList => "RequestDeviceList",
-        ClientRequest::Output(_) => "OutputCmd",
+        ClientRequest::Output(_) | ClientRequest::NamedOutput(_) => "OutputCmd",
         ClientRequest::Input(_) => "InputCmd",
         ClientRequest::Stop(_) => "StopCmd",
     }

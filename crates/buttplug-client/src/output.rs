@@ -2,7 +2,9 @@
 //! The only place of the client where values become steps.
 
 use crate::error::{InvalidCommand, Target};
-use buttplug_core::message::{DeviceDescription, Feature, OutputCmd, OutputDescription};
+use buttplug_core::message::{
+    ClientRequest, DeviceDescription, Feature, NamedOutputCmd, OutputCmd, OutputDescription,
+};
 use buttplug_core::output::{OutputCommand, OutputKind, StepRange};
 use std::time::Duration;
 
@@ -25,38 +27,71 @@ pub enum Value {
 ///
 /// let half = Output::new(OutputKind::Vibrate, Value::Fraction(0.5));
 /// let slowly_up = Output::timed_position(Value::Steps(100), Duration::from_millis(800)).clamped();
-/// # assert_ne!(half, slowly_up);
+/// let of_a_newer_server = Output::named("Warp", 3, None);
+/// assert_eq!((half.name(), slowly_up.name()), ("Vibrate", "HwPositionWithDuration"));
+/// assert_eq!((of_a_newer_server.name(), of_a_newer_server.kind()), ("Warp", None));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Output {
-    kind: OutputKind,
-    value: Value,
-    duration: Duration,
+    what: What,
+    duration: Option<Duration>,
     clamped: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum What {
+    Known(OutputKind, Value),
+    /// An output whose name and range only the server knows.
+    Named(String, i32),
 }
 
 impl Output {
     /// Sets `kind` to `value`. For [`OutputKind::HwPositionWithDuration`] this means at once; see
     /// [`timed_position`](Self::timed_position).
     pub fn new(kind: OutputKind, value: Value) -> Self {
-        Self { kind, value, duration: Duration::ZERO, clamped: false }
+        Self { what: What::Known(kind, value), duration: None, clamped: false }
     }
 
     /// Moves to `value` so that it arrives after `duration`, which is rounded to whole milliseconds.
     pub fn timed_position(value: Value, duration: Duration) -> Self {
-        Self { duration, ..Self::new(OutputKind::HwPositionWithDuration, value) }
+        Self { duration: Some(duration), ..Self::new(OutputKind::HwPositionWithDuration, value) }
+    }
+
+    /// Sets the output with this name on the wire: the way to outputs of newer servers, which
+    /// [`Feature::unknown_outputs`](crate::Feature::unknown_outputs) lists. Their steps are checked by the server alone;
+    /// durations are rounded to whole milliseconds. A name that is known here stands for its [`OutputKind`], with all
+    /// checks.
+    pub fn named(name: impl Into<String>, steps: i32, duration: Option<Duration>) -> Self {
+        let name = name.into();
+        let what = match OutputKind::from_name(&name) {
+            Some(kind) => What::Known(kind, Value::Steps(steps)),
+            None => What::Named(name, steps),
+        };
+        Self { what, duration, clamped: false }
     }
 
     /// The same, but steps, fractions and durations outside the device's range are replaced by the nearest inside
-    /// instead of being refused. What is no number is refused nevertheless.
+    /// instead of being refused. What is no number is refused nevertheless; of outputs that are not known here no range
+    /// is known either.
     #[must_use]
     pub fn clamped(self) -> Self {
         Self { clamped: true, ..self }
     }
 
-    /// The kind of output.
-    pub fn kind(&self) -> OutputKind {
-        self.kind
+    /// The kind of output; `None` for one that only newer servers know.
+    pub fn kind(&self) -> Option<OutputKind> {
+        match &self.what {
+            What::Known(kind, _) => Some(*kind),
+            What::Named(..) => None,
+        }
+    }
+
+    /// The name on the wire.
+    pub fn name(&self) -> &str {
+        match &self.what {
+            What::Known(kind, _) => kind.name(),
+            What::Named(name, _) => name,
+        }
     }
 
     /// The message for one feature.
@@ -64,46 +99,80 @@ impl Output {
         &self,
         device: &DeviceDescription,
         feature: &Feature,
-    ) -> Result<OutputCmd, InvalidCommand> {
-        let target =
-            || Target { device: device.index, name: device.name.clone(), feature: Some(feature.index) };
-        let Some(output) = feature.output(self.kind) else {
-            return Err(InvalidCommand::NoOutput { target: target(), kind: self.kind });
-        };
-        let value = self.steps(output.range, target)?;
-        let command = if self.kind == OutputKind::HwPositionWithDuration {
-            OutputCommand::timed_position(value, self.milliseconds(output, target)?)
-        } else {
-            OutputCommand::new(self.kind, value)
-        };
-        Ok(OutputCmd { device: device.index, feature: feature.index, command })
+    ) -> Result<ClientRequest, InvalidCommand> {
+        let target = || target(device, Some(feature));
+        match &self.what {
+            What::Known(kind, value) => {
+                let output = feature.output(*kind).ok_or_else(|| self.missing(target()))?;
+                let value = self.steps(*kind, *value, output.range, target)?;
+                let command = match (*kind, self.duration) {
+                    (OutputKind::HwPositionWithDuration, duration) => OutputCommand::timed_position(
+                        value,
+                        self.milliseconds(output, duration.unwrap_or_default(), target)?,
+                    ),
+                    (kind, None) => OutputCommand::new(kind, value),
+                    (kind, Some(_)) => return Err(InvalidCommand::NoDuration { target: target(), kind }),
+                };
+                let command = OutputCmd { device: device.index, feature: feature.index, command };
+                Ok(ClientRequest::Output(command))
+            }
+            What::Named(name, steps) if feature.unknown_outputs.contains(name) => {
+                Ok(ClientRequest::NamedOutput(NamedOutputCmd {
+                    device: device.index,
+                    feature: feature.index,
+                    name: name.clone(),
+                    value: *steps,
+                    duration_ms: self.duration.map(|time| rounded(time).try_into().unwrap_or(u32::MAX)),
+                }))
+            }
+            What::Named(..) => Err(self.missing(target())),
+        }
     }
 
     /// The messages for all features of a device that have this output. Either all are valid or none is returned.
-    pub(crate) fn for_device(&self, device: &DeviceDescription) -> Result<Vec<OutputCmd>, InvalidCommand> {
-        let matching = device.features.iter().filter(|feature| feature.output(self.kind).is_some());
+    pub(crate) fn for_device(
+        &self,
+        device: &DeviceDescription,
+    ) -> Result<Vec<ClientRequest>, InvalidCommand> {
+        let has_it = |feature: &&Feature| match &self.what {
+            What::Known(kind, _) => feature.output(*kind).is_some(),
+            What::Named(name, _) => feature.unknown_outputs.contains(name),
+        };
+        let matching = device.features.iter().filter(has_it);
         let commands: Vec<_> =
             matching.map(|feature| self.for_feature(device, feature)).collect::<Result<_, _>>()?;
         if commands.is_empty() {
-            let target = Target { device: device.index, name: device.name.clone(), feature: None };
-            return Err(InvalidCommand::NoOutput { target, kind: self.kind });
+            return Err(self.missing(target(device, None)));
         }
         Ok(commands)
     }
 
-    fn steps(&self, range: StepRange, target: impl Fn() -> Target) -> Result<i32, InvalidCommand> {
-        match self.value {
+    fn missing(&self, target: Target) -> InvalidCommand {
+        match &self.what {
+            What::Known(kind, _) => InvalidCommand::NoOutput { target, kind: *kind },
+            What::Named(name, _) => InvalidCommand::NoNamedOutput { target, name: name.clone() },
+        }
+    }
+
+    fn steps(
+        &self,
+        kind: OutputKind,
+        value: Value,
+        range: StepRange,
+        target: impl Fn() -> Target,
+    ) -> Result<i32, InvalidCommand> {
+        match value {
             Value::Steps(steps) if range.contains(steps) => Ok(steps),
             Value::Steps(steps) if self.clamped => Ok(range.clamp(steps)),
             Value::Steps(value) => {
-                Err(InvalidCommand::StepsOutOfRange { target: target(), kind: self.kind, value, range })
+                Err(InvalidCommand::StepsOutOfRange { target: target(), kind, value, range })
             }
             Value::Fraction(fraction) => {
                 let lowest = if range.min() < 0 { -1.0 } else { 0.0 };
                 let fraction = if self.clamped { fraction.clamp(lowest, 1.0) } else { fraction };
                 range.step(fraction).map_err(|reason| InvalidCommand::BadFraction {
                     target: target(),
-                    kind: self.kind,
+                    kind,
                     reason,
                 })
             }
@@ -113,10 +182,10 @@ impl Output {
     fn milliseconds(
         &self,
         output: &OutputDescription,
+        duration: Duration,
         target: impl Fn() -> Target,
     ) -> Result<u32, InvalidCommand> {
-        let rounded = self.duration.saturating_add(Duration::from_micros(500)).as_millis();
-        let rounded = i32::try_from(rounded).unwrap_or(i32::MAX);
+        let rounded = i32::try_from(rounded(duration)).unwrap_or(i32::MAX);
         // A server that announces no range takes what the wire can carry.
         let range = output.duration_ms.unwrap_or(StepRange::new(0, i32::MAX));
         let ms = if self.clamped { range.clamp(rounded) } else { rounded };
@@ -124,12 +193,21 @@ impl Output {
             Ok(valid) if range.contains(ms) => Ok(valid),
             _ => Err(InvalidCommand::DurationOutOfRange {
                 target: target(),
-                kind: self.kind,
-                duration: self.duration,
+                kind: output.kind,
+                duration,
                 range,
             }),
         }
     }
+}
+
+fn target(device: &DeviceDescription, feature: Option<&Feature>) -> Target {
+    Target { device: device.index, name: device.name.clone(), feature: feature.map(|feature| feature.index) }
+}
+
+/// Whole milliseconds.
+fn rounded(duration: Duration) -> u128 {
+    duration.saturating_add(Duration::from_micros(500)).as_millis()
 }
 
 /// The methods that devices and features have in common, one pair per kind of output.
@@ -219,12 +297,20 @@ mod tests {
         }
     }
 
+    /// What the first message says.
+    fn first(commands: Result<Vec<ClientRequest>, InvalidCommand>) -> Option<OutputCommand> {
+        match commands.ok()?.first()? {
+            ClientRequest::Output(cmd) => Some(cmd.command),
+            _ => None,
+        }
+    }
+
     fn one(range: (i32, i32)) -> DeviceDescription {
         device(vec![feature(0, OutputKind::Rotate, range, None)])
     }
 
     #[test]
-    fn k15_to_k20_fractions_and_steps_become_steps_or_errors() {
+    fn k15_to_k20_r13_c110_fractions_and_steps_become_steps_or_errors() {
         use Value::{Fraction, Steps};
         let cases = [
             ((0, 20), Fraction(0.01), Some(1)),
@@ -241,13 +327,13 @@ mod tests {
         ];
         for (range, value, expected) in cases {
             let commands = Output::new(OutputKind::Rotate, value).for_device(&one(range));
-            let step = commands.ok().map(|commands| commands[0].command.value());
+            let step = first(commands).map(|command| command.value());
             assert_eq!(step, expected, "{value:?} of {range:?}");
         }
     }
 
     #[test]
-    fn clamping_takes_the_nearest_value_and_still_refuses_what_is_no_number() {
+    fn r14_clamping_takes_the_nearest_value_and_still_refuses_what_is_no_number() {
         use Value::{Fraction, Steps};
         let cases = [
             ((0, 20), Steps(21), Some(20)),
@@ -259,13 +345,13 @@ mod tests {
         ];
         for (range, value, expected) in cases {
             let commands = Output::new(OutputKind::Rotate, value).clamped().for_device(&one(range));
-            let step = commands.ok().map(|commands| commands[0].command.value());
+            let step = first(commands).map(|command| command.value());
             assert_eq!(step, expected, "{value:?} of {range:?}");
         }
     }
 
     #[test]
-    fn k21_durations_are_rounded_checked_and_clamped_on_request() {
+    fn k21_r14_durations_are_rounded_checked_and_clamped_on_request() {
         let stroker = device(vec![feature(0, OutputKind::HwPositionWithDuration, (0, 100), Some((0, 1000)))]);
         let cases = [
             (Duration::from_millis(250), false, Some(250)),
@@ -279,13 +365,13 @@ mod tests {
         for (duration, clamped, expected) in cases {
             let output = Output::timed_position(Value::Fraction(0.5), duration);
             let output = if clamped { output.clamped() } else { output };
-            let ms = output.for_device(&stroker).ok().map(|commands| commands[0].command.duration_ms());
+            let ms = first(output.for_device(&stroker)).map(|command| command.duration_ms());
             assert_eq!(ms, expected, "{duration:?} clamped: {clamped}");
         }
     }
 
     #[test]
-    fn k23_one_invalid_feature_makes_the_whole_device_command_invalid() {
+    fn k23_r11_one_invalid_feature_makes_the_whole_device_command_invalid() {
         let kind = OutputKind::Vibrate;
         let twin = device(vec![feature(0, kind, (0, 20), None), feature(1, kind, (0, 10), None)]);
         let error = Output::new(kind, Value::Steps(15)).for_device(&twin);

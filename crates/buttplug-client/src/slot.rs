@@ -22,6 +22,8 @@ pub(crate) struct Connection {
 #[derive(Default)]
 pub(crate) struct Slot {
     state: Mutex<State>,
+    /// How often somebody wanted to be without a connection. Counted under the lock of `state`, told outside of it.
+    leaves: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -56,12 +58,28 @@ impl Slot {
         }
     }
 
-    /// Takes the place for an attempt to connect.
+    /// The last connection, also if it has ended.
+    pub(crate) fn last_link(&self) -> Option<Arc<Link>> {
+        match &*crate::lock(&self.state) {
+            State::Taken(connection) => Some(Arc::clone(&connection.link)),
+            State::Empty | State::Connecting { .. } => None,
+        }
+    }
+
+    /// Counts the calls of [`leave`](Self::leave). Closed means that the client is gone.
+    pub(crate) fn leaves(&self) -> watch::Receiver<u64> {
+        self.leaves.subscribe()
+    }
+
+    /// Takes the place for an attempt to connect; with `leaves`, only if nobody has left since there were so many.
     ///
     /// # Errors
-    /// There is a connection, or another attempt.
-    pub(crate) fn reserve(&self) -> Result<Place<'_>, Error> {
+    /// There is a connection, or another attempt, or somebody left.
+    pub(crate) fn reserve(&self, leaves: Option<u64>) -> Result<Place<'_>, Error> {
         let mut state = crate::lock(&self.state);
+        if leaves.is_some_and(|leaves| leaves != *self.leaves.borrow()) {
+            return Err(Error::NotConnected);
+        }
         let before = match std::mem::take(&mut *state) {
             State::Empty => None,
             State::Taken(before) if before.link.check_open().is_err() => Some(before),
@@ -78,21 +96,27 @@ impl Slot {
 
     /// Ends what is there: a connection, whose link is returned for waiting, or an attempt to connect.
     pub(crate) fn leave(&self) -> Option<Arc<Link>> {
-        let attempt = {
+        let (link, attempt) = {
             let mut state = crate::lock(&self.state);
+            self.leaves.send_if_modified(|leaves| {
+                *leaves += 1;
+                false
+            });
             if let State::Taken(connection) = &*state {
                 connection.link.end(DisconnectReason::Requested);
                 // Nobody there to hear it means that the connection has ended already.
                 let _ = connection.wish.send(Wish::Leave);
-                return Some(Arc::clone(&connection.link));
+                (Some(Arc::clone(&connection.link)), None)
+            } else {
+                (None, state.give_up())
             }
-            state.give_up()
         };
         // Outside the lock: a waker may run anything.
         if let Some(attempt) = attempt {
             attempt.notify_one();
         }
-        None
+        self.leaves.send_modify(|_| ());
+        link
     }
 }
 

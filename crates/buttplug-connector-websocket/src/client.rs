@@ -43,6 +43,9 @@ impl ClientConnector for WebSocketClientConnector {
                 Err(ConnectorError::BadAddress { address: address(), reason })
             }
             Err(DialError::Refused { reason }) => Err(ConnectorError::Refused { address: address(), reason }),
+            Err(DialError::Declined { reason }) => {
+                Err(ConnectorError::Declined { address: address(), reason })
+            }
         }
     }
 
@@ -63,6 +66,7 @@ impl ClientConnection for WebSocketClientConnection {
         // What the writer writes is JSON, so UTF-8.
         let text = String::from_utf8(frame)
             .map_err(|error| ConnectorError::Violation { reason: error.to_string() })?;
+        tracing::trace!(frame = text, "to the server");
         self.socket.send_text(text).map_err(connector_error)
     }
 
@@ -81,6 +85,7 @@ fn read(message: &Received, batch: &mut Vec<ServerMessage>) {
         tracing::debug!("skipping a binary message of the server");
         return;
     };
+    tracing::trace!(frame = %String::from_utf8_lossy(text), "from the server");
     match parse_server_frame(text, batch) {
         Ok(report) => {
             for reason in report.skipped {

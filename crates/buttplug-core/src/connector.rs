@@ -20,12 +20,20 @@ pub enum ConnectorError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Nobody answered, or the other side refused.
+    /// Nobody answers there, or nobody takes connections.
     #[error("can't connect to {address}: {reason}")]
     Refused {
         /// Where to.
         address: String,
         /// What the system or the other side said.
+        reason: String,
+    },
+    /// Somebody answers, but takes no connection: another program, or a server that is busy.
+    #[error("{address} answers, but takes no connection: {reason}")]
+    Declined {
+        /// Where to.
+        address: String,
+        /// What the other side said or did.
         reason: String,
     },
     /// The other side closed the connection in order.

@@ -1,14 +1,15 @@
 //! Decides what a client may do and when. Knows no socket, no device and no clock; `run.rs` does.
 
 use buttplug_core::connector::CloseReason;
+use buttplug_core::limits::quoted;
 use buttplug_core::message::json::BadMessage;
 use buttplug_core::message::{
     ClientMessage, ClientRequest, InputCmd, OutputCmd, RequestServerInfo, ServerContent, ServerInfo,
     ServerMessage, StopCmd, VersionRequest,
 };
 use buttplug_core::{
-    ButtplugError, HandshakeError, MessageError, MessageId, PROTOCOL_VERSION_MAJOR, PROTOCOL_VERSION_MINOR,
-    PingError,
+    ButtplugError, DeviceError, HandshakeError, MessageError, MessageId, PROTOCOL_VERSION_MAJOR,
+    PROTOCOL_VERSION_MINOR, PingError,
 };
 use std::time::{Duration, Instant};
 
@@ -108,6 +109,10 @@ impl Session {
                 }
                 ClientRequest::RequestDeviceList => effects.push(Effect::ListDevices(id)),
                 ClientRequest::Output(cmd) => effects.push(Effect::Output(id, cmd)),
+                ClientRequest::NamedOutput(cmd) => match cmd.known() {
+                    Some(cmd) => effects.push(Effect::Output(id, cmd)),
+                    None => refuse(DeviceError::UnknownOutput(quoted(&cmd.name)).into()),
+                },
                 ClientRequest::Input(cmd) => effects.push(Effect::Input(id, cmd)),
                 ClientRequest::Stop(cmd) => effects.push(Effect::Stop(id, cmd)),
                 ClientRequest::Disconnect => {

@@ -26,10 +26,16 @@ pub enum DialError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Nobody answered, or not in WebSocket.
+    /// Nobody answered.
     #[error("{reason}")]
     Refused {
-        /// What the system or the other side said.
+        /// What the system said.
+        reason: String,
+    },
+    /// Somebody answered, but did not open a WebSocket.
+    #[error("{reason}")]
+    Declined {
+        /// What the other side said or did.
         reason: String,
     },
 }
@@ -46,36 +52,54 @@ pub async fn dial(url: &str, limits: SocketLimits) -> Result<Socket, DialError> 
         .map_err(|error| DialError::Refused { reason: format!("{} is not known: {error}", target.host) })?
         .collect();
     let mut reasons: Vec<String> = Vec::new();
+    let mut answered = false;
     for (index, address) in addresses.iter().enumerate() {
         let attempt = open(*address, target.request.clone(), limits);
         let result = if index + 1 == addresses.len() {
             attempt.await
         } else {
-            timeout(ATTEMPT_TIME, attempt).await.unwrap_or_else(|_| Err(String::from("no answer")))
+            timeout(ATTEMPT_TIME, attempt)
+                .await
+                .unwrap_or_else(|_| Err(Failure::NoAnswer(String::from("no answer"))))
         };
-        match result {
+        let reason = match result {
             Ok(socket) => return Ok(socket),
-            Err(reason) if reasons.contains(&reason) => {}
-            Err(reason) => reasons.push(reason),
+            Err(Failure::NoAnswer(reason)) => reason,
+            Err(Failure::NoUpgrade(reason)) => {
+                answered = true;
+                reason
+            }
+        };
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
         }
     }
     if reasons.is_empty() {
         reasons.push(format!("{} has no address", target.host));
     }
-    Err(DialError::Refused { reason: reasons.join("; ") })
+    let reason = reasons.join("; ");
+    Err(if answered { DialError::Declined { reason } } else { DialError::Refused { reason } })
 }
 
-async fn open(address: SocketAddr, request: Request, limits: SocketLimits) -> Result<Socket, String> {
-    let stream = TcpStream::connect(address).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => String::from("nothing listens there"),
-        _ => error.to_string(),
+/// Why one address gave no connection.
+enum Failure {
+    NoAnswer(String),
+    NoUpgrade(String),
+}
+
+async fn open(address: SocketAddr, request: Request, limits: SocketLimits) -> Result<Socket, Failure> {
+    let stream = TcpStream::connect(address).await.map_err(|error| {
+        Failure::NoAnswer(match error.kind() {
+            std::io::ErrorKind::ConnectionRefused => String::from("nothing listens there"),
+            _ => error.to_string(),
+        })
     })?;
     // Fails only on a connection that is gone.
     let _ = stream.set_nodelay(true);
     let config = Socket::<TcpStream>::config(&limits);
     match client_async_with_config(request, Meter::new(stream), Some(config)).await {
         Ok((stream, _)) => Ok(Socket::new(stream, limits)),
-        Err(error) => Err(explain(&error)),
+        Err(error) => Err(Failure::NoUpgrade(explain(&error))),
     }
 }
 

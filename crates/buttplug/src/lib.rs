@@ -6,6 +6,9 @@
 //! | `client` | [`Client`], [`Device`], [`Feature`], [`Event`]: everything an application calls | yes |
 //! | `websocket` | [`websocket`]: reach a server that runs already, or offer one | yes |
 //! | `embedded` | [`embedded`]: the server in the same process | no |
+//! | `blocking` | [`blocking`]: calls that wait, for scripts without async | no |
+//!
+//! [`choice`] connects a client to a server that runs already, to an embedded one, or to the first and else the second.
 //!
 //! With a server that runs already, on this machine or another:
 //!
@@ -31,6 +34,8 @@
 //!
 //! Without one, see [`embedded`].
 
+#![deny(missing_docs)]
+
 pub use buttplug_core as core;
 
 #[cfg(feature = "client")]
@@ -46,6 +51,12 @@ pub mod websocket {
 
 #[cfg(feature = "embedded")]
 pub mod embedded;
+
+#[cfg(all(feature = "client", any(feature = "websocket", feature = "embedded")))]
+pub mod choice;
+
+#[cfg(feature = "blocking")]
+pub mod blocking;
 
 /// The README's example, compiled.
 #[cfg(all(doctest, feature = "websocket"))]

@@ -38,7 +38,7 @@ impl ClientConnector for Refusing {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k1_a_refused_connection_is_a_connector_error_and_the_client_can_try_again() {
+async fn k1_r2_a_refused_connection_is_a_connector_error_and_the_client_can_try_again() {
     let client = Client::new("Test");
     let error = client.connect(Refusing).await.unwrap_err();
     assert!(matches!(error, Error::Connector(ConnectorError::Refused { .. })), "{error}");
@@ -56,7 +56,7 @@ async fn a_connection_that_never_opens_ends_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k3_a_silent_server_is_a_handshake_error_after_the_deadline_and_the_connection_closes() {
+async fn k3_r3_a_silent_server_is_a_handshake_error_after_the_deadline_and_the_connection_closes() {
     let client = Client::builder("Test").connect_timeout(Some(Duration::from_secs(3))).build();
     let begun = Instant::now();
     let (result, mut peer) = Peers::new().connect(&client, async |_: &mut Peer| ()).await;
@@ -88,7 +88,7 @@ async fn r3_a_server_without_device_list_is_a_handshake_error_and_nothing_is_ann
 }
 
 #[tokio::test(start_paused = true)]
-async fn k4_to_k6_the_reply_to_the_handshake_decides() {
+async fn k4_to_k6_r4_c108_the_reply_to_the_handshake_decides() {
     let refused = |text: &str| Some(HandshakeFailure::Refused { message: text.to_owned() });
     let version = |server| Some(HandshakeFailure::Version { server, client: 4 });
     let cases = [
@@ -108,21 +108,24 @@ async fn k4_to_k6_the_reply_to_the_handshake_decides() {
                 peer.says(&list(id, &[]));
             }
         };
-        let (result, _peer) = Peers::new().connect(&client, script).await;
+        let (result, mut peer) = Peers::new().connect(&client, script).await;
         assert_eq!(client.is_connected(), failure.is_none(), "{reply}");
+        if failure.is_some() {
+            peer.sees_the_end().await;
+        }
         assert_eq!(result.err(), failure.map(Error::Handshake), "{reply}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn k5_a_version_that_is_not_spoken_is_named_beside_ours() {
+async fn k5_r4_a_version_that_is_not_spoken_is_named_beside_ours() {
     let failure = Error::from(HandshakeFailure::Version { server: 3, client: 4 });
     assert!(failure.to_string().contains('3') && failure.to_string().contains('4'));
     assert_eq!(failure.class(), Some(ErrorClass::Handshake));
 }
 
 #[tokio::test(start_paused = true)]
-async fn k7_r27_what_comes_before_the_handshakes_reply_is_ignored() {
+async fn k7_r27_c100_what_comes_before_the_handshakes_reply_is_ignored() {
     let client = Client::new("Test");
     let mut events = client.events();
     let script = async |peer: &mut Peer| {
@@ -180,7 +183,7 @@ async fn r6_server_info_is_readable_while_connected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k44_the_same_client_connects_again_and_devices_are_announced_anew() {
+async fn k44_r1_the_same_client_connects_again_and_devices_are_announced_anew() {
     let client = Client::new("Test");
     let mut events = client.events();
     let mut peers = Peers::new();
@@ -200,7 +203,7 @@ async fn k44_the_same_client_connects_again_and_devices_are_announced_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k45_connecting_while_connected_is_an_error_and_harms_nothing() {
+async fn k45_r1_connecting_while_connected_is_an_error_and_harms_nothing() {
     let (client, mut events, mut peer) = session(&[TWIN]).await;
     assert_eq!(client.connect(Refusing).await, Err(Error::AlreadyConnected));
     let (scan, ()) = tokio::join!(client.start_scanning(), peer.grants(r#"{"StartScanning":{}}"#));
@@ -209,7 +212,7 @@ async fn k45_connecting_while_connected_is_an_error_and_harms_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connecting_twice_at_the_same_time_is_an_error_for_the_second() {
+async fn r1_connecting_twice_at_the_same_time_is_an_error_for_the_second() {
     let client = Client::new("Test");
     let other = client.clone();
     let first = tokio::spawn(async move { other.connect(Deaf).await });

@@ -11,7 +11,7 @@ const PING: &str = r#"{"Ping":{}}"#;
 const STOP_ALL: &str = r#"{"StopCmd":{"Inputs":true,"Outputs":true}}"#;
 
 #[tokio::test(start_paused = true)]
-async fn k37_r24_pings_begin_at_once_and_come_at_half_the_longest_time() {
+async fn k37_r24_c105_pings_begin_at_once_and_come_at_half_the_longest_time() {
     let client = Client::new("Test");
     let script = async |peer: &mut Peer| {
         let (_, id) = peer.next().await.unwrap();
@@ -40,7 +40,7 @@ async fn k37_r24_pings_begin_at_once_and_come_at_half_the_longest_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k38_a_server_without_ping_time_gets_no_pings_not_even_by_hand() {
+async fn k38_c105_a_server_without_ping_time_gets_no_pings_not_even_by_hand() {
     let (client, _events, mut peer) = session(&[]).await;
     assert_eq!(client.ping().await, Ok(()));
     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -48,7 +48,7 @@ async fn k38_a_server_without_ping_time_gets_no_pings_not_even_by_hand() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ping_by_hand_is_answered_like_any_request() {
+async fn r24_a_ping_by_hand_is_answered_like_any_request() {
     let client = Client::new("Test");
     let mut peer = Peers::new().welcome(&client, 60_000, &[]).await;
     let (done, ()) = tokio::join!(client.ping(), async {
@@ -64,7 +64,7 @@ async fn a_ping_by_hand_is_answered_like_any_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k39_r25_a_ping_timeout_is_reported_ends_the_session_and_every_later_command() {
+async fn k39_r25_c106_a_ping_timeout_is_reported_ends_the_session_and_every_later_command() {
     let client = Client::new("Test");
     let mut events = client.events();
     let mut peer = Peers::new().welcome(&client, 1000, &[TWIN]).await;
@@ -111,7 +111,7 @@ async fn r25_a_reply_of_class_ping_ends_the_session_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k40_r23_a_loss_fails_what_waits_at_once_and_is_told_once() {
+async fn k40_r23_c107_a_loss_fails_what_waits_at_once_and_is_told_once() {
     let (client, mut events, peer) = session(&[TWIN, MIXER]).await;
     let device = client.devices().remove(0);
     let begun = Instant::now();
@@ -131,7 +131,7 @@ async fn k40_r23_a_loss_fails_what_waits_at_once_and_is_told_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k41_k43_a_disconnect_stops_everything_and_tells_once_why() {
+async fn k41_k43_r26_a_disconnect_stops_everything_and_tells_once_why() {
     let (client, mut events, mut peer) = session(&[TWIN]).await;
     let begun = Instant::now();
     let ((), ()) = tokio::join!(client.disconnect(), peer.grants(STOP_ALL));
@@ -144,7 +144,7 @@ async fn k41_k43_a_disconnect_stops_everything_and_tells_once_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k42_t8_a_disconnect_from_a_silent_server_is_bounded() {
+async fn k42_r26_c99_t8_a_disconnect_from_a_silent_server_is_bounded() {
     let client = Client::new("Test");
     let mut peers = Peers::new();
     peers.close_hangs = true;
@@ -165,7 +165,7 @@ async fn k42_t8_a_disconnect_from_a_silent_server_is_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn disconnecting_without_a_connection_does_nothing() {
+async fn r26_disconnecting_without_a_connection_does_nothing() {
     let client = Client::new("Test");
     client.disconnect().await;
     assert_eq!(told(&mut client.events()).await, Vec::<String>::new());
@@ -174,7 +174,7 @@ async fn disconnecting_without_a_connection_does_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_disconnect_that_is_given_up_still_disconnects() {
+async fn r26_a_disconnect_that_is_given_up_still_disconnects() {
     let (client, mut events, mut peer) = session(&[]).await;
     assert!(tokio::time::timeout(Duration::from_millis(1), client.disconnect()).await.is_err());
     peer.grants(STOP_ALL).await;
@@ -183,7 +183,7 @@ async fn a_disconnect_that_is_given_up_still_disconnects() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k54_dropping_the_last_client_closes_the_connection_and_ends_the_events() {
+async fn k54_r26_dropping_the_last_client_closes_the_connection_and_ends_the_events() {
     let (client, mut events, mut peer) = session(&[TWIN]).await;
     let (device, other) = (client.devices().remove(0), client.clone());
     drop(client);

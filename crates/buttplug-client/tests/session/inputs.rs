@@ -16,7 +16,7 @@ async fn ended(readings: &mut Readings) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k29_t19_the_battery_is_a_fraction_or_a_percentage_by_name() {
+async fn k29_r20_t19_the_battery_is_a_fraction_or_a_percentage_by_name() {
     let (client, mut events, mut peer) = session(&[TWIN]).await;
     let device = client.devices().remove(0);
     let ((fraction, percent), ()) =
@@ -31,7 +31,7 @@ async fn k29_t19_the_battery_is_a_fraction_or_a_percentage_by_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k30_signal_strength_is_asked_for_in_the_spelling_of_the_list() {
+async fn k30_r20_c104_signal_strength_is_asked_for_in_the_spelling_of_the_list() {
     for spelling in ["Rssi", "RSSI"] {
         let radio = format!(
             r#""1":{{"DeviceName":"Radio","DeviceIndex":1,"DeviceFeatures":{{"0":{{"FeatureIndex":0,
@@ -48,7 +48,7 @@ async fn k30_signal_strength_is_asked_for_in_the_spelling_of_the_list() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k31_k34_what_is_ambiguous_or_not_listed_is_refused_before_anything_is_sent() {
+async fn k31_k34_r18_what_is_ambiguous_or_not_listed_is_refused_before_anything_is_sent() {
     let buttons = r#""1":{"DeviceName":"Pad","DeviceIndex":1,"DeviceFeatures":{
         "0":{"FeatureIndex":0,"Input":{"Button":{"Value":[[0,1]],"Command":["Subscribe","Read"]}}},
         "1":{"FeatureIndex":1,"Input":{"Button":{"Value":[[0,1]],"Command":["Subscribe"]}}}}}"#;
@@ -71,7 +71,7 @@ async fn k31_k34_what_is_ambiguous_or_not_listed_is_refused_before_anything_is_s
 }
 
 #[tokio::test(start_paused = true)]
-async fn k32_k33_readings_come_in_order_and_dropping_the_last_stream_unsubscribes() {
+async fn k32_k33_r19_readings_come_in_order_and_dropping_the_last_stream_unsubscribes() {
     let (client, mut events, mut peer) = session(&[MIXER]).await;
     let device = client.devices().remove(0);
     let subscribe = input(5, 4, "Button", "Subscribe");

@@ -3,10 +3,14 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod batches;
 mod connecting;
 mod ending;
+mod frames;
 mod inputs;
+mod logging;
 mod outputs;
+mod reconnecting;
 mod replies;
 mod rig;
 mod table;

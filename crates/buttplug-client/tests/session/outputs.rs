@@ -13,7 +13,7 @@ fn vibrate(feature: u32, value: i32) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k14_a_device_level_fraction_goes_to_each_motor_in_its_own_range() {
+async fn k14_r11_c110_a_device_level_fraction_goes_to_each_motor_in_its_own_range() {
     let (client, _events, mut peer) = session(&[TWIN]).await;
     let device = client.devices().remove(0);
     let (done, ()) = tokio::join!(device.vibrate(0.5), async {
@@ -27,7 +27,65 @@ async fn k14_a_device_level_fraction_goes_to_each_motor_in_its_own_range() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_way_to_say_an_output_reaches_the_wire() {
+async fn r12_one_step_and_full_power_cannot_be_mistaken_for_each_other() {
+    let (client, _events, mut peer) = session(&[TWIN]).await;
+    let motor = client.devices()[0].features().remove(0);
+    let (done, ()) = tokio::join!(
+        async {
+            motor.vibrate_steps(1).await?;
+            motor.vibrate(1.0).await?;
+            motor.run_output(Output::new(OutputKind::Vibrate, Value::Steps(1))).await?;
+            motor.run_output(Output::new(OutputKind::Vibrate, Value::Fraction(1.0))).await
+        },
+        async {
+            for value in [1, 20, 1, 20] {
+                peer.grants(&vibrate(0, value)).await;
+            }
+        }
+    );
+    assert_eq!(done, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn r15_there_is_a_call_for_every_kind_of_output() {
+    let outputs: Vec<_> =
+        OutputKind::ALL.iter().map(|kind| format!(r#""{kind}":{{"Value":[-10,10]}}"#)).collect();
+    let all = format!(
+        r#""0":{{"DeviceName":"All","DeviceIndex":0,"DeviceFeatures":{{"0":{{"FeatureIndex":0,"Output":{{{}}}}}}}}}"#,
+        outputs.join(",")
+    );
+    let (client, _events, mut peer) = session(&[&all]).await;
+    let device = client.devices().remove(0);
+    let feature = device.features().remove(0);
+    assert_eq!(feature.outputs().len(), OutputKind::ALL.len());
+    let (done, ()) = tokio::join!(
+        async {
+            device.vibrate(0.1).await?;
+            feature.rotate(-0.2).await?;
+            device.oscillate(0.3).await?;
+            feature.constrict(0.4).await?;
+            device.spray(0.5).await?;
+            feature.temperature(-0.6).await?;
+            device.led(0.7).await?;
+            feature.position(0.8).await?;
+            device.position_in(0.9, Duration::from_millis(250)).await
+        },
+        async {
+            for (kind, value) in OutputKind::ALL.iter().zip([1, -2, 3, 4, 5, -6, 7, 8, 9]) {
+                let timed = *kind == OutputKind::HwPositionWithDuration;
+                let duration = if timed { r#","Duration":250"# } else { "" };
+                peer.grants(&format!(
+                    r#"{{"OutputCmd":{{"DeviceIndex":0,"FeatureIndex":0,"Command":{{"{kind}":{{"Value":{value}{duration}}}}}}}}}"#
+                ))
+                .await;
+            }
+        }
+    );
+    assert_eq!(done, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn r15_every_way_to_say_an_output_reaches_the_wire() {
     let (client, _events, mut peer) = session(&[TWIN, MIXER]).await;
     let mixer = client.devices().remove(1);
     let stroker = mixer.feature(FeatureIndex(3)).unwrap();
@@ -73,7 +131,7 @@ async fn every_way_to_say_an_output_reaches_the_wire() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k18_to_k23_what_the_device_cannot_do_is_refused_before_anything_is_sent() {
+async fn k18_to_k23_r11_c110_what_the_device_cannot_do_is_refused_before_anything_is_sent() {
     let (client, _events, mut peer) = session(&[TWIN, MIXER]).await;
     let (twin, mixer) = (client.devices().remove(0), client.devices().remove(1));
     let motor = twin.features().remove(0);

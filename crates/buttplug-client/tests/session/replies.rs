@@ -7,16 +7,20 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 #[tokio::test(start_paused = true)]
-async fn k24_replies_in_reverse_order_reach_their_callers() {
+async fn k24_c101_replies_in_reverse_order_reach_their_callers() {
     let (client, _events, mut peer) = session(&[]).await;
-    let (start, stop, ()) = tokio::join!(client.start_scanning(), client.stop_scanning(), async {
+    let calls = async { tokio::join!(client.start_scanning(), client.stop_scanning(), client.stop_all()) };
+    let ((start, stop, halt), ()) = tokio::join!(calls, async {
         let first = peer.hears(r#"{"StartScanning":{}}"#).await;
         let second = peer.hears(r#"{"StopScanning":{}}"#).await;
+        let third = peer.hears(r#"{"StopCmd":{"Inputs":true,"Outputs":true}}"#).await;
+        peer.says(&error(third, 4, "third"));
         peer.says(&error(second, 0, "second"));
         peer.says(&ok(first));
     });
     assert_eq!(start, Ok(()));
     assert!(matches!(&stop, Err(Error::Unknown(report)) if report.message == "second"), "{stop:?}");
+    assert!(matches!(&halt, Err(Error::Device(report)) if report.message == "third"), "{halt:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -45,7 +49,7 @@ async fn k25_r22_errors_of_the_server_keep_class_text_and_id() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k26_k27_no_reply_is_a_timeout_and_a_late_one_is_ignored() {
+async fn k26_k27_r21_c99_no_reply_is_a_timeout_and_a_late_one_is_ignored() {
     let (client, mut events, mut peer) = session(&[]).await;
     let begun = Instant::now();
     let (late, id) = tokio::join!(client.start_scanning(), peer.hears(r#"{"StartScanning":{}}"#));
@@ -70,7 +74,7 @@ async fn r21_without_a_time_limit_a_reply_may_take_an_hour() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k28_k48_k49_what_nobody_asked_for_and_what_is_no_message_is_ignored() {
+async fn k28_k48_k49_r27_c109_what_nobody_asked_for_and_what_is_no_message_is_ignored() {
     let (client, mut events, mut peer) = session(&[TWIN]).await;
     peer.says(&ok(4711));
     peer.says(&ok(0));

@@ -7,45 +7,7 @@ use buttplug_client::{Client, Error, Event, Events};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Two motors of different ranges, a battery.
-pub(crate) const TWIN: &str = r#""0":{"DeviceName":"Twin","DeviceIndex":0,"DeviceMessageTimingGap":100,"DeviceFeatures":{
-    "0":{"FeatureIndex":0,"FeatureDescription":"Left","Output":{"Vibrate":{"Value":[0,20]}}},
-    "1":{"FeatureIndex":1,"FeatureDescription":"Right","Output":{"Vibrate":{"Value":[0,10]}}},
-    "2":{"FeatureIndex":2,"FeatureDescription":"","Input":{"Battery":{"Value":[[0,100]],"Command":["Read"]}}}}}"#;
-
-/// A rotator for both directions, a stroker, a button to subscribe to; its owner gave it a name.
-pub(crate) const MIXER: &str = r#""5":{"DeviceName":"Mixer","DeviceDisplayName":"Kitchen","DeviceIndex":5,"DeviceMessageTimingGap":0,
-    "DeviceFeatures":{
-    "0":{"FeatureIndex":0,"Output":{"Rotate":{"Value":[-20,20]}}},
-    "3":{"FeatureIndex":3,"Output":{"HwPositionWithDuration":{"Value":[0,100],"Duration":[0,1000]}}},
-    "4":{"FeatureIndex":4,"Input":{"Button":{"Value":[[0,1]],"Command":["Subscribe"]}}}}}"#;
-
-/// A frame with this list, as the reply to `id` or as an event.
-pub(crate) fn list(id: u32, devices: &[&str]) -> String {
-    format!(r#"[{{"DeviceList":{{"Id":{id},"Devices":{{{}}}}}}}]"#, devices.join(","))
-}
-
-pub(crate) fn ok(id: u32) -> String {
-    format!(r#"[{{"Ok":{{"Id":{id}}}}}]"#)
-}
-
-pub(crate) fn error(id: u32, code: u32, text: &str) -> String {
-    format!(r#"[{{"Error":{{"Id":{id},"ErrorMessage":"{text}","ErrorCode":{code}}}}}]"#)
-}
-
-pub(crate) fn server_info(id: u32, major: u32, minor: u32, max_ping_ms: u32) -> String {
-    format!(
-        r#"[{{"ServerInfo":{{"Id":{id},"ServerName":"Rig","MaxPingTime":{max_ping_ms},
-        "ProtocolVersionMajor":{major},"ProtocolVersionMinor":{minor}}}}}]"#
-    )
-}
-
-pub(crate) fn reading(device: u32, feature: u32, kind: &str, value: i32, id: u32) -> String {
-    format!(
-        r#"[{{"InputReading":{{"Id":{id},"DeviceIndex":{device},"FeatureIndex":{feature},
-        "Reading":{{"{kind}":{{"Value":{value}}}}}}}}}]"#
-    )
-}
+pub(crate) use crate::frames::*;
 
 /// The server's end. Dropping it breaks the connection.
 pub(crate) struct Peer {

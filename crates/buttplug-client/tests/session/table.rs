@@ -6,7 +6,7 @@ use buttplug_client::{Error, Event};
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
-async fn k9_a_pushed_list_removes_and_adds() {
+async fn k9_r7_a_pushed_list_removes_and_adds() {
     let (client, mut events, peer) = session(&[TWIN]).await;
     peer.says(&list(0, &[MIXER]));
     assert_eq!(told(&mut events).await, ["removed 0", "added 5"]);
@@ -14,14 +14,26 @@ async fn k9_a_pushed_list_removes_and_adds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k10_a_list_that_changes_nothing_is_no_event() {
+async fn c102_a_pushed_list_is_told_as_what_it_adds_and_removes() {
+    let named = |index: u32| {
+        format!(r#""{index}":{{"DeviceName":"Twin","DeviceIndex":{index},"DeviceFeatures":{{}}}}"#)
+    };
+    let (client, mut events, peer) = session(&[&named(0), &named(1)]).await;
+    peer.says(&list(0, &[&named(0), &named(2)]));
+    assert_eq!(told(&mut events).await, ["removed 1", "added 2"]);
+    let there: Vec<_> = client.devices().iter().map(|device| device.index().0).collect();
+    assert_eq!(there, [0, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn k10_r7_a_list_that_changes_nothing_is_no_event() {
     let (_client, mut events, peer) = session(&[TWIN, MIXER]).await;
     peer.says(&list(0, &[TWIN, MIXER]));
     assert_eq!(told(&mut events).await, Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
-async fn k11_t22_a_device_with_new_content_is_reported_and_its_handles_see_it() {
+async fn k11_r7_t22_a_device_with_new_content_is_reported_and_its_handles_see_it() {
     let (client, mut events, mut peer) = session(&[TWIN]).await;
     let device = client.devices().remove(0);
     assert!(device.feature(FeatureIndex(3)).is_none());
@@ -44,7 +56,7 @@ async fn k11_t22_a_device_with_new_content_is_reported_and_its_handles_see_it() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn k12_what_is_not_known_in_a_list_is_skipped_and_the_rest_works() {
+async fn k12_r8_c103_what_is_not_known_in_a_list_is_skipped_and_the_rest_works() {
     let strange = r#""7":{"DeviceName":"Strange","DeviceIndex":7,"Colour":"red","DeviceMessageTimingGap":1,"DeviceFeatures":{
         "0":{"FeatureIndex":0,"Mood":1,"Output":{"Warp":{"Value":[0,9]},"Vibrate":{"Value":[0,20],"Shape":"round"}},
              "Input":{"Smell":{"Value":[[0,9]],"Command":["Sniff"]},"Battery":{"Value":[[0,100]],"Command":["Sniff","Read"]}}}}}"#;
@@ -80,7 +92,7 @@ async fn r10_accessors_tell_what_the_server_announced() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn k35_a_device_that_leaves_under_a_command_fails_it_and_its_handle_knows() {
+async fn k35_r9_a_device_that_leaves_under_a_command_fails_it_and_its_handle_knows() {
     let (client, mut events, mut peer) = session(&[TWIN]).await;
     let device = client.devices().remove(0);
     let motor = device.features().remove(0);
@@ -114,7 +126,7 @@ async fn k36_r9_a_dead_handle_stays_dead_and_sends_nothing_also_when_the_device_
 }
 
 #[tokio::test(start_paused = true)]
-async fn k46_a_handler_of_an_added_device_may_send_commands() {
+async fn k46_r28_a_handler_of_an_added_device_may_send_commands() {
     let (client, mut events, mut peer) = session(&[]).await;
     let handler = tokio::spawn(async move {
         while let Some(event) = events.next().await {

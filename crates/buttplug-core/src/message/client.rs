@@ -2,7 +2,7 @@
 
 use super::{DeviceIndex, FeatureIndex, MessageId};
 use crate::input::{InputAction, InputKind, RssiSpelling};
-use crate::output::OutputCommand;
+use crate::output::{OutputCommand, OutputKind};
 
 /// One message of a client. It gets exactly one reply, which carries the same id.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,11 @@ pub enum ClientRequest {
     ///
     /// Errors, all of class device, nothing changes: unknown device or feature, no such output, value out of range.
     Output(OutputCmd),
+    /// Sets an output by its name on the wire: one of a newer server, that is not known here. On the wire it is the same
+    /// message as [`Output`](Self::Output), so it is never parsed from a frame.
+    ///
+    /// Errors: those of [`Output`](Self::Output).
+    NamedOutput(NamedOutputCmd),
     /// Reads an input, or begins or ends its events. A read is answered by `InputReading`, the others by `Ok`.
     ///
     /// Errors, all of class device: unknown device or feature, no such input, action not listed, device failed.
@@ -79,6 +84,33 @@ pub struct OutputCmd {
     pub feature: FeatureIndex,
     /// The output and its value.
     pub command: OutputCommand,
+}
+
+/// Sets one output of one feature, named as the server lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedOutputCmd {
+    /// The device.
+    pub device: DeviceIndex,
+    /// Its feature.
+    pub feature: FeatureIndex,
+    /// The output's name on the wire.
+    pub name: String,
+    /// In steps of the range that the server lists.
+    pub value: i32,
+    /// Left out if `None`.
+    pub duration_ms: Option<u32>,
+}
+
+impl NamedOutputCmd {
+    /// The same as a command of a known kind, if the name is one.
+    pub fn known(&self) -> Option<OutputCmd> {
+        let kind = OutputKind::from_name(&self.name)?;
+        let command = match (kind, self.duration_ms) {
+            (OutputKind::HwPositionWithDuration, Some(ms)) => OutputCommand::timed_position(self.value, ms),
+            _ => OutputCommand::new(kind, self.value),
+        };
+        Some(OutputCmd { device: self.device, feature: self.feature, command })
+    }
 }
 
 /// Reads one input of one feature, or begins or ends its events.

@@ -5,7 +5,8 @@ pub mod json;
 mod server;
 
 pub use client::{
-    ClientMessage, ClientRequest, InputCmd, OutputCmd, RequestServerInfo, StopCmd, StopScope, VersionRequest,
+    ClientMessage, ClientRequest, InputCmd, NamedOutputCmd, OutputCmd, RequestServerInfo, StopCmd, StopScope,
+    VersionRequest,
 };
 pub use server::{
     DeviceDescription, Feature, InputDescription, InputReading, OutputDescription, ServerContent,

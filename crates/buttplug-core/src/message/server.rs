@@ -110,8 +110,10 @@ pub struct Feature {
     pub outputs: Vec<OutputDescription>,
     /// What it can tell.
     pub inputs: Vec<InputDescription>,
-    /// Names of outputs and inputs that a newer server lists and that are not known here.
-    pub unknown: Vec<String>,
+    /// Names of outputs that a newer server lists and that are not known here.
+    pub unknown_outputs: Vec<String>,
+    /// The same for inputs.
+    pub unknown_inputs: Vec<String>,
 }
 
 impl Feature {

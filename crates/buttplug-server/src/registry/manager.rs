@@ -382,7 +382,7 @@ fn describe_feature(feature: &ModelFeature) -> Feature {
         description: feature.label.clone(),
         outputs: outputs.collect(),
         inputs: inputs.collect(),
-        unknown: Vec::new(),
+        ..Feature::default()
     }
 }
 

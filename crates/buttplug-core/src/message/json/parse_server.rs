@@ -219,7 +219,7 @@ impl FeatureWire {
                 (Some(kind), OutputWire::Ranges { value, duration }) => feature
                     .outputs
                     .push(OutputDescription { kind, range: range(value), duration_ms: duration.map(range) }),
-                _ => feature.unknown.push(name),
+                _ => feature.unknown_outputs.push(name),
             }
         }
         for (name, input) in self.input.unwrap_or_default() {
@@ -227,12 +227,12 @@ impl FeatureWire {
                 InputWire::Nested { value, command } => (value.into_iter().map(range).collect(), command),
                 InputWire::Flat { value, command } => (vec![range(value)], command),
                 InputWire::Other(_) => {
-                    feature.unknown.push(name);
+                    feature.unknown_inputs.push(name);
                     continue;
                 }
             };
             let Some((kind, spelling)) = InputKind::from_name(&name) else {
-                feature.unknown.push(name);
+                feature.unknown_inputs.push(name);
                 continue;
             };
             let listed = |wanted| command.iter().any(|name| InputAction::from_name(name) == Some(wanted));

@@ -3,7 +3,10 @@
 use super::*;
 use crate::error::ErrorClass;
 use crate::limits::{MAX_FRAME_BYTES, MAX_MESSAGES_PER_FRAME, MAX_NESTING};
-use crate::message::{ClientMessage, ServerMessage};
+use crate::message::{
+    ClientMessage, ClientRequest, DeviceIndex, FeatureIndex, MessageId, NamedOutputCmd, ServerMessage,
+};
+use crate::output::{OutputCommand, OutputKind};
 
 fn parse(frame: &str) -> Vec<Result<ClientMessage, BadMessage>> {
     let mut out = Vec::new();
@@ -57,6 +60,36 @@ fn every_output_kind_has_its_own_command() {
         );
         assert_eq!(outline(&frame), "3", "{frame}");
     }
+}
+
+#[test]
+fn an_output_by_name_looks_like_any_other_and_stands_for_its_kind_where_it_is_known() {
+    let named = |name: &str, duration_ms| NamedOutputCmd {
+        device: DeviceIndex(2),
+        feature: FeatureIndex(1),
+        name: name.into(),
+        value: -7,
+        duration_ms,
+    };
+    let payload = r#"{"Value":-7,"Duration":300}"#;
+    for (name, duration_ms, command) in [
+        ("Warp", None, r#"{"Warp":{"Value":-7}}"#.to_owned()),
+        ("Warp", Some(300), format!(r#"{{"Warp":{payload}}}"#)),
+        (r#"a"b"#, None, r#"{"a\"b":{"Value":-7}}"#.to_owned()),
+        ("HwPositionWithDuration", Some(300), format!(r#"{{"HwPositionWithDuration":{payload}}}"#)),
+    ] {
+        let request = ClientRequest::NamedOutput(named(name, duration_ms));
+        let mut written = Vec::new();
+        write_client_message(&ClientMessage { id: MessageId(5), request }, &mut written);
+        let expected =
+            format!(r#"[{{"OutputCmd":{{"Id":5,"DeviceIndex":2,"FeatureIndex":1,"Command":{command}}}}}]"#);
+        assert_eq!(String::from_utf8_lossy(&written), expected);
+    }
+    let known = |name: &str, duration_ms| named(name, duration_ms).known().map(|cmd| cmd.command);
+    let timed = OutputCommand::timed_position(-7, 300);
+    assert_eq!(known("HwPositionWithDuration", Some(300)), Some(timed));
+    assert_eq!(known("Vibrate", Some(300)), Some(OutputCommand::new(OutputKind::Vibrate, -7)));
+    assert_eq!((known("Warp", None), known("vibrate", None)), (None, None));
 }
 
 #[test]
@@ -252,7 +285,8 @@ fn unknown_parts_of_a_device_list_are_skipped_and_the_device_stays() {
     assert_eq!(feature.outputs.len(), 1);
     assert_eq!(feature.inputs[0].spelling, crate::RssiSpelling::Upper);
     assert!(feature.inputs[0].commands.read);
-    assert_eq!(feature.unknown, ["Warp", "Smell"]);
+    assert_eq!(feature.unknown_outputs, ["Warp"]);
+    assert_eq!(feature.unknown_inputs, ["Smell"]);
 }
 
 #[test]

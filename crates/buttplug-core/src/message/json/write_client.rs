@@ -37,7 +37,16 @@ impl Serialize for WriteMessage<'_> {
                     id,
                     device_index: cmd.device.0,
                     feature_index: cmd.feature.0,
-                    command: CommandOut(cmd.command),
+                    command: CommandOut::known(cmd.command),
+                },
+            )?,
+            ClientRequest::NamedOutput(cmd) => message.serialize_entry(
+                "OutputCmd",
+                &OutputOut {
+                    id,
+                    device_index: cmd.device.0,
+                    feature_index: cmd.feature.0,
+                    command: CommandOut { name: &cmd.name, value: cmd.value, duration: cmd.duration_ms },
                 },
             )?,
             ClientRequest::Input(cmd) => message.serialize_entry("InputCmd", &InputOut::new(id, cmd))?,
@@ -79,16 +88,28 @@ impl<'a> HandshakeOut<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct OutputOut {
+struct OutputOut<'a> {
     id: u32,
     device_index: u32,
     feature_index: u32,
-    command: CommandOut,
+    command: CommandOut<'a>,
 }
 
-struct CommandOut(OutputCommand);
+struct CommandOut<'a> {
+    name: &'a str,
+    value: i32,
+    duration: Option<u32>,
+}
 
-impl Serialize for CommandOut {
+impl CommandOut<'_> {
+    fn known(command: OutputCommand) -> Self {
+        let timed = command.kind() == OutputKind::HwPositionWithDuration;
+        let duration = timed.then(|| command.duration_ms());
+        Self { name: command.kind().name(), value: command.value(), duration }
+    }
+}
+
+impl Serialize for CommandOut<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         #[serde(rename_all = "PascalCase")]
@@ -97,10 +118,9 @@ impl Serialize for CommandOut {
             #[serde(skip_serializing_if = "Option::is_none")]
             duration: Option<u32>,
         }
-        let timed = self.0.kind() == OutputKind::HwPositionWithDuration;
-        let payload = Payload { value: self.0.value(), duration: timed.then(|| self.0.duration_ms()) };
+        let payload = Payload { value: self.value, duration: self.duration };
         let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(self.0.kind().name(), &payload)?;
+        map.serialize_entry(self.name, &payload)?;
         map.end()
     }
 }
