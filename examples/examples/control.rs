@@ -4,7 +4,7 @@
 #![allow(clippy::print_stdout)]
 
 use buttplug::core::OutputKind;
-use buttplug::{Device, Error, Output, StopWhat, Value};
+use buttplug::{Batch, Device, Error, Output, StopWhat, Value};
 use buttplug_examples::Session;
 use buttplug_hardware_simulated::Archetype;
 use std::time::Duration;
@@ -44,10 +44,18 @@ async fn drive(device: &Device) -> Result<(), Error> {
     }
     // Out of range: refused, unless you ask for the nearest that the device can do.
     let too_much = Output::new(OutputKind::Vibrate, Value::Fraction(1.5));
-    if let Err(error) = device.run_output(too_much).await {
+    if let Err(error) = device.run_output(too_much.clone()).await {
         println!("refused: {error}");
     }
     device.run_output(too_much.clamped()).await?;
+    sleep(A_MOMENT).await;
+    // Several outputs together: all are checked before the first goes out.
+    let mut batch = Batch::new();
+    for (number, motor) in motors.iter().enumerate() {
+        let strength = if number % 2 == 0 { 0.2 } else { 0.4 };
+        batch = batch.feature(motor, Output::new(OutputKind::Vibrate, Value::Fraction(strength)));
+    }
+    batch.run().await?;
     sleep(A_MOMENT).await;
     Ok(())
 }

@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let hardware = simulated(&[Archetype::OneMotorVibrator]);
     let bus = Arc::new(SimulatedBus::new(hardware.clone()));
-    let server = Server::builder().max_ping_time(Duration::from_millis(500)).bus(bus).start();
+    let server = Server::builder().max_ping_time(Duration::from_secs(1)).bus(bus).start();
     let host = Host::start(server, 0).await?;
 
     // The messages of a client that is too new, spoiled on their way since the library does not make such mistakes.
@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     client.connect(WebSocket::new(&host.url)).await?;
     // A device that is slow to stop keeps the server in its ending for a moment.
-    hardware[0].slow_writes(Duration::from_millis(300));
+    hardware[0].slow_writes(Duration::from_millis(800));
     let ending = tokio::spawn(host.end());
     tokio::time::sleep(Duration::from_millis(100)).await;
     report("server is ending", client.start_scanning().await);
