@@ -71,15 +71,15 @@ async fn play(client: &Client, mut events: Events) {
                 Some(_) => {}
                 None => return,
             },
-            // A new connection has no search, and some searches end by themselves. That there is no connection now is
-            // no reason to complain: it is being made.
+            // A new connection has no search, and some searches end by themselves. Without a
+            // connection this fails, and the next look is soon.
             _ = look.tick() => if !client.is_scanning() { let _ = client.start_scanning().await; },
             Some(Ok(Err(error))) = pulses.join_next() => println!("a pulse has ended: {error}"),
         }
     }
 }
 
-/// Until a command fails, for example because the device is gone. If it comes back it is a new device to `play`.
+/// Until a command fails, for example because the device is gone. It may come back as a new one.
 async fn pulse(device: Device) -> Result<(), Error> {
     loop {
         for strength in [STRONGEST / 2.0, STRONGEST, STRONGEST / 2.0, 0.0] {

@@ -3,13 +3,13 @@
 //! `cargo run --example connect_embedded`
 #![allow(clippy::print_stdout)]
 
+// ANCHOR: program
 use buttplug::embedded::{self, Server};
 use buttplug::{Client, Error, Event};
 use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
 use std::sync::Arc;
 use std::time::Duration;
 
-// ANCHOR: main
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     // A real program adds the buses it wants here; this one has a device that needs no hardware.
@@ -36,4 +36,4 @@ async fn main() -> Result<(), Error> {
     println!("writes that arrived: {}, at rest: {}", toy.write_count(), toy.is_at_rest());
     Ok(())
 }
-// ANCHOR_END: main
+// ANCHOR_END: program
