@@ -6,23 +6,53 @@ use buttplug_core::connector::{ClientConnection, ClientConnector, ConnectorError
 use buttplug_core::message::json::{parse_server_frame, write_client_message};
 use buttplug_core::message::{ClientMessage, ServerMessage};
 use buttplug_websocket::{CloseCode, DialError, Received, Socket, SocketLimits, dial};
+#[cfg(feature = "tls")]
+use buttplug_websocket::{Trust, dial_tls};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Bytes of a message from a server. More than this server ever sends: the list of a thousand devices with many
 /// features is about a megabyte, and other servers write theirs less tightly.
 pub const MAX_SERVER_FRAME_BYTES: usize = 16 * 1024 * 1024;
 
-/// Connects a client to a server at a URL such as `ws://127.0.0.1:12345`.
+/// Connects a client to a server at a URL such as `ws://127.0.0.1:12345`. With the feature `tls`, also at one that begins
+/// with `wss://`.
 #[derive(Clone, Debug)]
 pub struct WebSocketClientConnector {
     url: String,
     limits: SocketLimits,
+    #[cfg(feature = "tls")]
+    trust: Trust,
 }
 
 impl WebSocketClientConnector {
     /// A connector to this URL. Whether the URL can be used is found out by connecting.
     pub fn new(url: impl Into<String>) -> Self {
         let limits = SocketLimits { max_message: MAX_SERVER_FRAME_BYTES, ..SocketLimits::default() };
-        Self { url: url.into(), limits }
+        Self {
+            url: url.into(),
+            limits,
+            #[cfg(feature = "tls")]
+            trust: Trust::default(),
+        }
+    }
+
+    /// The same, trusting this certificate, as PEM text, too: for a server that no authority has certified. What this
+    /// machine trusts is trusted anyway.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_trusted(mut self, certificate: impl Into<String>) -> Self {
+        self.trust.certificates.push(certificate.into());
+        self
+    }
+
+    async fn open(&self) -> Result<Box<dyn ClientConnection>, DialError> {
+        #[cfg(feature = "tls")]
+        if self.url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("wss://")) {
+            let socket = dial_tls(&self.url, self.limits, &self.trust).await?;
+            return Ok(Box::new(WebSocketClientConnection { socket }));
+        }
+        let socket = dial(&self.url, self.limits).await?;
+        Ok(Box::new(WebSocketClientConnection { socket }))
     }
 
     /// The same with other limits.
@@ -37,16 +67,11 @@ impl WebSocketClientConnector {
 impl ClientConnector for WebSocketClientConnector {
     async fn connect(&mut self) -> Result<Box<dyn ClientConnection>, ConnectorError> {
         let address = || self.url.clone();
-        match dial(&self.url, self.limits).await {
-            Ok(socket) => Ok(Box::new(WebSocketClientConnection { socket })),
-            Err(DialError::BadUrl { reason }) => {
-                Err(ConnectorError::BadAddress { address: address(), reason })
-            }
-            Err(DialError::Refused { reason }) => Err(ConnectorError::Refused { address: address(), reason }),
-            Err(DialError::Declined { reason }) => {
-                Err(ConnectorError::Declined { address: address(), reason })
-            }
-        }
+        self.open().await.map_err(|error| match error {
+            DialError::BadUrl { reason } => ConnectorError::BadAddress { address: address(), reason },
+            DialError::Refused { reason } => ConnectorError::Refused { address: address(), reason },
+            DialError::Declined { reason } => ConnectorError::Declined { address: address(), reason },
+        })
     }
 
     fn address(&self) -> String {
@@ -54,12 +79,12 @@ impl ClientConnector for WebSocketClientConnector {
     }
 }
 
-struct WebSocketClientConnection {
-    socket: Socket,
+struct WebSocketClientConnection<S> {
+    socket: Socket<S>,
 }
 
 #[async_trait]
-impl ClientConnection for WebSocketClientConnection {
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ClientConnection for WebSocketClientConnection<S> {
     fn send(&mut self, message: ClientMessage) -> Result<(), ConnectorError> {
         let mut frame = Vec::with_capacity(128);
         write_client_message(&message, &mut frame);

@@ -199,6 +199,17 @@ pub enum MessageError {
         /// The feature.
         feature: FeatureIndex,
     },
+    /// A message that carries bytes for one make of device, past its protocol.
+    #[error(
+        "{name} is not served, it carries bytes for one make of device; send the commands that the device lists"
+    )]
+    NotServed {
+        /// The message's name.
+        name: String,
+    },
+    /// The client's test of its connection asked for an error.
+    #[error("this is the error that the test message asked for")]
+    AskedFor,
     /// A timed position below zero.
     #[error("a timed position can't be negative, this is {value}")]
     NegativePosition {
@@ -269,6 +280,42 @@ pub enum DeviceError {
         kind: InputKind,
         /// What was asked of it.
         action: InputAction,
+    },
+    /// Nothing the device has can follow this command of an older version.
+    #[error("device {device} ({name}) has nothing that follows {command}")]
+    CannotFollow {
+        /// The device.
+        device: DeviceIndex,
+        /// Its name.
+        name: String,
+        /// The command.
+        command: &'static str,
+    },
+    /// A command of an older version counts further than the device has outputs for it.
+    #[error("{command} counts {count} outputs of device {device} ({name}) from 0, there is no {index}")]
+    NoSuchIndex {
+        /// The device.
+        device: DeviceIndex,
+        /// Its name.
+        name: String,
+        /// The command.
+        command: &'static str,
+        /// The index that was asked for.
+        index: u32,
+        /// How many there are.
+        count: usize,
+    },
+    /// A strength that is no fraction, in a command of an older version.
+    #[error("{kind} of device {device} ({name}) takes a fraction from 0 to 1, not {value}")]
+    NoFraction {
+        /// The device.
+        device: DeviceIndex,
+        /// Its name.
+        name: String,
+        /// The output.
+        kind: OutputKind,
+        /// What was asked for.
+        value: String,
     },
     /// The value is outside the announced range.
     #[error(
@@ -356,6 +403,8 @@ mod tests {
             MessageError::TooMany { limit: 1 }.into(),
             MessageError::TooDeep { limit: 1 }.into(),
             MessageError::TooLong { limit: 1 }.into(),
+            MessageError::NotServed { name: String::from("LovenseCmd") }.into(),
+            MessageError::AskedFor.into(),
             DeviceError::NoSuchDevice { device }.into(),
             DeviceError::NoSuchFeature { device, name: name.clone(), feature }.into(),
             DeviceError::NoSuchOutput { device, name: name.clone(), feature, kind: OutputKind::Led }.into(),
@@ -366,6 +415,16 @@ mod tests {
                 feature,
                 kind: InputKind::Battery,
                 action: InputAction::Subscribe,
+            }
+            .into(),
+            DeviceError::CannotFollow { device, name: name.clone(), command: "LinearCmd" }.into(),
+            DeviceError::NoSuchIndex { device, name: name.clone(), command: "LinearCmd", index: 3, count: 2 }
+                .into(),
+            DeviceError::NoFraction {
+                device,
+                name: name.clone(),
+                kind: OutputKind::Vibrate,
+                value: 1.5.to_string(),
             }
             .into(),
             DeviceError::OutOfRange {
@@ -385,7 +444,9 @@ mod tests {
         for error in all {
             let text = error.to_string();
             assert!(
-                text.starts_with(|c: char| c.is_lowercase() || c.is_numeric()) || text.contains("device 3"),
+                text.starts_with(|c: char| c.is_lowercase() || c.is_numeric())
+                    || text.contains("device 3")
+                    || text.starts_with("LovenseCmd"),
                 "{text}"
             );
             assert!(!text.ends_with('.'), "{text}");

@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) server_name: String,
     /// The longest time between a client's pings; `None`: none are needed.
     pub(crate) max_ping_time: Option<Duration>,
+    /// One client at a time.
+    pub(crate) single_client: bool,
     /// Where clients connect.
     pub(crate) clients: Listen,
     /// Where devices dial in, if they may.
@@ -143,6 +145,7 @@ impl Settings {
             max_ping_time: Some(flags.max_ping_time)
                 .filter(|ms| *ms > 0)
                 .map(|ms| Duration::from_millis(ms.into())),
+            single_client: flags.single_client,
             clients,
             devices,
             websocket_rules,

@@ -64,6 +64,9 @@ impl Engine {
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
             .catalogue(catalogue(&settings));
+        if settings.single_client {
+            server = server.max_clients(1);
+        }
         if let Some(bus) = devices {
             for address in bus.local_addresses() {
                 tracing::info!(%address, "listening for devices");

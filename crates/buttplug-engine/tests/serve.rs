@@ -59,6 +59,18 @@ async fn it_serves_both_loopback_addresses_and_shrugs_off_a_probe() {
     }
 }
 
+#[tokio::test]
+async fn a_single_client_keeps_others_out_until_it_leaves() {
+    let mut engine = Engine::start(&["--single-client"]).await;
+    let mut first = engine.client().await;
+    first.handshake().await;
+    assert_eq!(engine.client().await.close_code().await, Some(CloseCode::Again));
+    assert_eq!(first.ask("Ping", json!({})).await.0, "Ok");
+    assert_eq!(first.ask("Disconnect", json!({})).await.0, "Ok");
+    assert_eq!(first.close_code().await, Some(CloseCode::Normal));
+    engine.client().await.handshake().await;
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn every_signal_stops_the_devices_before_the_program_ends() {

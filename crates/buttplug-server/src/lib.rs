@@ -14,6 +14,7 @@ mod registry;
 mod run;
 mod server;
 mod session;
+mod version;
 
 pub use registry::MAX_DEVICES;
 pub use server::{DEFAULT_MAX_CLIENTS, Server, ServerBuilder};

@@ -10,8 +10,9 @@ pub(crate) use manager::{Manager, ManagerParts};
 pub(crate) use scanning::ScanRequests;
 
 use crate::device::DeviceHandle;
-use buttplug_core::DeviceIndex;
+use crate::version::Devices;
 use buttplug_core::message::DeviceDescription;
+use buttplug_core::{DeviceIndex, FeatureIndex};
 use dashmap::DashMap;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -29,28 +30,6 @@ impl DeviceList {
     /// As clients see them.
     pub(crate) fn descriptions(&self) -> Vec<Arc<DeviceDescription>> {
         self.devices.iter().map(|device| Arc::clone(device.description())).collect()
-    }
-
-    /// The devices that are the same connection in `other`.
-    pub(crate) fn kept_in(&self, other: &Self) -> Self {
-        let same = |device: &&DeviceHandle| other.devices.iter().any(|now| now.is(device));
-        Self { devices: Arc::new(self.devices.iter().filter(same).cloned().collect()) }
-    }
-
-    /// Whether a device was replaced by another connection under the same index.
-    pub(crate) fn has_replacement(&self, now: &Self) -> bool {
-        self.devices.iter().any(|old| {
-            let index = old.description().index;
-            now.devices
-                .binary_search_by_key(&index, |device| device.description().index)
-                .is_ok_and(|at| !now.devices[at].is(old))
-        })
-    }
-
-    /// Whether both hold the same connections.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.devices.len() == other.devices.len()
-            && self.devices.iter().zip(other.devices.iter()).all(|(one, two)| one.is(two))
     }
 }
 
@@ -97,5 +76,16 @@ impl Registry {
         let mut devices = self.all();
         devices.sort_by_key(|device| device.description().index);
         self.list.send_replace(DeviceList { devices: Arc::new(devices) });
+    }
+}
+
+/// What old commands need to know of the devices.
+impl Devices for Registry {
+    fn describe(&self, device: DeviceIndex) -> Option<Arc<DeviceDescription>> {
+        self.get(device).map(|device| Arc::clone(device.description()))
+    }
+
+    fn place(&self, device: DeviceIndex, feature: FeatureIndex) -> i32 {
+        self.get(device).map_or(0, |device| device.place(feature))
     }
 }

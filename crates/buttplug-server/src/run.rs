@@ -1,19 +1,20 @@
 //! The shell of one session: connection, clock, and the effects of the state machine carried out. One task per client;
 //! it never waits for a device.
 
+mod effects;
+
 use crate::device::readings::WaitingReadings;
-use crate::device::{DeviceHandle, MAX_STOP_WAIT, RequestFailure, read_reply, request_error};
+use crate::device::{DeviceHandle, MAX_STOP_WAIT};
 use crate::registry::{DeviceList, Registry, ScanRequests};
 use crate::server::Phase;
 use crate::session::{Effect, Session, SessionId, SessionSettings};
+use crate::version::{self, ListChange, Outgoing, Request};
 use buttplug_core::connector::{
     ClientFrame, CloseReason, ConnectorError, FrameFormat, ServerConnection, ServerFrame,
 };
 use buttplug_core::message::json::{self, BadMessage};
-use buttplug_core::message::{
-    ClientMessage, ClientRequest, InputCmd, OutputCmd, ServerContent, ServerMessage, StopCmd, StopScope,
-};
-use buttplug_core::{ButtplugError, DeviceError, DeviceIndex, InputAction, MessageId, UnknownError};
+use buttplug_core::message::{ClientMessage, ClientRequest, ServerContent, ServerMessage};
+use buttplug_core::{ButtplugError, MessageId, PROTOCOL_VERSION_MAJOR, UnknownError};
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -21,7 +22,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -48,25 +49,33 @@ pub(crate) async fn run(
     connection: Box<dyn ServerConnection>,
     settings: SessionSettings,
     surroundings: Surroundings,
+    place: OwnedSemaphorePermit,
 ) {
-    let presence = Presence { id, surroundings: surroundings.clone() };
+    let presence = Presence { id, surroundings: surroundings.clone(), _place: place };
     let mut lists = surroundings.registry.watch();
     let known = lists.borrow_and_update().clone();
     let mut finished = surroundings.scan_requests.watch_finished();
     finished.mark_unchanged();
+    let spoken = match connection.format() {
+        FrameFormat::Json => version::ALL,
+        FrameFormat::Typed => version::TYPED,
+    };
     let mut runner = Runner {
         id,
         format: connection.format(),
         peer: connection.peer(),
         connection,
-        session: Session::new(Instant::now().into_std(), settings),
+        session: Session::new(Instant::now().into_std(), settings, spoken),
         surroundings,
         readings: Arc::default(),
         pending_reads: FuturesUnordered::new(),
         pending_stops: FuturesUnordered::new(),
         known,
         effects: Vec::new(),
+        end: None,
         outbox: Vec::new(),
+        after_the_end: Vec::new(),
+        messages: Vec::new(),
         text: Vec::new(),
         touched: Vec::new(),
     };
@@ -80,10 +89,11 @@ pub(crate) async fn run(
             while let Some(reply) = runner.pending_stops.next().await {
                 let _ = runner.send(reply);
             }
+            // Whoever is gone by now does not miss them.
             if let Some(last_words) = last_words {
-                // Whoever is gone by now does not miss them.
-                let _ = runner.send(last_words);
+                let _ = runner.send(last_words.into());
             }
+            runner.answer_what_is_late();
             let closing = runner.connection.close(reason);
             if tokio::time::timeout(MAX_CLOSE_WAIT, closing).await.is_err() {
                 debug!(client = id.0, "the client did not take its leave in time");
@@ -97,6 +107,8 @@ pub(crate) async fn run(
 struct Presence {
     id: SessionId,
     surroundings: Surroundings,
+    /// Free again before the connection is closed, so that a client which reconnects at once finds it.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Drop for Presence {
@@ -124,7 +136,7 @@ impl End {
 /// All that can wake a session.
 enum Wake {
     Phase(Phase),
-    Answered(ServerMessage),
+    Answered(Outgoing),
     ListChanged,
     ScanningFinished,
     Readings,
@@ -132,7 +144,7 @@ enum Wake {
     Due,
 }
 
-type PendingReplies = FuturesUnordered<BoxFuture<'static, ServerMessage>>;
+type PendingReplies = FuturesUnordered<BoxFuture<'static, Outgoing>>;
 
 struct Runner {
     id: SessionId,
@@ -147,8 +159,14 @@ struct Runner {
     /// The devices the client has been told of or could have asked for.
     known: DeviceList,
     effects: Vec<Effect>,
+    /// The session is to end like this.
+    end: Option<End>,
     /// What is to be said after this turn.
-    outbox: Vec<ServerMessage>,
+    outbox: Vec<Outgoing>,
+    /// Answers to what came too late.
+    after_the_end: Vec<Outgoing>,
+    /// Room for the messages of the frame that is being read.
+    messages: Vec<Result<ClientMessage, BadMessage>>,
     /// Room for the message that is being written.
     text: Vec<u8>,
     /// Devices whose wanted state has changed in this batch and that have not been woken yet.
@@ -162,30 +180,20 @@ impl Runner {
         finished: &mut watch::Receiver<u64>,
     ) -> End {
         let mut batch = Vec::new();
-        let mut messages = Vec::new();
         loop {
-            let outcome = match self.next_wake(&mut batch, lists, finished).await {
-                Wake::Phase(Phase::Closing) => Err(End::closed(CloseReason::GoingAway)),
-                Wake::Phase(_) => Ok(()),
-                Wake::Answered(reply) => {
-                    self.say(reply);
-                    Ok(())
-                }
-                Wake::ListChanged => {
-                    self.list_changed(lists.borrow_and_update().clone());
-                    Ok(())
-                }
+            match self.next_wake(&mut batch, lists, finished).await {
+                Wake::Phase(Phase::Closing) => self.end = Some(End::closed(CloseReason::GoingAway)),
+                Wake::Phase(_) => {}
+                Wake::Answered(reply) => self.say(reply),
+                Wake::ListChanged => self.list_changed(lists.borrow_and_update().clone()),
                 Wake::ScanningFinished => {
                     finished.mark_unchanged();
                     self.session.scanning_finished(&mut self.effects);
-                    self.carry_out()
+                    self.carry_out();
                 }
-                Wake::Readings => {
-                    self.say_readings();
-                    Ok(())
-                }
+                Wake::Readings => self.say_readings(),
                 Wake::Due => self.expire(),
-                Wake::Received(Ok(())) => self.received(&mut batch, &mut messages).await,
+                Wake::Received(Ok(())) => self.received(&mut batch).await,
                 Wake::Received(Err(ConnectorError::Violation { reason })) => {
                     warn!(
                         client = self.id.0,
@@ -193,12 +201,12 @@ impl Runner {
                         reason,
                         "the client broke the rules and is let go"
                     );
-                    Err(End::closed(CloseReason::Violation))
+                    self.end = Some(End::closed(CloseReason::Violation));
                 }
-                Wake::Received(Err(error)) => Err(End::Lost(error)),
-            };
+                Wake::Received(Err(error)) => self.end = Some(End::Lost(error)),
+            }
             let delivered = self.deliver();
-            if let Err(end) = outcome.and(delivered) {
+            if let Some(end) = self.end.take().or(delivered.err().map(End::Lost)) {
                 return end;
             }
         }
@@ -236,204 +244,93 @@ impl Runner {
 
     /// Handles everything that has arrived, then wakes the devices that have something new: what arrives together
     /// goes out together.
-    async fn received(
-        &mut self,
-        batch: &mut Vec<ClientFrame>,
-        messages: &mut Vec<Result<ClientMessage, BadMessage>>,
-    ) -> Result<(), End> {
+    async fn received(&mut self, batch: &mut Vec<ClientFrame>) {
         let now = Instant::now().into_std();
-        let stopping = *self.surroundings.phase.borrow() != Phase::Serving;
-        let mut outcome = Ok(());
-        'batch: for frame in batch.drain(..) {
-            match frame {
-                ClientFrame::Text(text) => json::parse_client_frame(&text, messages),
-                ClientFrame::Message(message) => messages.push(Ok(message)),
-            }
-            for parsed in messages.drain(..) {
-                match parsed {
-                    Ok(message) => self.handle(now, stopping, message),
-                    Err(bad) => self.refuse(bad),
-                }
-                outcome = self.carry_out();
-                if outcome.is_err() {
-                    break 'batch;
-                }
-            }
+        for frame in batch.drain(..) {
+            self.handle_frame(now, frame);
         }
         if !self.touched.is_empty() {
             self.wake_touched();
             // Devices before answers: the replies leave when this session next waits.
             let_others_run().await;
         }
-        outcome?;
-        if self.session.final_deadline().is_some_and(|deadline| now >= deadline) {
-            return self.expire();
+        if self.session.is_out_of_patience(now) {
+            self.expire();
         }
-        Ok(())
     }
 
-    fn handle(&mut self, now: std::time::Instant, stopping: bool, message: ClientMessage) {
-        if stopping && !matches!(message.request, ClientRequest::Stop(_) | ClientRequest::Disconnect) {
-            let error = UnknownError::ShuttingDown.into();
-            self.effects.push(Effect::Reply(ServerMessage::error(message.id, &error)));
-        } else {
-            self.session.handle(now, message, &mut self.effects);
+    fn handle_frame(&mut self, now: std::time::Instant, frame: ClientFrame) {
+        let text = match frame {
+            ClientFrame::Text(text) => text,
+            ClientFrame::Message(ClientMessage { id, request }) => {
+                return self.handle(now, id, Request::Current(request));
+            }
+        };
+        if self.session.edge().map(version::Edge::version) == Some(PROTOCOL_VERSION_MAJOR) {
+            let mut messages = std::mem::take(&mut self.messages);
+            json::parse_client_frame(&text, &mut messages);
+            for parsed in messages.drain(..) {
+                match parsed {
+                    Ok(ClientMessage { id, request }) => self.handle(now, id, Request::Current(request)),
+                    Err(bad) => self.refuse(bad),
+                }
+            }
+            self.messages = messages;
+            return;
         }
+        let elements = match json::split_frame(&text) {
+            Ok(elements) => elements,
+            Err(error) => return self.refuse(BadMessage::frame(error)),
+        };
+        for element in elements {
+            // The handshake decides how what stands behind it in the same frame is read.
+            let edge = self.session.edge().unwrap_or(version::NEWEST);
+            let request = element
+                .and_then(|element| Ok((element.id, edge.up(&element, &*self.surroundings.registry)?)));
+            match request {
+                Ok((id, request)) => self.handle(now, id, request),
+                Err(bad) => self.refuse(bad),
+            }
+        }
+    }
+
+    fn handle(&mut self, now: std::time::Instant, id: MessageId, request: Request) {
+        let stopping = *self.surroundings.phase.borrow() != Phase::Serving;
+        let ends = matches!(request, Request::Current(ClientRequest::Stop(_) | ClientRequest::Disconnect));
+        if stopping && !ends {
+            return self.fail(id, &UnknownError::ShuttingDown.into());
+        }
+        self.session.handle(now, id, request, &mut self.effects);
+        self.carry_out();
     }
 
     fn refuse(&mut self, bad: BadMessage) {
         debug!(client = self.id.0, peer = self.peer, error = %bad.error, "bad message");
         self.session.refuse(bad, &mut self.effects);
+        self.carry_out();
     }
 
-    fn expire(&mut self) -> Result<(), End> {
+    fn expire(&mut self) {
         self.session.expire(Instant::now().into_std(), &mut self.effects);
-        self.carry_out()
+        self.carry_out();
     }
 
-    fn carry_out(&mut self) -> Result<(), End> {
+    fn carry_out(&mut self) {
         let mut effects = std::mem::take(&mut self.effects);
-        let mut outcome = Ok(());
         for effect in effects.drain(..) {
-            outcome = self.carry_out_one(effect);
-            if outcome.is_err() {
-                break;
-            }
+            self.carry_out_one(effect);
         }
-        effects.clear();
         self.effects = effects;
-        outcome
     }
 
-    fn carry_out_one(&mut self, effect: Effect) -> Result<(), End> {
-        match effect {
-            Effect::End { last_words, reason } => return Err(End::Closed { last_words, reason }),
-            Effect::Stop(id, cmd) => self.stop(id, &cmd),
-            Effect::Reply(message) => self.say(message),
-            Effect::Output(id, cmd) => self.output(id, &cmd),
-            Effect::Input(id, cmd) => self.input(id, cmd),
-            Effect::ListDevices(id) => {
-                let devices = self.surroundings.registry.list().descriptions();
-                self.say(ServerMessage { id, content: ServerContent::DeviceList(devices) });
-            }
-            Effect::Scan(wanted) => self.surroundings.scan_requests.set(self.id, wanted),
-            Effect::Opened { client_name } => {
-                info!(client = self.id.0, name = client_name, peer = self.peer, "client introduced itself");
-            }
-        }
-        Ok(())
-    }
-
-    fn stop(&mut self, id: MessageId, cmd: &StopCmd) {
-        let (devices, feature) = match cmd.scope {
-            StopScope::All => (self.surroundings.registry.all(), None),
-            StopScope::Device(device) => match self.device(device) {
-                Ok(device) => (vec![device], None),
-                Err(error) => return self.fail(id, &error.into()),
-            },
-            StopScope::Feature(device, feature) => match self.device(device) {
-                Ok(device) => (vec![device], Some(feature)),
-                Err(error) => return self.fail(id, &error.into()),
-            },
-        };
-        let mut written = Vec::new();
-        if cmd.outputs {
-            for device in &devices {
-                match device.stop(feature) {
-                    Ok(waiter) => written.push(waiter),
-                    Err(error) => return self.fail(id, &error.into()),
-                }
-            }
-        }
-        if cmd.inputs {
-            for device in &devices {
-                device.unsubscribe_all(self.id, feature);
-            }
-        }
-        if written.is_empty() || self.pending_stops.len() >= MAX_PENDING_STOPS {
-            return self.say(ServerMessage::ok(id));
-        }
-        let reply = async move {
-            wait_for_all(written).await;
-            ServerMessage::ok(id)
-        };
-        self.pending_stops.push(reply.boxed());
-    }
-
-    fn output(&mut self, id: MessageId, cmd: &OutputCmd) {
-        let set = self.device(cmd.device).and_then(|device| Ok((device.set(cmd, self.id)?, device)));
-        match set {
-            Ok((changed, device)) => {
-                if changed && !self.touched.last().is_some_and(|last| last.is(&device)) {
-                    self.touched.push(device);
-                }
-                self.say(ServerMessage::ok(id));
-            }
-            Err(error) => self.fail(id, &error.into()),
-        }
-    }
-
-    fn input(&mut self, id: MessageId, cmd: InputCmd) {
-        let device = match self.device(cmd.device) {
-            Ok(device) => device,
-            Err(error) => return self.fail(id, &error.into()),
-        };
-        let description = Arc::clone(device.description());
-        if self.pending_reads.len() >= MAX_PENDING_READS {
-            let name = description.name.clone();
-            let busy = DeviceError::Busy { device: description.index, name, limit: MAX_PENDING_READS };
-            return self.fail(id, &busy.into());
-        }
-        let fail = move |failure| ServerMessage::error(id, &request_error(&description, failure).into());
-        let reply = if cmd.action == InputAction::Read {
-            device.read(&cmd).map(|answer| {
-                async move {
-                    match answer.await.unwrap_or(Err(RequestFailure::Gone)) {
-                        Ok(value) => ServerMessage {
-                            id,
-                            content: ServerContent::InputReading(read_reply(&cmd, value)),
-                        },
-                        Err(failure) => fail(failure),
-                    }
-                }
-                .boxed()
-            })
-        } else {
-            device.subscribe(&cmd, self.id, &self.readings).map(|answer| {
-                async move {
-                    match answer.await.unwrap_or(Err(RequestFailure::Gone)) {
-                        Ok(()) => ServerMessage::ok(id),
-                        Err(failure) => fail(failure),
-                    }
-                }
-                .boxed()
-            })
-        };
-        match reply {
-            Ok(reply) => self.pending_reads.push(reply),
-            Err(error) => self.fail(id, &error.into()),
-        }
-    }
-
-    fn device(&self, index: DeviceIndex) -> Result<DeviceHandle, DeviceError> {
-        self.surroundings.registry.get(index).ok_or(DeviceError::NoSuchDevice { device: index })
-    }
-
-    /// Tells the client that the list of devices has changed. A device that was replaced under its index is shown
-    /// missing first.
+    /// Tells the client that the list of devices has changed, in the way of its version.
     fn list_changed(&mut self, now: DeviceList) {
-        let before = std::mem::replace(&mut self.known, now.clone());
-        if !self.session.is_open() || before.is_same(&now) {
-            return;
+        let before = std::mem::replace(&mut self.known, now);
+        let Some(edge) = self.session.edge() else { return };
+        let change = ListChange::between(&before.descriptions(), self.known.descriptions());
+        if !change.is_empty() {
+            self.outbox.extend(edge.list_changed(&change));
         }
-        if before.has_replacement(&now) {
-            self.say_list(&before.kept_in(&now));
-        }
-        self.say_list(&now);
-    }
-
-    fn say_list(&mut self, list: &DeviceList) {
-        self.say(ServerMessage::event(ServerContent::DeviceList(list.descriptions())));
     }
 
     fn say_readings(&mut self) {
@@ -448,35 +345,59 @@ impl Runner {
         self.say(ServerMessage::error(id, error));
     }
 
-    /// Takes a message for the client; it is written once the devices have been served.
-    fn say(&mut self, message: ServerMessage) {
-        self.outbox.push(message);
+    /// Takes a message for the client; it is written once the devices have been served. What is said to a session that
+    /// ends comes behind its last words.
+    fn say(&mut self, message: impl Into<Outgoing>) {
+        let words = if self.end.is_some() { &mut self.after_the_end } else { &mut self.outbox };
+        words.push(message.into());
     }
 
     /// Hands what there is to say to the connection, in order.
-    fn deliver(&mut self) -> Result<(), End> {
+    fn deliver(&mut self) -> Result<(), ConnectorError> {
         let mut outbox = std::mem::take(&mut self.outbox);
         let outcome = outbox.drain(..).try_for_each(|message| self.send(message));
         self.outbox = outbox;
         outcome
     }
 
-    fn send(&mut self, message: ServerMessage) -> Result<(), End> {
-        let frame = match self.format {
-            FrameFormat::Typed => ServerFrame::Message(message),
-            FrameFormat::Json => {
+    fn send(&mut self, message: Outgoing) -> Result<(), ConnectorError> {
+        let frame = match (self.format, message) {
+            (FrameFormat::Typed, Outgoing::Message(message)) => ServerFrame::Message(message),
+            (_, Outgoing::Frame(frame)) => ServerFrame::Text(frame),
+            (FrameFormat::Json, Outgoing::Message(message)) => {
                 self.text.clear();
-                json::write_server_message(&message, &mut self.text);
+                // Without a version it is an error, which is written alike in all of them.
+                let edge = self.session.edge().unwrap_or(version::NEWEST);
+                edge.down(&message, &mut self.text);
+                if self.text.is_empty() {
+                    return Ok(());
+                }
                 // The text is the serializer's, so it is UTF-8; a copy of the right size is the only allocation.
                 ServerFrame::Text(String::from_utf8_lossy(&self.text).into_owned())
             }
         };
-        self.connection.send(frame).map_err(End::Lost)
+        self.connection.send(frame)
     }
 
     fn wake_touched(&mut self) {
         for device in self.touched.drain(..) {
             device.wake();
+        }
+    }
+
+    /// Answers what arrived after a session had ended, as far as it is there already: each message gets the error that
+    /// ended it.
+    fn answer_what_is_late(&mut self) {
+        let mut batch = Vec::new();
+        if self.session.has_ended() && self.connection.receive(&mut batch).now_or_never().is_some() {
+            let now = Instant::now().into_std();
+            for frame in batch {
+                self.handle_frame(now, frame);
+            }
+        }
+        let late = std::mem::take(&mut self.after_the_end);
+        for answer in late.into_iter().chain(std::mem::take(&mut self.outbox)) {
+            let _ = self.send(answer);
         }
     }
 

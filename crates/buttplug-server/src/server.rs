@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::debug;
 
@@ -100,6 +100,7 @@ impl ServerBuilder {
             runtime,
             settings,
             max_clients,
+            places: Arc::new(Semaphore::new(max_clients.min(Semaphore::MAX_PERMITS))),
             registry,
             scan_requests,
             phase,
@@ -118,6 +119,8 @@ struct Inner {
     runtime: Handle,
     settings: SessionSettings,
     max_clients: usize,
+    /// One for each client.
+    places: Arc<Semaphore>,
     registry: Arc<Registry>,
     scan_requests: Arc<ScanRequests>,
     phase: watch::Sender<Phase>,
@@ -221,16 +224,19 @@ impl AcceptConnection for Server {
         if *phase.borrow() != Phase::Serving {
             return Err(String::from("the server is shutting down"));
         }
-        if sessions.len() >= inner.max_clients {
-            return Err(format!("{} clients are connected, no more are taken", sessions.len()));
-        }
+        let Ok(place) = Arc::clone(&inner.places).try_acquire_owned() else {
+            return Err(match inner.max_clients {
+                1 => String::from("another client is connected, and this server takes one at a time"),
+                count => format!("{count} clients are connected, no more are taken"),
+            });
+        };
         let surroundings = Surroundings {
             registry: Arc::clone(&inner.registry),
             scan_requests: Arc::clone(&inner.scan_requests),
             phase,
         };
         let id = SessionId(inner.next_session.fetch_add(1, Ordering::Relaxed));
-        let session = run::run(id, connection, inner.settings.clone(), surroundings);
+        let session = run::run(id, connection, inner.settings.clone(), surroundings, place);
         sessions.spawn_on(session, &inner.runtime);
         Ok(())
     }

@@ -1,15 +1,15 @@
 //! Decides what a client may do and when. Knows no socket, no device and no clock; `run.rs` does.
 
+use crate::version::{self, Edge, Outgoing, ReadingForm, Request};
 use buttplug_core::connector::CloseReason;
 use buttplug_core::limits::quoted;
 use buttplug_core::message::json::BadMessage;
 use buttplug_core::message::{
-    ClientMessage, ClientRequest, InputCmd, OutputCmd, RequestServerInfo, ServerContent, ServerInfo,
-    ServerMessage, StopCmd, VersionRequest,
+    ClientRequest, InputCmd, OutputCmd, RequestServerInfo, ServerContent, ServerInfo, ServerMessage, StopCmd,
 };
 use buttplug_core::{
-    ButtplugError, DeviceError, HandshakeError, MessageError, MessageId, PROTOCOL_VERSION_MAJOR,
-    PROTOCOL_VERSION_MINOR, PingError,
+    ButtplugError, DeviceError, DeviceIndex, HandshakeError, MessageError, MessageId, PROTOCOL_VERSION_MINOR,
+    PingError,
 };
 use std::time::{Duration, Instant};
 
@@ -35,18 +35,20 @@ impl SessionSettings {
 }
 
 /// What is to be done, in order.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Effect {
     /// Say this.
-    Reply(ServerMessage),
+    Reply(Outgoing),
     /// The client has introduced itself.
-    Opened { client_name: String },
+    Opened { client_name: String, version: u32 },
     /// Answer with the list of devices.
     ListDevices(MessageId),
     /// Set an output, then answer.
     Output(MessageId, OutputCmd),
-    /// Read, subscribe or unsubscribe an input, then answer.
-    Input(MessageId, InputCmd),
+    /// Set several outputs of one device, all or none, then answer.
+    Outputs(MessageId, DeviceIndex, Vec<OutputCmd>),
+    /// Read, subscribe or unsubscribe an input, then answer; a reading in this form, if one is given.
+    Input(MessageId, InputCmd, Option<ReadingForm>),
     /// Stop, then answer when it is done.
     Stop(MessageId, StopCmd),
     /// Search for devices on behalf of this client, or no longer.
@@ -56,64 +58,112 @@ pub(crate) enum Effect {
     End { last_words: Option<ServerMessage>, reason: CloseReason },
 }
 
-#[derive(Debug)]
 enum State {
     /// Until the client introduces itself.
     ExpectHandshake { until: Instant },
-    /// The session proper. `ping_due`: when the watchdog fires unless a ping comes.
-    Open { ping_due: Option<Instant>, scanning: bool },
+    /// The session proper, in this version.
+    Open { edge: &'static dyn Edge, watchdog: Option<Watchdog>, scanning: bool },
     /// Whatever still comes is answered with this error.
     Closed(ButtplugError),
 }
 
+/// The ping watchdog of an open session.
+struct Watchdog {
+    /// When it fires unless a ping comes.
+    due: Instant,
+    /// Until when it waits, being due, while messages are still arriving: one of them may be the ping.
+    patience: Option<Instant>,
+}
+
+impl Watchdog {
+    fn starting(at: Instant, max_ping: Duration) -> Self {
+        Self { due: at + max_ping, patience: None }
+    }
+}
+
 /// The state of one client's connection.
-#[derive(Debug)]
 pub(crate) struct Session {
     state: State,
     settings: SessionSettings,
+    /// The versions that this connection can carry, from the oldest to the newest.
+    spoken: &'static [&'static dyn Edge],
 }
 
 impl Session {
-    pub(crate) fn new(now: Instant, settings: SessionSettings) -> Self {
-        Self { state: State::ExpectHandshake { until: now + MAX_HANDSHAKE_WAIT }, settings }
+    pub(crate) fn new(now: Instant, settings: SessionSettings, spoken: &'static [&'static dyn Edge]) -> Self {
+        Self { state: State::ExpectHandshake { until: now + MAX_HANDSHAKE_WAIT }, settings, spoken }
     }
 
-    /// Handles one message and appends what is to be done.
-    pub(crate) fn handle(&mut self, now: Instant, message: ClientMessage, effects: &mut Vec<Effect>) {
-        let ClientMessage { id, request } = message;
-        let mut refuse = |error: ButtplugError| effects.push(Effect::Reply(ServerMessage::error(id, &error)));
+    /// The version that is spoken, once it is negotiated and as long as the session lasts.
+    pub(crate) fn edge(&self) -> Option<&'static dyn Edge> {
+        if let State::Open { edge, .. } = self.state { Some(edge) } else { None }
+    }
+
+    /// Handles what one message asks for and appends what is to be done.
+    pub(crate) fn handle(
+        &mut self,
+        now: Instant,
+        id: MessageId,
+        request: Request,
+        effects: &mut Vec<Effect>,
+    ) {
+        match (&mut self.state, request) {
+            (_, Request::Current(request)) => self.handle_current(now, id, request, effects),
+            (State::Open { .. }, Request::Outputs(device, cmds)) => {
+                effects.push(Effect::Outputs(id, device, cmds));
+            }
+            (State::Open { .. }, Request::Read(cmd, form)) => {
+                effects.push(Effect::Input(id, cmd, Some(form)));
+            }
+            (State::Open { .. }, Request::Nothing) => effects.push(reply(ServerMessage::ok(id))),
+            (State::Open { .. }, Request::Answer(frame)) => {
+                effects.push(Effect::Reply(Outgoing::Frame(frame)));
+            }
+            (State::ExpectHandshake { .. }, _) => effects.push(error(id, &HandshakeError::Missing.into())),
+            (State::Closed(reason), _) => effects.push(error(id, reason)),
+        }
+    }
+
+    fn handle_current(
+        &mut self,
+        now: Instant,
+        id: MessageId,
+        request: ClientRequest,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut refuse = |reason: &ButtplugError| effects.push(error(id, reason));
         match &mut self.state {
-            State::Closed(error) => refuse(error.clone()),
+            State::Closed(reason) => refuse(reason),
             State::ExpectHandshake { .. } => match request {
                 ClientRequest::RequestServerInfo(info) => self.open(now, id, info, effects),
-                _ => refuse(HandshakeError::Missing.into()),
+                _ => refuse(&HandshakeError::Missing.into()),
             },
-            State::Open { ping_due, scanning } => match request {
-                ClientRequest::RequestServerInfo(_) => refuse(HandshakeError::Repeated.into()),
+            State::Open { watchdog, scanning, .. } => match request {
+                ClientRequest::RequestServerInfo(_) => refuse(&HandshakeError::Repeated.into()),
                 ClientRequest::Ping => {
-                    if let Some(due) = ping_due {
-                        *due = now + self.settings.max_ping;
+                    if let Some(watchdog) = watchdog {
+                        *watchdog = Watchdog::starting(now, self.settings.max_ping);
                     }
-                    effects.push(Effect::Reply(ServerMessage::ok(id)));
+                    effects.push(reply(ServerMessage::ok(id)));
                 }
                 ClientRequest::StartScanning => {
                     *scanning = true;
-                    effects.extend([Effect::Scan(true), Effect::Reply(ServerMessage::ok(id))]);
+                    effects.extend([Effect::Scan(true), reply(ServerMessage::ok(id))]);
                 }
                 ClientRequest::StopScanning => {
                     let was_scanning = std::mem::take(scanning);
-                    effects.extend([Effect::Scan(false), Effect::Reply(ServerMessage::ok(id))]);
+                    effects.extend([Effect::Scan(false), reply(ServerMessage::ok(id))]);
                     if was_scanning {
-                        effects.push(Effect::Reply(ServerMessage::event(ServerContent::ScanningFinished)));
+                        effects.push(reply(ServerMessage::event(ServerContent::ScanningFinished)));
                     }
                 }
                 ClientRequest::RequestDeviceList => effects.push(Effect::ListDevices(id)),
                 ClientRequest::Output(cmd) => effects.push(Effect::Output(id, cmd)),
                 ClientRequest::NamedOutput(cmd) => match cmd.known() {
                     Some(cmd) => effects.push(Effect::Output(id, cmd)),
-                    None => refuse(DeviceError::UnknownOutput(quoted(&cmd.name)).into()),
+                    None => refuse(&DeviceError::UnknownOutput(quoted(&cmd.name)).into()),
                 },
-                ClientRequest::Input(cmd) => effects.push(Effect::Input(id, cmd)),
+                ClientRequest::Input(cmd) => effects.push(Effect::Input(id, cmd, None)),
                 ClientRequest::Stop(cmd) => effects.push(Effect::Stop(id, cmd)),
                 ClientRequest::Disconnect => {
                     self.state = State::Closed(HandshakeError::Disconnected.into());
@@ -130,29 +180,36 @@ impl Session {
     /// handshake itself that can't be read.
     pub(crate) fn refuse(&self, bad: BadMessage, effects: &mut Vec<Effect>) {
         let is_handshake = |error: &ButtplugError| matches!(error, ButtplugError::Message(MessageError::BadField { name, .. }) if name == "RequestServerInfo");
-        let error = match &self.state {
+        let reason = match &self.state {
             State::Open { .. } => bad.error,
             State::ExpectHandshake { .. } if is_handshake(&bad.error) => bad.error,
             State::ExpectHandshake { .. } => HandshakeError::Missing.into(),
-            State::Closed(error) => error.clone(),
+            State::Closed(reason) => reason.clone(),
         };
-        effects.push(Effect::Reply(ServerMessage::error(bad.id, &error)));
+        effects.push(error(bad.id, &reason));
     }
 
     /// When something is due: see [`expire`](Self::expire).
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::ExpectHandshake { until } => Some(*until),
-            State::Open { ping_due, .. } => *ping_due,
+            State::Open { watchdog, .. } => watchdog.as_ref().map(|watchdog| watchdog.due),
             State::Closed(_) => None,
         }
     }
 
-    /// When the deadline counts even though messages are still arriving, one of which may be the ping that has been
-    /// waiting its turn: one ping time later.
-    pub(crate) fn final_deadline(&self) -> Option<Instant> {
-        let patience = if self.is_open() { self.settings.max_ping } else { Duration::ZERO };
-        self.deadline().map(|deadline| deadline + patience)
+    /// Whether the deadline counts although messages are still arriving, one of which may be the ping that has been
+    /// waiting its turn. It does one ping time after the session first saw that it was past: how long the server was
+    /// too busy to look does not count, and a client that only floods is let go nevertheless.
+    pub(crate) fn is_out_of_patience(&mut self, now: Instant) -> bool {
+        let max_ping = self.settings.max_ping;
+        match &mut self.state {
+            State::ExpectHandshake { until } => now >= *until,
+            State::Open { watchdog: Some(watchdog), .. } if now >= watchdog.due => {
+                now >= *watchdog.patience.get_or_insert(now + max_ping)
+            }
+            State::Open { .. } | State::Closed(_) => false,
+        }
     }
 
     /// Ends the session if its deadline is past: the handshake or a ping did not come in time.
@@ -174,7 +231,7 @@ impl Session {
     pub(crate) fn scanning_finished(&mut self, effects: &mut Vec<Effect>) {
         if let State::Open { scanning: scanning @ true, .. } = &mut self.state {
             *scanning = false;
-            effects.push(Effect::Reply(ServerMessage::event(ServerContent::ScanningFinished)));
+            effects.push(reply(ServerMessage::event(ServerContent::ScanningFinished)));
         }
     }
 
@@ -183,50 +240,55 @@ impl Session {
         matches!(self.state, State::Open { .. })
     }
 
+    /// Whether whatever still comes is answered with the error that ended the session.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.state, State::Closed(_))
+    }
+
     fn open(&mut self, now: Instant, id: MessageId, info: RequestServerInfo, effects: &mut Vec<Effect>) {
-        let newest = PROTOCOL_VERSION_MAJOR;
-        let error = match info.version {
-            VersionRequest::Protocol { major, .. } if major == newest => {
+        let refusal = match version::negotiate(info.version, self.spoken) {
+            Ok(edge) => {
                 let server_info = ServerInfo {
                     name: self.settings.server_name.clone(),
                     max_ping_ms: self.settings.max_ping_ms(),
-                    major: newest,
+                    major: edge.version(),
                     minor: PROTOCOL_VERSION_MINOR,
                 };
-                let ping_due = (!self.settings.max_ping.is_zero()).then(|| now + self.settings.max_ping);
-                self.state = State::Open { ping_due, scanning: false };
+                let max_ping = self.settings.max_ping;
+                let watchdog = (!max_ping.is_zero()).then(|| Watchdog::starting(now, max_ping));
+                self.state = State::Open { edge, watchdog, scanning: false };
                 effects.extend([
-                    Effect::Opened { client_name: info.client_name },
-                    Effect::Reply(ServerMessage { id, content: ServerContent::ServerInfo(server_info) }),
+                    Effect::Opened { client_name: info.client_name, version: edge.version() },
+                    reply(ServerMessage { id, content: ServerContent::ServerInfo(server_info) }),
                 ]);
                 return;
             }
-            VersionRequest::Protocol { major, .. } if major > newest => {
-                HandshakeError::TooNew { requested: major, newest }
-            }
-            VersionRequest::Message(version) if version >= newest => {
-                HandshakeError::NoSuchMessageVersion(version)
-            }
-            VersionRequest::Protocol { major: requested, .. } | VersionRequest::Message(requested) => {
-                HandshakeError::TooOld { requested, oldest: newest }
-            }
-            VersionRequest::None => HandshakeError::TooOld { requested: 0, oldest: newest },
+            Err(refusal) => refusal,
         };
-        let answer = ServerMessage::error(id, &error.clone().into());
-        if matches!(error, HandshakeError::TooNew { .. }) {
-            self.state = State::Closed(error.into());
+        let answer = ServerMessage::error(id, &refusal.clone().into());
+        if matches!(refusal, HandshakeError::TooNew { .. }) {
+            self.state = State::Closed(refusal.into());
             effects.push(Effect::End { last_words: Some(answer), reason: CloseReason::Done });
         } else {
-            effects.push(Effect::Reply(answer));
+            effects.push(reply(answer));
         }
     }
+}
+
+fn reply(message: ServerMessage) -> Effect {
+    Effect::Reply(message.into())
+}
+
+fn error(id: MessageId, reason: &ButtplugError) -> Effect {
+    reply(ServerMessage::error(id, reason))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use buttplug_core::ErrorClass;
     use buttplug_core::message::json;
-    use buttplug_core::{ErrorClass, message::StopScope};
+    use buttplug_core::message::{ClientMessage, StopScope};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -240,7 +302,7 @@ mod tests {
         fn new(max_ping: Duration) -> Self {
             let now = Instant::now();
             let settings = SessionSettings { server_name: String::from("Bench"), max_ping };
-            Self { session: Session::new(now, settings), now }
+            Self { session: Session::new(now, settings, version::ALL), now }
         }
 
         fn open(max_ping: Duration) -> Self {
@@ -254,7 +316,8 @@ mod tests {
             json::parse_client_frame(frame.as_bytes(), &mut messages);
             let mut effects = Vec::new();
             for message in messages {
-                self.session.handle(self.now, message.expect(frame), &mut effects);
+                let ClientMessage { id, request } = message.expect(frame);
+                self.session.handle(self.now, id, Request::Current(request), &mut effects);
             }
             outline(effects)
         }
@@ -278,11 +341,13 @@ mod tests {
             other => format!("{other:?}"),
         };
         let outline = |effect: Effect| match effect {
-            Effect::Reply(reply) => message(reply),
-            Effect::Opened { client_name } => format!("opened {client_name}"),
+            Effect::Reply(Outgoing::Message(reply)) => message(reply),
+            Effect::Reply(Outgoing::Frame(frame)) => frame,
+            Effect::Opened { client_name, .. } => format!("opened {client_name}"),
             Effect::ListDevices(id) => format!("list {id}"),
             Effect::Output(id, _) => format!("output {id}"),
-            Effect::Input(id, _) => format!("input {id}"),
+            Effect::Outputs(id, device, cmds) => format!("outputs {id} {device} {}", cmds.len()),
+            Effect::Input(id, _, form) => format!("input {id} {form:?}"),
             Effect::Stop(id, cmd) => {
                 format!("stop {id}{}", if cmd.scope == StopScope::All { " all" } else { "" })
             }
@@ -318,12 +383,22 @@ mod tests {
             (r#","MessageVersion":3,"ProtocolVersionMajor":4"#, "opened T, info 1 v4.0 ping 0"),
             (r#","ProtocolVersionMajor":5,"ProtocolVersionMinor":0"#, "end with error 1 code 1, Done"),
             (r#","MessageVersion":4"#, "error 1 code 1"),
-            (r#","MessageVersion":3"#, "error 1 code 1"),
-            ("", "error 1 code 1"),
+            (r#","MessageVersion":3"#, "opened T, info 1 v3.0 ping 0"),
+            (r#","MessageVersion":0"#, "opened T, info 1 v0.0 ping 0"),
+            (r#","ProtocolVersionMajor":2,"ProtocolVersionMinor":0"#, "opened T, info 1 v2.0 ping 0"),
+            ("", "opened T, info 1 v0.0 ping 0"),
         ];
         for (version, effects) in cases {
             assert_eq!(Client::new(Duration::ZERO).says(&request(version)), effects, "{version}");
         }
+    }
+
+    #[test]
+    fn a_connection_that_carries_values_speaks_only_the_newest_version() {
+        let mut client = Client::new(Duration::ZERO);
+        client.session.spoken = version::TYPED;
+        assert_eq!(client.says(&request(r#","MessageVersion":3"#)), "error 1 code 1");
+        assert_eq!(client.says(HANDSHAKE), "opened T, info 1 v4.0 ping 0");
     }
 
     #[test]
@@ -366,11 +441,23 @@ mod tests {
     }
 
     #[test]
-    fn a_client_whose_messages_still_wait_is_given_one_more_ping_time() {
-        let client = Client::open(500 * MS);
-        let patience = |session: &Session| Some(session.final_deadline()? - session.deadline()?);
-        assert_eq!(patience(&client.session), Some(500 * MS));
-        assert_eq!(patience(&Client::new(500 * MS).session), Some(Duration::ZERO));
+    fn a_client_whose_messages_still_wait_is_given_one_more_ping_time_from_when_that_was_seen() {
+        let mut client = Client::open(500 * MS);
+        let opened = client.now;
+        let mut out_of_patience = |at: u32| client.session.is_out_of_patience(opened + at * MS);
+        assert!(!out_of_patience(499));
+        // Nobody looked for a long time, which is not the client's fault.
+        assert!(!out_of_patience(5000));
+        assert!(!out_of_patience(5499));
+        assert!(out_of_patience(5500));
+        client.now = opened + 5499 * MS;
+        assert_eq!(client.says(r#"[{"Ping":{"Id":3}}]"#), "ok 3");
+        assert!(!client.session.is_out_of_patience(opened + 5998 * MS));
+        assert!(!client.session.is_out_of_patience(opened + 5999 * MS));
+        assert!(client.session.is_out_of_patience(opened + 6499 * MS));
+        let mut stranger = Client::new(500 * MS);
+        assert!(!stranger.session.is_out_of_patience(stranger.now));
+        assert!(stranger.session.is_out_of_patience(stranger.now + MAX_HANDSHAKE_WAIT));
     }
 
     #[test]

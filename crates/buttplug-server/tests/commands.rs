@@ -223,6 +223,10 @@ async fn clients_beyond_the_limit_are_refused_until_one_leaves() {
     drop(one);
     settle().await;
     assert!(rig.try_stranger().is_ok());
+    let single = Rig::with(&[], Duration::ZERO, |builder| builder.max_clients(1)).await;
+    let _first = single.client().await;
+    let refused = single.try_stranger().err().expect("refused");
+    assert!(refused.contains("one at a time"), "{refused}");
 }
 
 #[tokio::test(start_paused = true)]

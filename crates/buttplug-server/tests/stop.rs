@@ -241,6 +241,27 @@ async fn pings_keep_a_session_and_other_messages_do_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_ping_that_the_server_is_too_busy_to_read_keeps_the_session() {
+    let ping = |builder: buttplug_server::ServerBuilder| builder.max_ping_time(Duration::from_millis(500));
+    let rig = Rig::with(&[TwoMotorVibrator], Duration::ZERO, ping).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 10).await;
+    // More than is read at a time, and the ping is the last of it.
+    for id in 1..=1000 {
+        client.says(format!(r#"[{{"StopScanning":{{"Id":{id}}}}}]"#));
+    }
+    client.says(r#"[{"Ping":{"Id":1001}}]"#);
+    // The whole process stands still for ten times the longest time between pings.
+    tokio::time::advance(Duration::from_secs(5)).await;
+    for id in 1..=1001 {
+        assert_eq!(client.hears().await, format!(r#"[{{"Ok":{{"Id":{id}}}}}]"#));
+    }
+    assert!(!rig.devices[0].is_at_rest());
+    assert_eq!(error_code(&client.hears().await, 0), Some(2));
+    assert!(rig.devices[0].is_at_rest());
+}
+
+#[tokio::test(start_paused = true)]
 async fn shutdown_stops_closes_and_ends_in_order() {
     let rig = Rig::new(&[TwoMotorVibrator, Rotator]).await;
     let mut client = rig.client().await;

@@ -3,9 +3,11 @@
 use crate::limits::SocketLimits;
 use crate::meter::Meter;
 use crate::socket::Socket;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_tungstenite::client_async_with_config;
@@ -46,7 +48,22 @@ pub enum DialError {
 /// # Errors
 /// The URL can't be used, or nobody answers there in WebSocket.
 pub async fn dial(url: &str, limits: SocketLimits) -> Result<Socket, DialError> {
-    let target = Target::parse(url)?;
+    let target = Target::parse(url, Scheme::Ws)?;
+    dial_each(&target, |address| {
+        let request = target.request.clone();
+        async move { upgrade(connect(address).await?, request, limits).await }
+    })
+    .await
+}
+
+/// Tries all addresses of a target, one after another.
+pub(crate) async fn dial_each<S, Attempt>(
+    target: &Target,
+    open: impl Fn(SocketAddr) -> Attempt,
+) -> Result<Socket<S>, DialError>
+where
+    Attempt: Future<Output = Result<Socket<S>, Failure>>,
+{
     let addresses: Vec<SocketAddr> = lookup_host((target.host.as_str(), target.port))
         .await
         .map_err(|error| DialError::Refused { reason: format!("{} is not known: {error}", target.host) })?
@@ -54,7 +71,7 @@ pub async fn dial(url: &str, limits: SocketLimits) -> Result<Socket, DialError> 
     let mut reasons: Vec<String> = Vec::new();
     let mut answered = false;
     for (index, address) in addresses.iter().enumerate() {
-        let attempt = open(*address, target.request.clone(), limits);
+        let attempt = open(*address);
         let result = if index + 1 == addresses.len() {
             attempt.await
         } else {
@@ -82,12 +99,12 @@ pub async fn dial(url: &str, limits: SocketLimits) -> Result<Socket, DialError> 
 }
 
 /// Why one address gave no connection.
-enum Failure {
+pub(crate) enum Failure {
     NoAnswer(String),
     NoUpgrade(String),
 }
 
-async fn open(address: SocketAddr, request: Request, limits: SocketLimits) -> Result<Socket, Failure> {
+pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream, Failure> {
     let stream = TcpStream::connect(address).await.map_err(|error| {
         Failure::NoAnswer(match error.kind() {
             std::io::ErrorKind::ConnectionRefused => String::from("nothing listens there"),
@@ -96,6 +113,14 @@ async fn open(address: SocketAddr, request: Request, limits: SocketLimits) -> Re
     })?;
     // Fails only on a connection that is gone.
     let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    request: Request,
+    limits: SocketLimits,
+) -> Result<Socket<S>, Failure> {
     let config = Socket::<TcpStream>::config(&limits);
     match client_async_with_config(request, Meter::new(stream), Some(config)).await {
         Ok((stream, _)) => Ok(Socket::new(stream, limits)),
@@ -116,14 +141,22 @@ fn explain(error: &WebSocketError) -> String {
     }
 }
 
-struct Target {
-    host: String,
+/// What a URL begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Ws,
+    #[cfg(feature = "tls")]
+    Wss,
+}
+
+pub(crate) struct Target {
+    pub(crate) host: String,
     port: u16,
-    request: Request,
+    pub(crate) request: Request,
 }
 
 impl Target {
-    fn parse(url: &str) -> Result<Self, DialError> {
+    pub(crate) fn parse(url: &str, wanted: Scheme) -> Result<Self, DialError> {
         let bad = |reason: &str| DialError::BadUrl { reason: String::from(reason) };
         // Schemes may be written in any case, but the library knows only one.
         let url = match url.split_once("://") {
@@ -131,17 +164,21 @@ impl Target {
             None => String::from(url),
         };
         let uri: Uri = url.parse().map_err(|error| DialError::BadUrl { reason: format!("{error}") })?;
-        match uri.scheme_str() {
-            Some("ws") => {}
-            Some("wss") => return Err(bad("encrypted connections (wss) are not supported; use ws")),
+        let default_port = match (uri.scheme_str(), wanted) {
+            (Some("ws"), Scheme::Ws) => 80,
+            #[cfg(feature = "tls")]
+            (Some("wss"), Scheme::Wss) => 443,
+            (Some("wss"), _) => {
+                return Err(bad("encrypted connections (wss) are not supported by this program; use ws"));
+            }
             _ => return Err(bad("it has to begin with ws://, for example ws://127.0.0.1:12345")),
-        }
+        };
         let host = uri.host().unwrap_or_default();
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let port = match uri.port_u16() {
             Some(port) if port > 0 => port,
             // The library leaves out what is no port.
-            None if authority.rsplit('@').next() == Some(host) => 80,
+            None if authority.rsplit('@').next() == Some(host) => default_port,
             _ => return Err(bad("its port has to be a number from 1 to 65535")),
         };
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -181,7 +218,7 @@ mod tests {
             ("ws://[::1", Err("")),
         ];
         for (url, expected) in cases {
-            match (Target::parse(url), expected) {
+            match (Target::parse(url, Scheme::Ws), expected) {
                 (Ok(target), Ok((host, port))) => {
                     assert_eq!((target.host.as_str(), target.port), (host, port), "{url}");
                 }

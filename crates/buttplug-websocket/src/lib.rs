@@ -40,6 +40,8 @@ mod limits;
 mod listener;
 mod meter;
 mod socket;
+#[cfg(feature = "tls")]
+mod tls;
 mod unfinished;
 mod upgrade;
 mod watch;
@@ -54,4 +56,6 @@ pub use limits::{
 };
 pub use listener::Listener;
 pub use socket::{Received, Socket};
+#[cfg(feature = "tls")]
+pub use tls::{TlsStream, Trust, dial_tls};
 pub use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;

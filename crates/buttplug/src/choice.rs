@@ -27,6 +27,7 @@ use crate::embedded::{self, Server, ServerBuilder};
 #[cfg(feature = "websocket")]
 use crate::websocket::WebSocketClientConnector;
 use buttplug_client::{Client, Error};
+#[cfg(all(feature = "websocket", feature = "embedded"))]
 use buttplug_core::connector::ConnectorError;
 use buttplug_core::message::ServerInfo;
 use std::fmt;

@@ -5,8 +5,9 @@
 //! |---|---|---|
 //! | `client` | [`Client`], [`Device`], [`Feature`], [`Event`]: everything an application calls | yes |
 //! | `websocket` | [`websocket`]: reach a server that runs already, or offer one | yes |
-//! | `embedded` | [`embedded`]: the server in the same process | no |
-//! | `blocking` | [`blocking`]: calls that wait, for scripts without async | no |
+//! | `tls` | servers at `wss` URLs, as behind a reverse proxy | no |
+//! | `embedded` | `buttplug::embedded`: the server in the same process | no |
+//! | `blocking` | `buttplug::blocking`: calls that wait, for scripts without async | no |
 //!
 //! [`choice`] connects a client to a server that runs already, to an embedded one, or to the first and else the second.
 //!
@@ -32,7 +33,7 @@
 //! # }
 //! ```
 //!
-//! Without one, see [`embedded`].
+//! Without one, see `buttplug::embedded`; with whichever there is, see [`choice`].
 
 #![deny(missing_docs)]
 

@@ -33,6 +33,10 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "MS", default_value_t = 0, help_heading = "Clients")]
     pub(crate) max_ping_time: u32,
 
+    /// Take one client at a time, as earlier engines did; a second one is refused until the first has left
+    #[arg(long, help_heading = "Clients")]
+    pub(crate) single_client: bool,
+
     /// What the server calls itself [default: Buttplug Server]
     #[arg(long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Clients")]
     pub(crate) server_name: Option<String>,

@@ -132,6 +132,24 @@ impl DeviceHandle {
         Ok(mailbox.wanted.set(checked.feature, checked.command, owner))
     }
 
+    /// The same for several outputs: either all are set or none is.
+    pub(crate) fn set_all(&self, cmds: &[OutputCmd], owner: SessionId) -> Result<bool, DeviceError> {
+        let checked = cmds.iter().map(|cmd| CheckedOutput::new(cmd, self.description()));
+        let checked = checked.collect::<Result<Vec<_>, _>>()?;
+        let mut mailbox = self.mailbox();
+        if mailbox.gone {
+            return Err(self.gone());
+        }
+        Ok(checked.iter().fold(false, |changed, output| {
+            mailbox.wanted.set(output.feature, output.command, owner) | changed
+        }))
+    }
+
+    /// Where the feature was sent last, in steps; 0 as long as it was not sent anywhere.
+    pub(crate) fn place(&self, feature: FeatureIndex) -> i32 {
+        self.mailbox().wanted.place(feature)
+    }
+
     /// Lets the device look at its wanted state.
     pub(crate) fn wake(&self) {
         self.shared.wake.notify_one();

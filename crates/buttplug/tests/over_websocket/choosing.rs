@@ -1,6 +1,6 @@
 //! Which server a program uses, and what is left of it afterwards.
 
-use crate::rig::{Peer, STOP_ALL, Server, TWIN, error, server_info};
+use crate::rig::{AGES, Peer, STOP_ALL, Server, TWIN, error, server_info};
 use buttplug::choice::ServerChoice;
 use buttplug::core::connector::ConnectorError;
 use buttplug::embedded::{self, ServerBuilder};
@@ -30,6 +30,20 @@ impl Own {
     fn is_idle(&self, choices: usize) -> bool {
         Arc::strong_count(&self.bus) == 1 + choices
     }
+
+    /// Waits until no server and no choice has the bus.
+    async fn becomes_idle(&self) {
+        within_ages(async {
+            while !self.is_idle(0) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+    }
+
+    async fn comes_to_rest(&self) {
+        within_ages(self.toy.wait_for(SimulatedDevice::is_at_rest)).await;
+    }
 }
 
 /// Finds the device of an embedded server and sets it in motion.
@@ -43,6 +57,11 @@ async fn set_in_motion(client: &Client, own: &Own) {
         }
     }
     own.toy.wait_for(|toy| !toy.is_at_rest()).await;
+}
+
+/// Fails instead of hanging.
+async fn within_ages<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(AGES, work).await.expect("in time")
 }
 
 #[tokio::test]
@@ -162,9 +181,7 @@ async fn a_connected_client_keeps_its_session_and_no_second_server_stays() {
     let (stopped, ()) = tokio::join!(client.stop_all(), peer.grants(STOP_ALL));
     assert_eq!(stopped, Ok(()));
     // The attempt that was started has ended, too.
-    while !own.is_idle(0) {
-        tokio::task::yield_now().await;
-    }
+    own.becomes_idle().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,15 +192,9 @@ async fn dropping_what_is_connected_ends_the_own_server_and_leaves_no_device_run
     let connected = ServerChoice::embedded(own.builder()).connect(&client).await.unwrap();
     set_in_motion(&client, &own).await;
     drop(connected);
-    own.toy.wait_for(SimulatedDevice::is_at_rest).await;
-    loop {
-        if let Some(Event::Disconnected(_)) = events.next().await {
-            break;
-        }
-    }
-    while !own.is_idle(0) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    own.comes_to_rest().await;
+    within_ages(async { while !matches!(events.next().await, Some(Event::Disconnected(_))) {} }).await;
+    own.becomes_idle().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,10 +204,8 @@ async fn an_end_that_is_given_up_still_comes() {
     let connected = ServerChoice::embedded(own.builder()).connect(&client).await.unwrap();
     set_in_motion(&client, &own).await;
     assert!(tokio::time::timeout(Duration::ZERO, connected.end()).await.is_err());
-    own.toy.wait_for(SimulatedDevice::is_at_rest).await;
-    while !own.is_idle(0) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    own.comes_to_rest().await;
+    own.becomes_idle().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,8 +215,6 @@ async fn an_attempt_that_is_given_up_leaves_no_server() {
     let choice = ServerChoice::embedded(own.builder());
     assert!(tokio::time::timeout(Duration::ZERO, choice.connect(&client)).await.is_err());
     drop(choice);
-    while !own.is_idle(0) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    own.becomes_idle().await;
     assert!(!client.is_connected());
 }

@@ -11,3 +11,4 @@ mod frames;
 mod lists;
 mod replies;
 mod rig;
+mod secure;

@@ -8,7 +8,7 @@ use buttplug::websocket::WebSocketClientConnector;
 use buttplug::{Client, Error, Event, Events};
 use futures_util::{SinkExt, StreamExt};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -46,8 +46,7 @@ impl Server {
     }
 
     pub(crate) async fn accepts(&self) -> Peer {
-        let stream = self.answers().await;
-        Peer { socket: timeout(AGES, accept_async(stream)).await.expect("an upgrade").unwrap() }
+        Peer::upgrades(self.answers().await).await
     }
 
     /// Connects `client` while `script` plays the server.
@@ -73,11 +72,16 @@ impl Server {
 }
 
 /// The server's end of a connection. Dropping it drops the TCP connection.
-pub(crate) struct Peer {
-    socket: WebSocketStream<TcpStream>,
+pub(crate) struct Peer<S = TcpStream> {
+    socket: WebSocketStream<S>,
 }
 
-impl Peer {
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
+    /// Takes the client's upgrade.
+    pub(crate) async fn upgrades(stream: S) -> Self {
+        Self { socket: timeout(AGES, accept_async(stream)).await.expect("an upgrade").unwrap() }
+    }
+
     /// Sends a frame.
     pub(crate) async fn says(&mut self, frame: &str) {
         self.sends(Message::text(frame)).await;

@@ -1,0 +1,145 @@
+//! What a session's state machine wants done: outputs set, inputs asked, devices stopped, and the answers.
+
+use super::{End, MAX_PENDING_READS, MAX_PENDING_STOPS, Runner, wait_for_all};
+use crate::device::{DeviceHandle, RequestFailure, read_reply, request_error};
+use crate::session::Effect;
+use crate::version::{Outgoing, ReadingForm};
+use buttplug_core::message::{InputCmd, OutputCmd, ServerContent, ServerMessage, StopCmd, StopScope};
+use buttplug_core::{DeviceError, DeviceIndex, InputAction, MessageId};
+use futures_util::FutureExt;
+use std::sync::Arc;
+use tracing::info;
+
+impl Runner {
+    pub(super) fn carry_out_one(&mut self, effect: Effect) {
+        match effect {
+            Effect::End { last_words, reason } => self.end = Some(End::Closed { last_words, reason }),
+            Effect::Stop(id, cmd) => self.stop(id, &cmd),
+            Effect::Reply(message) => self.say(message),
+            Effect::Output(id, cmd) => self.output(id, &cmd),
+            Effect::Outputs(id, device, cmds) => self.outputs(id, device, &cmds),
+            Effect::Input(id, cmd, form) => self.input(id, cmd, form),
+            Effect::ListDevices(id) => {
+                let devices = self.surroundings.registry.list().descriptions();
+                self.say(ServerMessage { id, content: ServerContent::DeviceList(devices) });
+            }
+            Effect::Scan(wanted) => self.surroundings.scan_requests.set(self.id, wanted),
+            Effect::Opened { client_name, version } => {
+                info!(
+                    client = self.id.0,
+                    name = client_name,
+                    peer = self.peer,
+                    version,
+                    "client introduced itself"
+                );
+            }
+        }
+    }
+
+    fn stop(&mut self, id: MessageId, cmd: &StopCmd) {
+        let (devices, feature) = match cmd.scope {
+            StopScope::All => (self.surroundings.registry.all(), None),
+            StopScope::Device(device) => match self.device(device) {
+                Ok(device) => (vec![device], None),
+                Err(error) => return self.fail(id, &error.into()),
+            },
+            StopScope::Feature(device, feature) => match self.device(device) {
+                Ok(device) => (vec![device], Some(feature)),
+                Err(error) => return self.fail(id, &error.into()),
+            },
+        };
+        let mut written = Vec::new();
+        if cmd.outputs {
+            for device in &devices {
+                match device.stop(feature) {
+                    Ok(waiter) => written.push(waiter),
+                    Err(error) => return self.fail(id, &error.into()),
+                }
+            }
+        }
+        if cmd.inputs {
+            for device in &devices {
+                device.unsubscribe_all(self.id, feature);
+            }
+        }
+        if written.is_empty() || self.pending_stops.len() >= MAX_PENDING_STOPS {
+            return self.say(ServerMessage::ok(id));
+        }
+        let reply = async move {
+            wait_for_all(written).await;
+            ServerMessage::ok(id).into()
+        };
+        self.pending_stops.push(reply.boxed());
+    }
+
+    fn output(&mut self, id: MessageId, cmd: &OutputCmd) {
+        let set = self.device(cmd.device).and_then(|device| Ok((device.set(cmd, self.id)?, device)));
+        self.answer_output(id, set);
+    }
+
+    fn outputs(&mut self, id: MessageId, device: DeviceIndex, cmds: &[OutputCmd]) {
+        let set = self.device(device).and_then(|device| Ok((device.set_all(cmds, self.id)?, device)));
+        self.answer_output(id, set);
+    }
+
+    fn answer_output(&mut self, id: MessageId, set: Result<(bool, DeviceHandle), DeviceError>) {
+        match set {
+            Ok((changed, device)) => {
+                if changed && !self.touched.last().is_some_and(|last| last.is(&device)) {
+                    self.touched.push(device);
+                }
+                self.say(ServerMessage::ok(id));
+            }
+            Err(error) => self.fail(id, &error.into()),
+        }
+    }
+
+    fn input(&mut self, id: MessageId, cmd: InputCmd, form: Option<ReadingForm>) {
+        let device = match self.device(cmd.device) {
+            Ok(device) => device,
+            Err(error) => return self.fail(id, &error.into()),
+        };
+        let description = Arc::clone(device.description());
+        if self.pending_reads.len() >= MAX_PENDING_READS {
+            let name = description.name.clone();
+            let busy = DeviceError::Busy { device: description.index, name, limit: MAX_PENDING_READS };
+            return self.fail(id, &busy.into());
+        }
+        let fail = move |failure| {
+            Outgoing::from(ServerMessage::error(id, &request_error(&description, failure).into()))
+        };
+        let reply = if cmd.action == InputAction::Read {
+            device.read(&cmd).map(|answer| {
+                async move {
+                    match (answer.await.unwrap_or(Err(RequestFailure::Gone)), form) {
+                        (Ok(value), Some(form)) => form.reply(id, cmd.device, value),
+                        (Ok(value), None) => {
+                            let content = ServerContent::InputReading(read_reply(&cmd, value));
+                            ServerMessage { id, content }.into()
+                        }
+                        (Err(failure), _) => fail(failure),
+                    }
+                }
+                .boxed()
+            })
+        } else {
+            device.subscribe(&cmd, self.id, &self.readings).map(|answer| {
+                async move {
+                    match answer.await.unwrap_or(Err(RequestFailure::Gone)) {
+                        Ok(()) => ServerMessage::ok(id).into(),
+                        Err(failure) => fail(failure),
+                    }
+                }
+                .boxed()
+            })
+        };
+        match reply {
+            Ok(reply) => self.pending_reads.push(reply),
+            Err(error) => self.fail(id, &error.into()),
+        }
+    }
+
+    fn device(&self, index: DeviceIndex) -> Result<DeviceHandle, DeviceError> {
+        self.surroundings.registry.get(index).ok_or(DeviceError::NoSuchDevice { device: index })
+    }
+}

@@ -1,0 +1,53 @@
+//! What a client hears that goes on talking after its session has ended.
+
+mod rig;
+
+use buttplug_core::connector::CloseReason;
+use buttplug_hardware_simulated::Archetype::OneMotorVibrator;
+use rig::{Rig, error_code, sleep_ms};
+use std::time::Duration;
+
+#[tokio::test(start_paused = true)]
+async fn what_stands_behind_a_disconnect_fails_and_changes_nothing() {
+    let rig = Rig::new(&[OneMotorVibrator]).await;
+    let mut client = rig.client().await;
+    client.says(
+        r#"[{"Disconnect":{"Id":8}},{"OutputCmd":{"Id":9,"DeviceIndex":0,"FeatureIndex":0,"Command":{"Vibrate":{"Value":5}}}}]"#,
+    );
+    client.says(r#"[{"Ping":{"Id":10}}]"#);
+    assert_eq!(client.hears().await, r#"[{"Ok":{"Id":8}}]"#);
+    for id in [9, 10] {
+        assert_eq!(error_code(&client.hears().await, id), Some(1));
+    }
+    assert_eq!(client.hears_nothing_but_the_end().await, CloseReason::Done);
+    assert_eq!(rig.told(0), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_ping_timeout_every_command_fails_with_class_ping() {
+    let rig =
+        Rig::with(&[OneMotorVibrator], Duration::ZERO, |b| b.max_ping_time(Duration::from_millis(500))).await;
+    for handshake in [r#""MessageVersion":3"#, r#""ProtocolVersionMajor":4,"ProtocolVersionMinor":0"#] {
+        let mut other = rig.client().await;
+        other.sets(0, 0, "Vibrate", 5).await;
+        let mut client = rig.stranger();
+        client.asks(format!(r#"[{{"RequestServerInfo":{{"Id":1,"ClientName":"Late",{handshake}}}}}]"#)).await;
+        drop(other);
+        // Its own stop takes a while, and in the meantime the client goes on talking.
+        let scalar = r#"[{"VibrateCmd":{"Id":2,"DeviceIndex":0,"Speeds":[{"Index":0,"Speed":1}]}}]"#;
+        let output =
+            r#"[{"OutputCmd":{"Id":2,"DeviceIndex":0,"FeatureIndex":0,"Command":{"Vibrate":{"Value":9}}}}]"#;
+        client.asks(if handshake.contains("Major") { output } else { scalar }).await;
+        rig.devices[0].slow_writes(Duration::from_millis(300));
+        sleep_ms(600).await;
+        client.says(r#"[{"Ping":{"Id":3}}]"#);
+        client.says(r#"[{"ScalarCmd":{"Id":4}}]"#);
+        assert_eq!(error_code(&client.hears().await, 0), Some(2));
+        for id in [3, 4] {
+            assert_eq!(error_code(&client.hears().await, id), Some(2));
+        }
+        assert_eq!(client.hears_nothing_but_the_end().await, CloseReason::Done);
+        assert!(rig.devices[0].is_at_rest());
+        rig.devices[0].slow_writes(Duration::ZERO);
+    }
+}
