@@ -21,6 +21,9 @@ const saw = (what, device, ...writes) => ask({ check: what, device, saw: writes 
 // The same, but the writes may come several times over: an engine that ends may stop a device at more than one place.
 const sawAtLeastOnce = (what, device, ...writes) => ask({ check: what, device, saw: writes, or_repeated: true });
 
+// The same, but whatever came before these is fine: only the clock knows how far a movement gets until its stop.
+const sawAtLast = (what, device, ...writes) => ask({ check: what, device, saw: writes, at_last: true });
+
 const dialIn = (device) => ask({ do: "dial in", device });
 const hangUp = (device) => ask({ do: "hang up", device });
 const endTheEngine = () => ask({ do: "end the engine" });
@@ -59,4 +62,4 @@ function run(script) {
   );
 }
 
-module.exports = { check, saw, sawAtLeastOnce, dialIn, hangUp, endTheEngine, errorOf, next, run };
+module.exports = { check, saw, sawAtLeastOnce, sawAtLast, dialIn, hangUp, endTheEngine, errorOf, next, run };

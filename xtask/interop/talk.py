@@ -28,6 +28,11 @@ async def saw_at_least_once(what, device, *writes):
     await ask(check=what, device=device, saw=writes, or_repeated=True)
 
 
+async def saw_at_last(what, device, *writes):
+    """The same, but whatever came before these is fine: only the clock knows how far a movement gets until its stop."""
+    await ask(check=what, device=device, saw=writes, at_last=True)
+
+
 async def dial_in(device):
     await ask(do="dial in", device=device)
 
@@ -69,7 +74,16 @@ class Events:
         return self._queue.qsize()
 
 
+async def become(condition):
+    """Whether the condition comes true within three seconds: for what a library shows but does not announce."""
+    for _ in range(300):
+        if condition():
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
 def run(script):
     """Runs the script; anything raised ends it with a message and without "finish"."""
-    asyncio.run(script())
+    asyncio.run(script)
     print(json.dumps({"do": "finish"}), flush=True)

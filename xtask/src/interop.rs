@@ -26,24 +26,60 @@ enum Registry {
 /// One published version of a client library.
 struct Library {
     registry: Registry,
+    package: &'static str,
     version: &'static str,
+    /// Versions of other packages that it is installed with, where the newest ones are not to be had with it.
+    beside: &'static [&'static str],
     /// In `xtask/interop/`.
     script: &'static str,
+    /// The message version it shall speak, where it leaves the choice.
+    protocol: Option<&'static str>,
     /// Flags of the engine besides ports, user file and name.
     flags: &'static [&'static str],
 }
 
+/// Asks a library that can ping to do so.
+const PINGS: &[&str] = &["--max-ping-time", "2000"];
+
 const LIBRARIES: &[Library] = &[
-    // No version of this library pings, so it needs the default, no watchdog.
-    Library { registry: Registry::Npm, version: "5.0.2", script: "npm-5.js", flags: &[] },
-    // This one pings if asked, so it is asked.
-    Library {
-        registry: Registry::PyPi,
-        version: "1.0.0",
-        script: "pypi-1.py",
-        flags: &["--max-ping-time", "2000"],
-    },
+    npm("5.0.2", "npm-5.js"),
+    npm("4.0.2", "npm-4.js"),
+    npm("3.2.2", "npm-3.js"),
+    Library { flags: PINGS, ..pypi("1.0.0", "pypi-1.py") },
+    pypi("0.3.0", "pypi-0.py"),
+    buttplug_py("3", "buttplug-py-3-2.py"),
+    buttplug_py("2", "buttplug-py-3-2.py"),
+    buttplug_py("1", "buttplug-py-1-0.py"),
+    buttplug_py("0", "buttplug-py-1-0.py"),
 ];
+
+/// No version of this one pings, so it needs the default, no watchdog.
+const fn npm(version: &'static str, script: &'static str) -> Library {
+    Library {
+        registry: Registry::Npm,
+        package: "buttplug",
+        version,
+        beside: &[],
+        script,
+        protocol: None,
+        flags: &[],
+    }
+}
+
+const fn pypi(version: &'static str, script: &'static str) -> Library {
+    Library { registry: Registry::PyPi, ..npm(version, script) }
+}
+
+const fn buttplug_py(protocol: &'static str, script: &'static str) -> Library {
+    Library {
+        package: "buttplug-py",
+        // It imports a name that newer ones only keep for a while.
+        beside: &["websockets==13.1"],
+        protocol: Some(protocol),
+        flags: PINGS,
+        ..pypi("0.2.0", script)
+    }
+}
 
 /// `arguments` may name an engine that was built elsewhere; else it is built here.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
@@ -88,13 +124,14 @@ impl Library {
             Registry::Npm => "npm",
             Registry::PyPi => "PyPI",
         };
-        format!("{registry} buttplug {}", self.version)
+        let protocol = self.protocol.map(|version| format!(", protocol {version}")).unwrap_or_default();
+        format!("{registry} {} {}{protocol}", self.package, self.version)
     }
 
     fn prove(&self, program: &Path, tally: &mut Tally) -> Outcome {
         let folder = target().join("interop").join(self.folder());
         let mut script = self.install(&folder)?;
-        script.arg(root().join("xtask/interop").join(self.script));
+        script.arg(root().join("xtask/interop").join(self.script)).args(self.protocol);
         let mut engine = Engine::start(program, &folder, self.flags)?;
         engine.wait_for_ports()?;
         script.env("INTEROP_URL", format!("ws://127.0.0.1:{}", engine.client_port));
@@ -102,26 +139,31 @@ impl Library {
         outcome.map_err(|failure| format!("{failure}\n{}", engine.last_words()))
     }
 
-    /// Where this version is installed, beside other versions of the same library.
+    /// Where this version is installed, beside other versions of the same library. Once for all protocols it speaks.
     fn folder(&self) -> PathBuf {
         let language = match self.registry {
             Registry::Npm => "js",
             Registry::PyPi => "py",
         };
-        Path::new(language).join(self.version)
+        Path::new(language).join(format!("{}-{}", self.package, self.version))
     }
 
     /// Installs the library unless it lies there already, and returns the interpreter that sees it. Gives up on a
     /// registry that does not answer within a minute or two.
     fn install(&self, folder: &Path) -> Outcome<Command> {
+        let separator = match self.registry {
+            Registry::Npm => "@",
+            Registry::PyPi => "==",
+        };
+        let package = format!("{}{separator}{}", self.package, self.version);
+        let packages = [&[&*package], self.beside].concat();
         // Written last, so an installation that was cut short is done again.
         let done = folder.join("installed");
-        let fetch = !done.is_file();
+        let fetch = fs::read_to_string(&done).ok() != Some(packages.join(" "));
         if fetch && folder.exists() {
             fs::remove_dir_all(folder).context(&folder.display().to_string())?;
         }
         fs::create_dir_all(folder).context(&folder.display().to_string())?;
-        let package = |separator| format!("buttplug{separator}{}", self.version);
         let interpreter = match self.registry {
             Registry::Npm => {
                 if fetch {
@@ -133,7 +175,7 @@ impl Library {
                             .current_dir(folder)
                             .args(["install", "--no-audit", "--no-fund", "--loglevel", "error"])
                             .args(["--fetch-timeout", "60000", "--fetch-retries", "1"])
-                            .arg(package("@")),
+                            .args(&packages),
                     )?;
                 }
                 let mut node = Command::new("node");
@@ -148,7 +190,7 @@ impl Library {
                         Command::new(&python)
                             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
                             .args(["--timeout", "60", "--retries", "1"])
-                            .arg(package("==")),
+                            .args(&packages),
                     )?;
                 }
                 let mut python = Command::new(python);
@@ -156,7 +198,7 @@ impl Library {
                 python
             }
         };
-        fs::write(&done, self.name()).context(&done.display().to_string())?;
+        fs::write(&done, packages.join(" ")).context(&done.display().to_string())?;
         Ok(interpreter)
     }
 }
@@ -166,10 +208,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_library_has_its_script_and_a_folder_of_its_own() {
+    fn every_library_has_its_script_and_a_name_of_its_own() {
         for (place, library) in LIBRARIES.iter().enumerate() {
             assert!(root().join("xtask/interop").join(library.script).is_file(), "{}", library.script);
-            assert!(LIBRARIES[..place].iter().all(|other| other.folder() != library.folder()));
+            assert!(LIBRARIES[..place].iter().all(|other| other.name() != library.name()));
+        }
+    }
+
+    #[test]
+    fn only_the_same_package_is_installed_into_the_same_folder() {
+        for (place, library) in LIBRARIES.iter().enumerate() {
+            for other in LIBRARIES[..place].iter().filter(|other| other.folder() == library.folder()) {
+                assert_eq!(
+                    (other.package, other.version, other.beside),
+                    (library.package, library.version, library.beside)
+                );
+            }
         }
     }
 }

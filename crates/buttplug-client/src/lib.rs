@@ -29,6 +29,8 @@
 //! }
 //! ```
 //!
+//! [`Batch`] sets several outputs at once, and [`Reconnect`] keeps a client connected.
+//!
 //! # What holds everywhere
 //!
 //! - Handles are cheap to clone and may be used from any task. Only [`Client`] handles keep the connection open.

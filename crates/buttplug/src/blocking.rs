@@ -132,15 +132,21 @@ impl Client {
     /// Stops everything and closes the connection; an embedded server ends. Takes a few seconds at most and succeeds in
     /// any case. Dropping the client does the same.
     pub fn disconnect(&self) {
-        let connected = locked(&self.connected).take();
-        let Some(connected) = connected else { return };
+        let (inner, connected) = (self.inner.clone(), locked(&self.connected).take());
+        let end = async move {
+            // Also what was connected with `run`.
+            inner.disconnect().await;
+            if let Some(connected) = connected {
+                connected.end().await;
+            }
+        };
         if Handle::try_current().is_err() {
-            return self.run(connected.end());
+            return self.run(end);
         }
         // Dropped in async code, where nobody may wait: another thread does, and ends with the connection. Without one,
         // dropping what is connected ends it, too.
         let background = Arc::clone(&self.background);
-        let _ = std::thread::Builder::new().spawn(move || background.wait(connected.end()));
+        let _ = std::thread::Builder::new().spawn(move || background.wait(end));
     }
 
     /// Waits for a call of the async client, [`inner`](Self::inner), its devices or features.

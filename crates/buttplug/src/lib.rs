@@ -1,5 +1,5 @@
-//! Buttplug for applications: find haptic devices and drive them, from one crate whose features pick the parts. No
-//! logic of its own; what stands here comes from the crates behind it.
+//! Buttplug for applications: find haptic devices and drive them, from one crate whose features pick the parts. What
+//! stands here comes from the crates behind it; its own are the choice of a server and the calls that wait.
 //!
 //! | feature | what | default |
 //! |---|---|---|

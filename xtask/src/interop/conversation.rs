@@ -5,6 +5,7 @@
 //! {"check": "server name", "expected": "…", "came": "…"}
 //! {"check": "stop", "device": "one motor", "saw": ["Vibrate:0;"]}      all writes since the last such line;
 //! {…, "or_repeated": true}                     the same ones over again are fine too
+//! {…, "at_last": true}                         whatever came before these is fine
 //! {"do": "dial in", "device": "one motor"}     {"do": "hang up", "device": "one motor"}
 //! {"do": "end the engine"}                     SIGTERM; answered with its exit code
 //! {"do": "finish"}                             the script has come to its end
@@ -81,6 +82,9 @@ impl<'a> Conversation<'a> {
                         self.device(device)?.saw(expected.len()).into_iter().map(Value::from).collect();
                     if request["or_repeated"] == true {
                         drop_repetitions(&mut came, expected);
+                    }
+                    if request["at_last"] == true {
+                        came.drain(..came.len().saturating_sub(expected.len()));
                     }
                     (request["saw"].clone(), Value::from(came))
                 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
 
 use crate::engine::DEVICE_IDENTIFIER;
@@ -18,19 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Silence after the last expected write, in which a surplus one would show.
 const SILENCE: Duration = Duration::from_millis(120);
 
-/// What kind of device: its name in the scripts and what it says about itself.
-struct Kind {
-    name: &'static str,
-    /// The reply to `DeviceType;`: model, firmware, Bluetooth address.
-    answer: &'static str,
-}
-
-const KINDS: &[Kind] = &[
-    Kind { name: "one motor", answer: "Z:11:0082059AD3BD;" },
-    Kind { name: "two motors", answer: "P:02:0082059AD3BE;" },
-    Kind { name: "rotation", answer: "A:21:0082059AD3BF;" },
-    Kind { name: "constriction", answer: "B:09:0082059AD3C0;" },
-];
+/// The kinds of devices by the names that scripts call them by: what each answers to `DeviceType;` (model, firmware,
+/// Bluetooth address) and, for the scripts, its full name and the zeros that stop it, in the order in which they go out.
+const KINDS: &str = include_str!("../../interop/devices.json");
 
 /// What all of them answer to `Battery;`.
 const BATTERY: &str = "85;";
@@ -58,19 +48,18 @@ impl Told {
 impl Device {
     /// Dials in as the kind of device with this name.
     pub(crate) fn dial_in(port: u16, name: &str) -> Outcome<Self> {
-        let kind =
-            KINDS.iter().find(|kind| kind.name == name).ok_or(format!("no kind of device `{name}`"))?;
+        let answer = type_answer(name)?;
         let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).context("device port")?;
         socket.set_nodelay(true).context("device port")?;
         let ours = socket.try_clone().context("device port")?;
         let (mut web_socket, _) = client(format!("ws://127.0.0.1:{port}"), socket).context("device port")?;
-        let address = kind.answer.trim_end_matches(';').rsplit(':').next();
+        let address = answer.trim_end_matches(';').rsplit(':').next();
         let greeting = json!({ "identifier": DEVICE_IDENTIFIER, "address": address, "version": 0 });
         web_socket.send(Message::text(greeting.to_string())).context("greeting")?;
         let told = Arc::new(Told::default());
         let reader = std::thread::spawn({
             let told = Arc::clone(&told);
-            move || answer_until_gone(web_socket, kind, &told)
+            move || answer_until_gone(web_socket, &answer, &told)
         });
         Ok(Self { socket: ours, told, reader: Some(reader) })
     }
@@ -104,19 +93,26 @@ impl Drop for Device {
     }
 }
 
+/// What this kind of device answers to `DeviceType;`.
+fn type_answer(name: &str) -> Outcome<String> {
+    let kinds: Value = serde_json::from_str(KINDS).context("xtask/interop/devices.json")?;
+    let answer = kinds[name]["answer"].as_str().ok_or(format!("no kind of device `{name}`"))?;
+    Ok(answer.to_owned())
+}
+
 /// Reads until the connection ends, and answers as the device would.
-fn answer_until_gone(mut socket: WebSocket<TcpStream>, kind: &Kind, told: &Told) {
+fn answer_until_gone(mut socket: WebSocket<TcpStream>, type_answer: &str, told: &Told) {
     while let Ok(message) = socket.read() {
         let Message::Binary(bytes) = message else { continue };
         let answer = match &*bytes {
-            b"DeviceType;" => kind.answer,
+            b"DeviceType;" => type_answer,
             b"Battery;" => BATTERY,
             // The real ones acknowledge everything, and whoever reads the battery has to see past that.
             _ => "OK;",
         };
         told.writes().push(bytes.to_vec());
         told.changed.notify_all();
-        if socket.send(Message::binary(answer.as_bytes())).is_err() {
+        if socket.send(Message::binary(answer.as_bytes().to_vec())).is_err() {
             return;
         }
     }

@@ -5,5 +5,6 @@
 
 mod driving;
 mod ending;
+mod listing;
 mod sensing;
 mod world;

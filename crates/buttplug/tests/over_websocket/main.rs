@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod choosing;
+mod commands;
 mod connecting;
 mod ending;
 #[path = "../../../buttplug-client/tests/session/frames.rs"]
