@@ -1,11 +1,12 @@
-//! Drives devices: whole devices and single features, fractions and steps, positions over time, three levels of stop.
+//! Drives devices: whole devices and single features, fractions and steps, what is out of range, three levels of stop.
 //!
 //! `cargo run --example control [-- ws://127.0.0.1:12345]`
 #![allow(clippy::print_stdout)]
 
 use buttplug::core::OutputKind;
-use buttplug::{Device, Error, Output, StopWhat, Value};
+use buttplug::{Batch, Device, Error, Output, StopWhat, Value};
 use buttplug_examples::Session;
+use buttplug_hardware_simulated::Archetype;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -13,10 +14,16 @@ const A_MOMENT: Duration = Duration::from_millis(300);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let mut session = Session::begin("Control example").await?;
+    let mut session =
+        Session::begin("Control example", &[Archetype::TwoMotorVibrator, Archetype::Rotator]).await?;
     for device in session.find_devices().await? {
-        describe(&device);
-        drive(&device).await?;
+        if device.has_output(OutputKind::Vibrate) {
+            drive(&device).await?;
+            println!("{} was driven", device.label());
+            stop(&device).await?;
+        } else {
+            println!("{} has no vibrator", device.label());
+        }
     }
     // Everything, whatever it is doing. Repeat it as often as you like.
     session.client.stop_all().await?;
@@ -24,46 +31,42 @@ async fn main() -> Result<(), Error> {
     Ok(())
 }
 
-fn describe(device: &Device) {
-    println!("{} ({})", device.label(), device.index());
-    for feature in device.features() {
-        for output in feature.outputs() {
-            println!("  feature {}: {} from {}", feature.index(), output.kind, output.range);
-        }
-    }
-}
-
+// ANCHOR: drive
 async fn drive(device: &Device) -> Result<(), Error> {
-    if device.has_output(OutputKind::Vibrate) {
-        // Half of full power for every motor, each in its own range.
-        device.vibrate(0.5).await?;
-        sleep(A_MOMENT).await;
-        // One motor, one step: the least it can do.
-        if let Some(motor) = device.features_with_output(OutputKind::Vibrate).first() {
-            motor.vibrate_steps(1).await?;
-            sleep(A_MOMENT).await;
-            motor.stop().await?;
-        }
-    }
-    if device.has_output(OutputKind::Rotate) {
-        device.rotate(0.3).await?;
-        sleep(A_MOMENT).await;
-        // Not every device turns the other way; one that does has a negative end of its range.
-        let both_ways = |feature: &buttplug::Feature| {
-            feature.output(OutputKind::Rotate).is_some_and(|output| output.range.min() < 0)
-        };
-        if device.features_with_output(OutputKind::Rotate).iter().all(both_ways) {
-            device.rotate(-0.3).await?;
-            sleep(A_MOMENT).await;
-        }
-    }
-    if device.has_output(OutputKind::HwPositionWithDuration) {
-        device.position_in(0.8, A_MOMENT).await?;
-        sleep(A_MOMENT).await;
-        // Whatever is too far or too long for this device becomes the nearest it can do.
-        device.run_output(Output::timed_position(Value::Fraction(0.2), A_MOMENT).clamped()).await?;
+    // Every motor at half of full power, each in its own range.
+    device.vibrate(0.5).await?;
+    sleep(A_MOMENT).await;
+    // One motor, in its own steps: the least it can do.
+    let motors = device.features_with_output(OutputKind::Vibrate);
+    if let Some(motor) = motors.first() {
+        motor.vibrate_steps(1).await?;
         sleep(A_MOMENT).await;
     }
-    // Motors off, subscriptions stay.
-    device.stop_with(StopWhat::OUTPUTS).await
+    // Out of range: refused, unless you ask for the nearest that the device can do.
+    let too_much = Output::new(OutputKind::Vibrate, Value::Fraction(1.5));
+    if let Err(error) = device.run_output(too_much.clone()).await {
+        println!("refused: {error}");
+    }
+    device.run_output(too_much.clamped()).await?;
+    sleep(A_MOMENT).await;
+    // Several outputs together: all are checked before the first goes out.
+    let mut batch = Batch::new();
+    for (number, motor) in motors.iter().enumerate() {
+        let strength = if number % 2 == 0 { 0.2 } else { 0.4 };
+        batch = batch.feature(motor, Output::new(OutputKind::Vibrate, Value::Fraction(strength)));
+    }
+    batch.run().await?;
+    sleep(A_MOMENT).await;
+    Ok(())
 }
+// ANCHOR_END: drive
+
+// ANCHOR: stop
+async fn stop(device: &Device) -> Result<(), Error> {
+    if let Some(motor) = device.features_with_output(OutputKind::Vibrate).first() {
+        motor.stop().await?; // one feature; the others go on
+    }
+    device.stop_with(StopWhat::OUTPUTS).await?; // all outputs of the device; its sensors go on
+    device.stop().await // all outputs and all subscriptions
+}
+// ANCHOR_END: stop

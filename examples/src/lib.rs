@@ -1,8 +1,15 @@
-//! What the examples share: somewhere to connect to. Each example is a program of its own beside this.
+//! What the examples share, so that each can be about one thing: a connected client with devices to drive, a server
+//! behind a port, and a way to spoil messages. Each example is a program of its own beside this.
 //!
 //! `cargo run --example NAME` uses a server in the same process with simulated devices;
 //! `cargo run --example NAME -- ws://127.0.0.1:12345` one that runs already, with whatever devices it has.
 #![allow(clippy::print_stdout)]
+
+mod host;
+mod spoiled;
+
+pub use host::Host;
+pub use spoiled::Spoiled;
 
 use buttplug::embedded::{self, Server};
 use buttplug::websocket::WebSocketClientConnector;
@@ -11,39 +18,34 @@ use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A connected client, and the server if it is in this process.
+/// A connected client, and the server and its devices if they are in this process.
 pub struct Session {
     /// The client.
     pub client: Client,
-    events: Events,
+    /// What happens, from the beginning on.
+    pub events: Events,
+    /// The simulated devices, from their owner's side; none with a server that runs already.
+    pub hardware: Vec<SimulatedDevice>,
     server: Option<Server>,
 }
 
 impl Session {
-    /// Connects to the server that the command line names, else to an embedded one.
+    /// Connects to the server that the command line names, else to an embedded one with devices of these kinds.
     ///
     /// # Errors
     /// Nobody answers at the address, or the server speaks another version.
-    pub async fn begin(name: &str) -> Result<Self, Error> {
+    pub async fn begin(name: &str, archetypes: &[Archetype]) -> Result<Self, Error> {
         let client = Client::new(name);
         let events = client.events();
-        let server = match std::env::args().nth(1) {
-            Some(url) => {
-                client.connect(WebSocketClientConnector::new(url)).await?;
-                None
-            }
-            None => {
-                let bus = SimulatedBus::new([
-                    SimulatedDevice::new(Archetype::TwoMotorVibrator, "simulated:1"),
-                    SimulatedDevice::new(Archetype::Rotator, "simulated:2"),
-                    SimulatedDevice::new(Archetype::Stroker, "simulated:3"),
-                ]);
-                let server = Server::builder().bus(Arc::new(bus)).start();
-                client.connect(embedded::connector(&server)).await?;
-                Some(server)
-            }
-        };
-        Ok(Self { client, events, server })
+        if let Some(url) = std::env::args().nth(1) {
+            client.connect(WebSocketClientConnector::new(url)).await?;
+            return Ok(Self { client, hardware: Vec::new(), events, server: None });
+        }
+        let hardware = simulated(archetypes);
+        let bus = SimulatedBus::new(hardware.iter().cloned());
+        let server = Server::builder().bus(Arc::new(bus)).start();
+        client.connect(embedded::connector(&server)).await?;
+        Ok(Self { client, hardware, events, server: Some(server) })
     }
 
     /// Looks for devices until none has come for a second.
@@ -67,6 +69,11 @@ impl Session {
         if let Some(server) = self.server {
             server.shut_down().await;
         }
-        println!("done");
+        println!("all at rest: {}", self.hardware.iter().all(SimulatedDevice::is_at_rest));
     }
+}
+
+/// One simulated device of each kind.
+pub fn simulated(archetypes: &[Archetype]) -> Vec<SimulatedDevice> {
+    archetypes.iter().map(|kind| SimulatedDevice::new(*kind, format!("simulated:{kind}"))).collect()
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: what a change must pass, cheapest first. `.ci/run` prepares a bare machine and calls this.
 
 use crate::run::{Outcome, Steps, cargo};
-use crate::{interop, test};
+use crate::{book, interop, test};
 
 pub(crate) fn run(_: &[String]) -> Outcome {
     let mut steps = Steps::new();
@@ -19,6 +19,7 @@ fn all(steps: &mut Steps) -> Outcome {
         "doc",
         cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"),
     )?;
+    steps.step("book", book::all)?;
     test::all(steps)?;
     steps.step("interop", interop::all)
 }

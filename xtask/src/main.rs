@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program of tasks talks to its terminal")]
 
 mod bench;
+mod book;
 mod ci;
 mod engine;
 mod interop;
@@ -23,12 +24,17 @@ struct Task {
 
 const TASKS: &[Task] = &[
     Task { name: "test", about: "all tests that need no network, and tidy", run: test::run },
-    Task { name: "ci", about: "what a change must pass: fmt, clippy, docs, test, interop", run: ci::run },
+    Task {
+        name: "ci",
+        about: "what a change must pass: fmt, clippy, docs, book, test, interop",
+        run: ci::run,
+    },
     Task {
         name: "interop",
         about: "published client libraries against the engine (needs node, npm, python3 and their registries)",
         run: interop::run,
     },
+    Task { name: "book", about: "builds the book in docs/ and looks for what leads nowhere", run: book::run },
     Task { name: "bench", about: "measures the release program from outside (Linux)", run: bench::run },
     Task { name: "tidy", about: "the rules of the tree that no compiler checks", run: tidy::run },
 ];

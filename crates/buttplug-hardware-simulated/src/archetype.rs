@@ -15,18 +15,24 @@ pub enum Archetype {
     Oscillator,
     /// Goes to a position, at once or over a time.
     Stroker,
+    /// Squeezes with a cuff and sprays from a nozzle.
+    Pump,
+    /// Heats and cools, and shines.
+    Warmer,
     /// Tells how hard it is pressed.
     PressureSensor,
 }
 
 impl Archetype {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::OneMotorVibrator,
         Self::TwoMotorVibrator,
         Self::Rotator,
         Self::Oscillator,
         Self::Stroker,
+        Self::Pump,
+        Self::Warmer,
         Self::PressureSensor,
     ];
 
@@ -38,6 +44,8 @@ impl Archetype {
             Self::Rotator => "simulated-rotator",
             Self::Oscillator => "simulated-oscillator",
             Self::Stroker => "simulated-stroker",
+            Self::Pump => "simulated-pump",
+            Self::Warmer => "simulated-warmer",
             Self::PressureSensor => "simulated-pressure",
         }
     }

@@ -11,6 +11,7 @@ use buttplug_protocols::sighting::BusKind;
 use buttplug_server::Server;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 /// Nothing here takes long in simulated time.
@@ -177,4 +178,28 @@ async fn a_write_that_fails_is_made_up_for() {
     assert_eq!(hardware.last(FeatureIndex(0), OutputKind::Vibrate).map(|told| told.value).unwrap_or(0), 0);
     hardware.fail_writes(false);
     told(&hardware, 0, OutputKind::Vibrate, 30).await;
+}
+
+/// In real time, with threads: a blocked one is what this is about.
+#[test]
+fn a_client_that_freezes_its_own_runtime_does_not_freeze_the_watchdog() {
+    let servers = Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+    let clients = Builder::new_current_thread().enable_time().build().unwrap();
+    let hardware = SimulatedDevice::new(Archetype::OneMotorVibrator, "simulated:1");
+    let bus = Arc::new(SimulatedBus::new([hardware.clone()]));
+    let builder = Server::builder().max_ping_time(Duration::from_millis(300)).bus(bus);
+    let server = servers.block_on(async { builder.start() });
+    clients.block_on(async {
+        let client = Client::new("test");
+        client.connect(InProcessConnector::new(Arc::new(server.clone()))).await.unwrap();
+        found(&client).await.vibrate(0.5).await.unwrap();
+        told(&hardware, 0, OutputKind::Vibrate, 50).await;
+        let (tell, at_rest) = std::sync::mpsc::channel();
+        servers.spawn(async move {
+            hardware.wait_for(SimulatedDevice::is_at_rest).await;
+            tell.send(())
+        });
+        assert!(at_rest.recv_timeout(SOON).is_ok(), "nobody stopped the device while the client was frozen");
+    });
+    servers.block_on(server.shut_down());
 }

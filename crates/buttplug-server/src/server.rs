@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::debug;
@@ -76,7 +77,8 @@ impl ServerBuilder {
     }
 
     /// Starts the server on the current tokio runtime. It serves whatever connections it is given, and what its buses
-    /// report, until it is [shut down](Server::shut_down).
+    /// report, until it is [shut down](Server::shut_down). All of it runs there, also for connections that are made on
+    /// another runtime: a client that freezes its own does not freeze the watchdog that stops its devices.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -92,8 +94,10 @@ impl ServerBuilder {
             catalogue,
             buses,
         });
-        let manager = tokio::spawn(manager.run(manager_told));
+        let runtime = Handle::current();
+        let manager = runtime.spawn(manager.run(manager_told));
         let inner = Inner {
+            runtime,
             settings,
             max_clients,
             places: Arc::new(Semaphore::new(max_clients.min(Semaphore::MAX_PERMITS))),
@@ -111,6 +115,8 @@ impl ServerBuilder {
 }
 
 struct Inner {
+    /// Where everything of this server runs.
+    runtime: Handle,
     settings: SessionSettings,
     max_clients: usize,
     /// One for each client.
@@ -184,7 +190,7 @@ impl Server {
         let manager = self.inner.manager.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(manager) = manager {
             // Awaited through `ended` by everyone who asks for the end.
-            tokio::spawn(self.clone().end(manager));
+            self.inner.runtime.spawn(self.clone().end(manager));
         }
         let _ = self.inner.ended.subscribe().wait_for(|ended| *ended).await;
     }
@@ -230,7 +236,8 @@ impl AcceptConnection for Server {
             phase,
         };
         let id = SessionId(inner.next_session.fetch_add(1, Ordering::Relaxed));
-        sessions.spawn(run::run(id, connection, inner.settings.clone(), surroundings, place));
+        let session = run::run(id, connection, inner.settings.clone(), surroundings, place);
+        sessions.spawn_on(session, &inner.runtime);
         Ok(())
     }
 }

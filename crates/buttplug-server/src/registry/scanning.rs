@@ -41,9 +41,14 @@ impl ScanRequests {
         self.finished.send_modify(|count| *count += 1);
     }
 
-    /// Whether a search is wanted, and word of changes.
+    /// Whether a search is wanted, and word of changes. A wish from before is the first change: on several threads a
+    /// client may be quicker than the buses.
     pub(crate) fn watch(&self) -> watch::Receiver<bool> {
-        self.wanted.subscribe()
+        let mut wanted = self.wanted.subscribe();
+        if *wanted.borrow() {
+            wanted.mark_changed();
+        }
+        wanted
     }
 
     /// Word of searches that ended by themselves.
@@ -77,6 +82,14 @@ mod tests {
         wanted.mark_unchanged();
         requests.set(SessionId(1), true);
         assert!(wanted.has_changed().expect("the sender is alive"));
+    }
+
+    #[test]
+    fn a_wish_from_before_the_bus_was_there_is_heard() {
+        let requests = ScanRequests::default();
+        assert!(!requests.watch().has_changed().expect("the sender is alive"));
+        requests.set(SessionId(1), true);
+        assert!(requests.watch().has_changed().expect("the sender is alive"));
     }
 
     #[test]

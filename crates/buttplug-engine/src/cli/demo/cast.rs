@@ -49,7 +49,9 @@ impl Props {
             Archetype::Rotator => device.has_output(OutputKind::Rotate),
             Archetype::Stroker => device.has_output(OutputKind::HwPositionWithDuration),
             Archetype::PressureSensor => device.has_input(InputKind::Pressure),
-            Archetype::OneMotorVibrator | Archetype::Oscillator => false,
+            Archetype::OneMotorVibrator | Archetype::Oscillator | Archetype::Pump | Archetype::Warmer => {
+                false
+            }
         };
         let find = |prop: &Prop| {
             let device = devices.iter().find(|device| plays(device, prop.archetype))?;

@@ -1,20 +1,22 @@
-//! Runs a server in the same process, with simulated devices, and connects to it without a socket.
+//! Runs a server in the same process, with a simulated device, and connects to it without a socket.
 //!
-//! `cargo run --example embedded`
+//! `cargo run --example connect_embedded`
 #![allow(clippy::print_stdout)]
 
+// ANCHOR: program
 use buttplug::embedded::{self, Server};
 use buttplug::{Client, Error, Event};
 use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
 use std::sync::Arc;
+use std::time::Duration;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    // A real program adds the buses it wants here: Bluetooth, serial, the device port.
+    // A real program adds the buses it wants here; this one has a device that needs no hardware.
     let toy = SimulatedDevice::new(Archetype::TwoMotorVibrator, "simulated:desk");
     let server = Server::builder().name("Embedded").bus(Arc::new(SimulatedBus::new([toy.clone()]))).start();
 
-    let client = Client::new("Embedded example");
+    let client = Client::new("My first program");
     let mut events = client.events();
     client.connect(embedded::connector(&server)).await?;
     client.start_scanning().await?;
@@ -22,13 +24,16 @@ async fn main() -> Result<(), Error> {
         if let Event::DeviceAdded(device) = event {
             println!("{} is here", device.label());
             device.vibrate(0.5).await?;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            device.stop().await?;
             break;
         }
     }
 
-    // Stops the device and closes the connection; the server goes on until it is told to end.
+    // Stops every device and closes the connection; the server goes on until it is told to end.
     client.disconnect().await;
     server.shut_down().await;
-    println!("at rest: {}", toy.is_at_rest());
+    println!("writes that arrived: {}, at rest: {}", toy.write_count(), toy.is_at_rest());
     Ok(())
 }
+// ANCHOR_END: program
