@@ -114,6 +114,8 @@ fn name(archetype: Archetype) -> &'static str {
         Archetype::Rotator => "Simulated Rotator",
         Archetype::Oscillator => "Simulated Oscillator",
         Archetype::Stroker => "Simulated Stroker",
+        Archetype::Pump => "Simulated Pump",
+        Archetype::Warmer => "Simulated Warmer",
         Archetype::PressureSensor => "Simulated Pressure Sensor",
     }
 }
