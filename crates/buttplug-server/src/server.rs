@@ -7,6 +7,8 @@ use crate::session::{SessionId, SessionSettings};
 use buttplug_core::connector::{AcceptConnection, ServerConnection};
 use buttplug_core::message::DeviceDescription;
 use buttplug_protocols::catalogue::Catalogue;
+use buttplug_protocols::sighting::BusKind;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,6 +38,7 @@ pub struct ServerBuilder {
     settings: SessionSettings,
     max_clients: usize,
     catalogue: Catalogue,
+    display_names: HashMap<(BusKind, String), String>,
     buses: Vec<Arc<dyn HardwareBus>>,
 }
 
@@ -69,6 +72,14 @@ impl ServerBuilder {
         self
     }
 
+    /// The name that its owner gave the hardware with this address on this bus, for clients to show instead of the
+    /// model's. A later name for the same hardware replaces it.
+    #[must_use]
+    pub fn display_name(mut self, bus: BusKind, address: impl Into<String>, name: impl Into<String>) -> Self {
+        self.display_names.insert((bus, address.into()), name.into());
+        self
+    }
+
     /// Adds a bus on which hardware is found.
     #[must_use]
     pub fn bus(mut self, bus: Arc<dyn HardwareBus>) -> Self {
@@ -83,7 +94,7 @@ impl ServerBuilder {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(self) -> Server {
-        let Self { settings, max_clients, catalogue, buses } = self;
+        let Self { settings, max_clients, catalogue, display_names, buses } = self;
         let registry = Arc::new(Registry::default());
         let scan_requests = Arc::new(ScanRequests::default());
         let (phase, _) = watch::channel(Phase::Serving);
@@ -92,6 +103,7 @@ impl ServerBuilder {
             registry: Arc::clone(&registry),
             scan_requests: Arc::clone(&scan_requests),
             catalogue,
+            display_names,
             buses,
         });
         let runtime = Handle::current();
@@ -167,6 +179,7 @@ impl Server {
             settings: SessionSettings { server_name, max_ping: Duration::ZERO },
             max_clients: DEFAULT_MAX_CLIENTS,
             catalogue: Catalogue::builtin(),
+            display_names: HashMap::new(),
             buses: Vec::new(),
         }
     }

@@ -30,13 +30,14 @@ const MAX_REFUSAL: Duration = Duration::from_secs(1);
 const MAX_WAITING_REPORTS: usize = 64;
 
 /// Where hardware is, on this machine.
-type Place = (BusKind, String);
+pub(super) type Place = (BusKind, String);
 
 /// What the manager is made of.
 pub(crate) struct ManagerParts {
     pub(crate) registry: Arc<Registry>,
     pub(crate) scan_requests: Arc<ScanRequests>,
     pub(crate) catalogue: Catalogue,
+    pub(crate) display_names: HashMap<Place, String>,
     pub(crate) buses: Vec<Arc<dyn HardwareBus>>,
 }
 
@@ -67,6 +68,8 @@ pub(crate) struct Manager {
     registry: Arc<Registry>,
     scan_requests: Arc<ScanRequests>,
     catalogue: Catalogue,
+    /// What owners call their hardware.
+    display_names: HashMap<Place, String>,
     buses: Vec<Arc<dyn HardwareBus>>,
     indexes: Indexes,
     attempts: JoinSet<Attempt>,
@@ -83,11 +86,12 @@ pub(crate) struct Manager {
 impl Manager {
     /// Attaches the buses; afterwards [`run`](Self::run) does everything.
     pub(crate) fn new(parts: ManagerParts) -> Self {
-        let ManagerParts { registry, scan_requests, catalogue, buses } = parts;
+        let ManagerParts { registry, scan_requests, catalogue, display_names, buses } = parts;
         Self {
             registry,
             scan_requests,
             catalogue,
+            display_names,
             buses,
             indexes: Indexes::default(),
             attempts: JoinSet::new(),
@@ -221,7 +225,8 @@ impl Manager {
         let (index, returning) = self.indexes.assign(identity, |index| by_index.contains_key(&index));
         info!("Assigning index {index} to {}", model.name);
         let message_gap = model.message_gap.unwrap_or_else(|| self.buses[bus].message_gap());
-        let description = Arc::new(describe(index, &model, message_gap));
+        let display_name = self.display_names.get(&place).cloned();
+        let description = Arc::new(describe(index, &model, display_name, message_gap));
         let outputs = model.outputs().map(|(feature, output)| (feature, output.kind)).collect::<Vec<_>>();
         let handle = DeviceHandle::new(description, outputs);
         info!(device = index.0, name = model.name, protocol = protocol_name, bus = %place.0, "device connected");
@@ -351,11 +356,16 @@ async fn set_scanning(bus: &dyn HardwareBus, wanted: bool) -> bool {
 }
 
 /// A model as clients see it.
-fn describe(index: DeviceIndex, model: &Model, message_gap: Duration) -> DeviceDescription {
+fn describe(
+    index: DeviceIndex,
+    model: &Model,
+    display_name: Option<String>,
+    message_gap: Duration,
+) -> DeviceDescription {
     DeviceDescription {
         index,
         name: model.name.clone(),
-        display_name: None,
+        display_name,
         message_gap_ms: u32::try_from(message_gap.as_millis()).unwrap_or(u32::MAX),
         features: model.features.iter().map(describe_feature).filter(has_something).collect(),
     }
