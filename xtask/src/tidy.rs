@@ -1,6 +1,8 @@
 //! `cargo xtask tidy`: the rules of the tree that no compiler checks. Each rule looks and returns what it found; none
 //! changes a file. The tests below run them, so that `cargo test` does.
 
+mod statements;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -75,6 +77,7 @@ fn check() -> Outcome<Vec<String>> {
     found.extend(forbidden_words()?);
     found.extend(reasons_of_dependencies()?);
     found.extend(borders_of_crates()?);
+    found.extend(statements::check()?);
     Ok(found)
 }
 
