@@ -69,6 +69,15 @@ fn c7_a_binary_frame_does_nothing() {
 }
 
 #[test]
+fn an_empty_frame_does_nothing() {
+    in_json(async |way| {
+        let mut s4 = World::new(way).await.session(4).await;
+        s4.says("").await;
+        s4.hears_nothing().await;
+    });
+}
+
+#[test]
 fn c11_c12_a_name_that_no_client_says_gets_an_error_with_its_id() {
     in_json(async |way| {
         let mut s4 = World::new(way).await.session(4).await;

@@ -1,5 +1,6 @@
 //! Statements C18 to C32: which version is spoken, and what is legal before that is clear.
 
+use crate::frames::drive;
 use crate::transport::{in_json, on_every_way};
 use crate::world::World;
 use serde_json::{Value, json};
@@ -154,6 +155,21 @@ fn c30_a_device_that_comes_before_the_handshake_is_no_event_but_in_the_list() {
 }
 
 #[test]
+fn c30_old_versions_do_not_hear_of_a_device_that_came_before_the_handshake_either() {
+    in_json(async |way| {
+        for version in 0..=3 {
+            let mut world = World::empty(way).await;
+            let mut s0 = world.stranger().await;
+            world.add("twin").await;
+            s0.hears_nothing().await;
+            s0.introduces_itself(version).await;
+            s0.hears_nothing().await;
+            assert_eq!(s0.lists_in_order().await[0]["DeviceName"], "Twin");
+        }
+    });
+}
+
+#[test]
 fn c31_after_the_handshake_the_server_waits_for_the_client() {
     in_json(async |way| {
         let world = World::new(way).await;
@@ -172,5 +188,46 @@ fn c32_what_follows_the_handshake_in_its_frame_counts() {
         s0.says(&(request(1, newest()).trim_end_matches(']').to_owned() + list)).await;
         assert_eq!(s0.hears().await, newest_info(1));
         assert_eq!(s0.hears().await, json!({"DeviceList": {"Id": 2, "Devices": {}}}));
+    });
+}
+
+#[test]
+fn c32_what_follows_the_handshake_in_its_frame_is_read_in_the_version_just_agreed() {
+    in_json(async |way| {
+        let world = World::new(way).await;
+        let vibrate =
+            json!({"VibrateCmd": {"Id": 2, "DeviceIndex": 0, "Speeds": [{"Index": 0, "Speed": 0.5}]}});
+        let output = json!({"OutputCmd": drive(0, 0, "Vibrate", 3)});
+        for version in 0..=3 {
+            let mut s0 = world.stranger().await;
+            let hello = json!({"RequestServerInfo": {"Id": 1, "ClientName": "", "MessageVersion": version}});
+            let mut output = output.clone();
+            output["OutputCmd"]["Id"] = 3.into();
+            s0.says(&json!([hello, vibrate, output]).to_string()).await;
+            assert_eq!(s0.hears().await["ServerInfo"]["MessageVersion"], version);
+            match version {
+                0 => s0.hears_error(2, 3).await,
+                _ => s0.hears_ok(2).await,
+            }
+            s0.hears_error(3, 3).await;
+        }
+    });
+}
+
+#[test]
+fn a_version_can_be_asked_for_in_every_way_that_is_clear() {
+    in_json(async |way| {
+        let world = World::empty(way).await;
+        for request in [
+            json!({"ProtocolVersionMajor": 4}),
+            json!({"ProtocolVersionMajor": 4, "ProtocolVersionMinor": 0, "MessageVersion": 3}),
+        ] {
+            assert_eq!(answer(&world, request).await, newest_info(1));
+        }
+        for version in 0..=3 {
+            let by_major =
+                answer(&world, json!({"ProtocolVersionMajor": version, "ProtocolVersionMinor": 0})).await;
+            assert_eq!(by_major, answer(&world, json!({"MessageVersion": version})).await);
+        }
     });
 }

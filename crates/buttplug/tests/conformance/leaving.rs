@@ -4,6 +4,7 @@ use crate::frames::input;
 use crate::transport::{in_json, on_every_way};
 use crate::world::World;
 use buttplug::core::OutputKind::{Rotate, Vibrate};
+use serde_json::json;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -57,5 +58,9 @@ fn c45_version_4_may_stop_everything_in_the_words_of_version_3() {
         s4.says(r#"[{"StopAllDevices":{"Id":3}}]"#).await;
         s4.hears_ok(3).await;
         assert!(world.is_at_rest());
+        world.sets(&mut s4, (0, 0, Vibrate, 10)).await;
+        world.sets(&mut s4, (1, 1, Rotate, -6)).await;
+        s4.gets_ok("StopDeviceCmd", json!({"DeviceIndex": 1})).await;
+        assert_eq!((world.hw(0, 0, Vibrate), world.hw(1, 1, Rotate)), (10, 0));
     });
 }

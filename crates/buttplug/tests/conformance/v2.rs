@@ -3,6 +3,7 @@
 use crate::transport::in_json;
 use crate::world::World;
 use buttplug::core::OutputKind::Vibrate;
+use buttplug::embedded::protocols::frame::Endpoint;
 use serde_json::{Value, json};
 
 fn device(index: u32, name: &str, messages: Value) -> Value {
@@ -76,6 +77,21 @@ fn c90_a_charge_is_a_part_of_one_and_a_signal_strength_is_refused_where_there_is
         assert_eq!(s2.hears().await, reading);
         s2.gets_error("BatteryLevelCmd", json!({"DeviceIndex": 2}), 4).await;
         s2.gets_error("RSSILevelCmd", json!({"DeviceIndex": 0}), 4).await;
+    });
+}
+
+/// What the sheet of statements refuses in general is carried out where it can be.
+#[test]
+fn c90_a_signal_strength_is_listed_and_read_where_it_can_be_measured() {
+    in_json(async |way| {
+        let mut world = World::empty(way).await;
+        world.add("beacon").await.set_value(Endpoint::RxBleModel, [0xc3]);
+        let mut s2 = world.session(2).await;
+        let expected = [device(0, "Beacon", json!({"RSSILevelCmd": {}, "StopDeviceCmd": {}}))];
+        assert_eq!(s2.lists_in_order().await, expected);
+        let id = s2.says_message("RSSILevelCmd", json!({"DeviceIndex": 0})).await;
+        let reading = json!({"RSSILevelReading": {"Id": id, "DeviceIndex": 0, "RSSILevel": -61}});
+        assert_eq!(s2.hears().await, reading);
     });
 }
 
