@@ -12,7 +12,7 @@ fn c39_searching_twice_is_one_search() {
         let before = world.searcher.searches();
         s4.gets_ok("StartScanning", json!({})).await;
         s4.gets_ok("StartScanning", json!({})).await;
-        world.searcher.begins().await;
+        world.searcher.searches_on(true).await;
         s4.hears_nothing().await;
         assert_eq!(world.searcher.searches(), before + 1);
     });

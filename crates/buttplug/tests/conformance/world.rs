@@ -100,8 +100,7 @@ impl World {
             other.hears().await;
         }
         other.vanishes();
-        let ended = self.searcher.state.subscribe().wait_for(|state| !state.going_on).await.map(drop);
-        ended.unwrap();
+        self.searcher.searches_on(false).await;
     }
 
     /// A connection without handshake: S0.
@@ -239,10 +238,11 @@ impl Searcher {
         self.state.borrow().begun
     }
 
-    /// Waits until a search is going on.
-    pub(crate) async fn begins(&self) {
+    /// Waits until a search is going on, or none.
+    pub(crate) async fn searches_on(&self, wanted: bool) {
         let mut state = self.state.subscribe();
-        timeout(FOR_EVER, state.wait_for(|state| state.going_on)).await.expect("no search").unwrap();
+        let outcome = timeout(FOR_EVER, state.wait_for(|state| state.going_on == wanted)).await;
+        assert!(outcome.is_ok(), "a search is going on: {}", !wanted);
     }
 }
 
