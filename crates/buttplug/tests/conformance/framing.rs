@@ -113,23 +113,16 @@ fn c14_an_unknown_field_is_ignored() {
 fn c15_the_order_of_keys_and_space_between_them_mean_nothing() {
     in_json(async |way| {
         let mut s4 = World::new(way).await.session(4).await;
-        let fields = [
+        let mut fields = [
             r#""Id" : 5"#,
             r#""DeviceIndex": 0"#,
             r#""FeatureIndex" :1"#,
             "\"Command\"\n:\t{ \"Vibrate\" : { \"Value\" : 3 } }",
         ];
-        for first in 0..fields.len() {
-            let mut turned = fields;
-            turned.rotate_left(first);
-            for fields in [turned, {
-                let mut back = turned;
-                back.reverse();
-                back
-            }] {
-                s4.says(&format!(" [\r\n{{ \"OutputCmd\" :\n {{ {} }} }}\t]\n", fields.join(" ,\n"))).await;
-                s4.hears_ok(5).await;
-            }
+        for _ in 0..fields.len() {
+            s4.says(&format!(" [\r\n{{ \"OutputCmd\" :\n {{ {} }} }}\t]\n", fields.join(" ,\n"))).await;
+            s4.hears_ok(5).await;
+            fields.rotate_left(1);
         }
     });
 }

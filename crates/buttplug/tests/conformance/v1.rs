@@ -9,8 +9,7 @@ fn device(index: u32, name: &str, messages: Value) -> Value {
     json!({"DeviceIndex": index, "DeviceName": name, "DeviceMessages": messages})
 }
 
-/// What of the list the sheet of statements leaves out, because it refuses the commands: the two commands of single
-/// brands that have a clear meaning for any device.
+/// With the commands of single brands that are carried out, see C95.
 #[test]
 fn c92_the_list_has_counts_without_steps_and_no_key_too_many() {
     in_json(async |way| {

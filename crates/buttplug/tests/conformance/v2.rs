@@ -80,7 +80,6 @@ fn c90_a_charge_is_a_part_of_one_and_a_signal_strength_is_refused_where_there_is
     });
 }
 
-/// What the sheet of statements refuses in general is carried out where it can be.
 #[test]
 fn c90_a_signal_strength_is_listed_and_read_where_it_can_be_measured() {
     in_json(async |way| {
