@@ -12,6 +12,7 @@ mod world;
 mod framing;
 mod handshake;
 mod leaving;
+mod mistakes;
 mod ping;
 mod scanning;
 mod v0;
