@@ -297,6 +297,21 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_cut_or_has_one_byte_wrong_is_read_or_refused() {
+        let text =
+            br#"{"version":{"major":5,"minor":0},"user_configs":{"protocols":{"tcode-v03":{"communication":[
+            {"websocket":{"name":"a","names":["b"]}},{"serial":{"port":"/dev/ttyS0"}}]}},"devices":[]}}"#;
+        for at in 0..text.len() {
+            let _ = UserFile::parse(&text[..at]);
+            for byte in *b"\0\"\\[]{}:,-0.eE\x80\xff" {
+                let mut changed = text.to_vec();
+                changed[at] = byte;
+                let _ = UserFile::parse(&changed);
+            }
+        }
+    }
+
+    #[test]
     fn a_missing_file_is_none_and_a_directory_is_unreadable() {
         let directory = std::env::temp_dir();
         assert_eq!(UserFile::read(&directory.join("buttplug-no-such-file.json")), Ok(None));
