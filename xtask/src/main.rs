@@ -6,6 +6,7 @@ mod bench;
 mod book;
 mod ci;
 mod engine;
+mod fuzz;
 mod interop;
 mod run;
 mod test;
@@ -26,7 +27,7 @@ const TASKS: &[Task] = &[
     Task { name: "test", about: "all tests that need no network, and tidy", run: test::run },
     Task {
         name: "ci",
-        about: "what a change must pass: fmt, clippy, docs, book, test, interop",
+        about: "what a change must pass: fmt, clippy, docs, book, test, fuzz, interop",
         run: ci::run,
     },
     Task {
@@ -36,6 +37,11 @@ const TASKS: &[Task] = &[
     },
     Task { name: "book", about: "builds the book in docs/ and looks for what leads nowhere", run: book::run },
     Task { name: "bench", about: "measures the release program from outside (Linux)", run: bench::run },
+    Task {
+        name: "fuzz",
+        about: "what comes from outside, made up by libFuzzer: [--seconds N] [TARGET..] or TARGET FILE..",
+        run: fuzz::run,
+    },
     Task { name: "tidy", about: "the rules of the tree that no compiler checks", run: tidy::run },
 ];
 

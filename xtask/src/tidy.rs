@@ -44,6 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("buttplug-engine", &["*"]),
     ("buttplug-examples", &["*"]),
+    ("fuzz-properties", &["*"]),
     // The tasks see the product from outside only.
     ("xtask", &[]),
 ];
@@ -77,6 +78,7 @@ fn check() -> Outcome<Vec<String>> {
     found.extend(forbidden_words()?);
     found.extend(reasons_of_dependencies()?);
     found.extend(borders_of_crates()?);
+    found.extend(versions_that_are_fuzzed()?);
     found.extend(statements::check()?);
     Ok(found)
 }
@@ -108,8 +110,12 @@ fn forbidden_words() -> Outcome<Vec<String>> {
 /// Every dependency from outside has its line in the book, and every line its dependency.
 fn reasons_of_dependencies() -> Outcome<Vec<String>> {
     let manifest = read(&root().join("Cargo.toml"))?;
+    // A workspace of its own, with a table of its own.
+    let of_fuzz = read(&root().join("fuzz/Cargo.toml"))?;
     let book = read(&root().join("docs/src/dependencies.md"))?;
-    Ok(unmatched_reasons(&foreign_dependencies(&manifest), &book))
+    let mut names = foreign_dependencies(&manifest, "[workspace.dependencies]");
+    names.extend(foreign_dependencies(&of_fuzz, "[dependencies]"));
+    Ok(unmatched_reasons(&names, &book))
 }
 
 /// Compares names with the first column of the book's table.
@@ -129,16 +135,43 @@ fn unmatched_reasons(names: &[&str], book: &str) -> Vec<String> {
         .collect()
 }
 
-/// The names under `[workspace.dependencies]` that are no crate of this workspace.
-fn foreign_dependencies(manifest: &str) -> Vec<&str> {
+/// The names under this heading that are no crate of this repository.
+fn foreign_dependencies<'a>(manifest: &'a str, heading: &str) -> Vec<&'a str> {
     manifest
         .lines()
-        .skip_while(|line| line.trim() != "[workspace.dependencies]")
+        .skip_while(|line| line.trim() != heading)
         .skip(1)
         .take_while(|line| !line.starts_with('['))
         .filter(|line| !line.contains("path = ") && !line.starts_with('#'))
         .filter_map(|line| line.split_once(['=', '.']).map(|(name, _)| name.trim()))
         .collect()
+}
+
+/// What is fuzzed is what is shipped: a library has the same version in both lock files.
+fn versions_that_are_fuzzed() -> Outcome<Vec<String>> {
+    let (ours, of_fuzz) = (read(&root().join("Cargo.lock"))?, read(&root().join("fuzz/Cargo.lock"))?);
+    Ok(different_versions(&ours, &of_fuzz))
+}
+
+fn different_versions(ours: &str, of_fuzz: &str) -> Vec<String> {
+    let ours = locked(ours);
+    let of_ours = |name: &str| ours.iter().filter(|(ours, _)| *ours == name).count();
+    let different = |package: &(&str, &str)| of_ours(package.0) > 0 && !ours.contains(package);
+    let said =
+        |(name, version)| format!("fuzz/Cargo.lock: `{name}` is {version} there, not as in Cargo.lock");
+    locked(of_fuzz).into_iter().filter(different).map(said).collect()
+}
+
+/// The names and versions of a lock file.
+fn locked(lock: &str) -> Vec<(&str, &str)> {
+    let mut lines = lock.lines();
+    let mut packages = Vec::new();
+    while let Some(line) = lines.next() {
+        let name = line.strip_prefix("name = ").map(|name| name.trim_matches('"'));
+        let version = name.and_then(|_| lines.next()?.strip_prefix("version = "));
+        packages.extend(name.zip(version.map(|version| version.trim_matches('"'))));
+    }
+    packages
 }
 
 /// No crate uses one that stands beside or above it. Tests may: nobody who uses a crate builds its tests.
@@ -196,7 +229,10 @@ fn files(folder: &Path, extensions: &[&str]) -> Outcome<Vec<PathBuf>> {
 fn is_foreign(folder: &Path) -> bool {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let built = folder.parent() == Some(root()) && name.starts_with("target");
-    built || folder == root().join("docs/book") || [".git", "node_modules", "__pycache__"].contains(&&*name)
+    let ignored = ["docs/book", "fuzz/artifacts", "fuzz/coverage", "fuzz/target"];
+    built
+        || ignored.iter().any(|ignored| folder == root().join(ignored))
+        || [".git", "node_modules", "__pycache__"].contains(&&*name)
 }
 
 fn read(path: &Path) -> Outcome<String> {
@@ -247,6 +283,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_fuzzed_is_what_is_shipped() {
+        nothing(versions_that_are_fuzzed());
+        let lock = |version: &str| format!("[[package]]\nname = \"toml\"\nversion = \"{version}\"\n");
+        let engine = "[[package]]\nname = \"libfuzzer-sys\"\nversion = \"1.0.0\"\n";
+        assert!(different_versions(&lock("1.0.0"), &(lock("1.0.0") + engine)).is_empty());
+        assert_eq!(
+            different_versions(&lock("1.0.0"), &lock("1.0.1")),
+            ["fuzz/Cargo.lock: `toml` is 1.0.1 there, not as in Cargo.lock"]
+        );
+    }
+
+    #[test]
     fn every_crate_uses_only_what_stands_below_it() {
         nothing(borders_of_crates());
     }
@@ -285,6 +333,6 @@ mod tests {
     fn foreign_dependencies_are_those_without_a_path() {
         let manifest = "[workspace]\n[workspace.dependencies]\nours = { path = \"crates/ours\" }\n# a remark = 1\n\
                         bytes = \"1\"\ntoml.version = \"1\"\n[profile.dev]\ndebug = 1\n";
-        assert_eq!(foreign_dependencies(manifest), ["bytes", "toml"]);
+        assert_eq!(foreign_dependencies(manifest, "[workspace.dependencies]"), ["bytes", "toml"]);
     }
 }
