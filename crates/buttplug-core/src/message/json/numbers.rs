@@ -59,4 +59,13 @@ mod tests {
         }
         assert_eq!(serde_json::from_str::<Whole<i32>>("-7.0").ok(), Some(Whole(-7)));
     }
+
+    #[test]
+    fn numbers_are_read_to_their_last_digit() {
+        let whole = serde_json::from_str::<Whole<u32>>("0.9999999999999999");
+        assert!(whole.is_err(), "nearly 1 is not 1: {whole:?}");
+        // What scripts get for 0.1 + 0.02, a step more than 0.12.
+        let fraction: f64 = serde_json::from_str("0.12000000000000001").unwrap();
+        assert_eq!((fraction, (100.0 * fraction).ceil()), (0.1 + 0.02, 13.0));
+    }
 }
