@@ -169,8 +169,7 @@ impl Client {
                 assert!(self.events <= most, "{} events, at most {most} expected: {frame}", self.events);
             }
             Said { id, name, .. } => {
-                let exact = self.owed.iter().position(|owed| owed.ids == [id]);
-                let place = exact.or_else(|| self.owed.iter().position(|owed| owed.ids.contains(&id)));
+                let place = self.owed.iter().position(|owed| owed.id == id);
                 let Some(place) = place else {
                     // Once the client is gone its questions are forgotten here, not there.
                     assert!(self.to_server.is_none(), "a reply that nobody asked for: {frame}");

@@ -152,7 +152,7 @@ impl Run {
         }
         // At its very end the watchdog may have fired.
         let in_time = now < player.fed.0 + max_ping;
-        if in_time && owed.iter().any(|owed| owed.is_certainly("Ping")) {
+        if in_time && owed.iter().any(|owed| owed.name == "Ping" && owed.id != 0) {
             player.fed.0 = now;
         }
     }
