@@ -73,7 +73,9 @@ impl Device {
         Self { state: Arc::new(State { link, index, description, gone: AtomicBool::new(false) }) }
     }
 
-    /// The number by which the server knows the device, also over reconnections: keep settings under it.
+    /// The number by which the server knows the device. While the server runs, the same hardware gets the same one
+    /// again, also for other clients and over reconnections; some servers keep it for longer. So settings may be kept
+    /// under it, with the name beside it: after a restart the number may be another device's.
     pub fn index(&self) -> DeviceIndex {
         self.state.index
     }
