@@ -120,7 +120,8 @@ impl Client {
     }
 
     /// Connects, introduces the client and fetches the device list. When it returns, [`devices`](Self::devices) is
-    /// filled and an [`Event::DeviceAdded`](crate::Event::DeviceAdded) is queued for each device.
+    /// filled, and [`Event::Connected`](crate::Event::Connected) and then an
+    /// [`Event::DeviceAdded`](crate::Event::DeviceAdded) for each device are queued.
     ///
     /// Must be called in a tokio runtime: it spawns the task that owns the connection. Pings are sent from now on, if
     /// the server wants them. Dropping the future closes what was opened.
@@ -318,8 +319,8 @@ impl Shared {
         let (link, commands) = Link::new(self.request_timeout);
         let (link, table) = (Arc::new(link), Arc::new(Table::default()));
         let (wish, wishes) = watch::channel(Wish::Stay);
-        let session =
-            Session::new(Instant::now(), &info, Arc::clone(&link), Arc::clone(&table), Arc::clone(&self.hub));
+        let hub = Arc::clone(&self.hub);
+        let session = Session::new(Instant::now(), info.clone(), Arc::clone(&link), Arc::clone(&table), hub);
         // Before the task runs: a handler of its first event may call anything of the client.
         let held = place.fill(Connection { link, table, info, wish })?;
         // Ends by itself when `wish` is dropped, at the latest with the client.

@@ -5,7 +5,7 @@ use crate::Device;
 use crate::error::Error;
 use crate::mailbox::{Buffer, Mailbox};
 use buttplug_core::connector::ConnectorError;
-use buttplug_core::message::InputReading;
+use buttplug_core::message::{InputReading, ServerInfo};
 use futures_util::Stream;
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -18,9 +18,10 @@ use std::task::{Context, Poll};
 pub const MAX_WAITING_READINGS: usize = 256;
 
 /// Other events that may wait for a reader, per stream, before they are reduced to their net effect: a device that came
-/// and went unread is left out, of one that changed the last change stays, of ended searches and of disconnections the
-/// last one, of reported errors the newest 16. What is left is a few events per device; if that alone is more than
-/// half of this, the next reduction waits until there is twice as much.
+/// and went unread is left out, of one that changed the last change stays, of ended searches the last one, of reported
+/// errors the newest 16. The last disconnection stays, and so does every connect that a reader needs for hearing
+/// connects and disconnections in turn. What is left is a few events per device; if that alone is more than half of
+/// this, the next reduction waits until there is twice as much.
 pub const MAX_WAITING_EVENTS: usize = 1024;
 
 /// Reported errors that stay when waiting events are reduced.
@@ -30,6 +31,12 @@ const ERRORS_KEPT: usize = 16;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
+    /// A connection is made: handshake and first device list are there, and commands are taken. Sent once for each
+    /// connection, before `connect` returns and before the first device is announced; [`Disconnected`](Self::Disconnected)
+    /// follows in any case. Nothing is left of an earlier connection: whoever wants new devices starts a search.
+    ///
+    /// A connection that breaks before its first list is neither this nor a disconnection, just an error of `connect`.
+    Connected(ServerInfo),
     /// A device is there. Also sent, before `connect` returns, for each device the server has already.
     DeviceAdded(Device),
     /// What the device can do, or its name, has changed. Its handles show it already.
@@ -42,8 +49,8 @@ pub enum Event {
     ScanningFinished,
     /// The server reports an error that belongs to no request.
     Error(Error),
-    /// The connection has ended. Sent once for each connection that came as far as a device list, after the removal of
-    /// its devices; of several that nobody read, the last may be the only one left.
+    /// The connection has ended. Sent once for each [`Connected`](Self::Connected), after the removal of its devices; of
+    /// several that nobody read, the last may be the only one left.
     Disconnected(DisconnectReason),
 }
 
@@ -200,12 +207,17 @@ impl EventBuffer {
         let added: HashSet<_> = self.others.iter().filter_map(|(_, event)| id_if(event, is_added)).collect();
         let removed: HashSet<_> =
             self.others.iter().filter_map(|(_, event)| id_if(event, is_removed)).collect();
+        let mut events = self.others.iter().map(|(_, event)| event);
+        let first = events.find(|event| matches!(event, Event::Connected(_) | Event::Disconnected(_)));
+        // What it has read leaves the reader without a connection, so to it an end without its beginning is none.
+        let end_needs_connect = matches!(first, Some(Event::Connected(_)));
         let (mut changed, mut errors) = (HashSet::new(), 0);
-        let (mut scan_seen, mut end_seen) = (false, false);
+        let (mut scan_seen, mut ends) = (false, 0);
         let mut kept = VecDeque::with_capacity(self.others.len());
         // From the newest to the oldest, so that the newest of what counts once is the one that stays.
         while let Some((order, event)) = self.others.pop_back() {
             let keep = match &event {
+                Event::Connected(_) => ends == 0 || (ends == 1 && end_needs_connect),
                 Event::DeviceAdded(device) => !removed.contains(&device.identity()),
                 Event::DeviceRemoved(device) => !added.contains(&device.identity()),
                 Event::DeviceChanged(device) => {
@@ -213,7 +225,10 @@ impl EventBuffer {
                     !removed.contains(&id) && !added.contains(&id) && changed.insert(id)
                 }
                 Event::ScanningFinished => !std::mem::replace(&mut scan_seen, true),
-                Event::Disconnected(_) => !std::mem::replace(&mut end_seen, true),
+                Event::Disconnected(_) => {
+                    ends += 1;
+                    ends == 1
+                }
                 Event::Error(_) => {
                     errors += 1;
                     errors <= ERRORS_KEPT
@@ -260,6 +275,7 @@ mod tests {
     fn drain(buffer: &mut EventBuffer) -> Vec<String> {
         std::iter::from_fn(|| buffer.pop())
             .map(|event| match event {
+                Event::Connected(server) => format!("connected to {}", server.name),
                 Event::DeviceAdded(device) => format!("added {}", device.index()),
                 Event::DeviceChanged(device) => format!("changed {}", device.index()),
                 Event::DeviceRemoved(device) => format!("removed {}", device.index()),
@@ -307,10 +323,47 @@ mod tests {
             buffer.push(Event::DeviceAdded(passing.clone()));
             buffer.push(Event::DeviceChanged(passing.clone()));
             buffer.push(Event::DeviceRemoved(passing));
-            buffer.push(Event::Disconnected(DisconnectReason::Requested));
+            buffer.push(Event::ScanningFinished);
             assert!(buffer.others.len() <= MAX_WAITING_EVENTS);
         }
         buffer.reduce();
-        assert_eq!(drain(&mut buffer), ["removed 0", "added 1", "the client disconnected"]);
+        assert_eq!(drain(&mut buffer), ["removed 0", "added 1", "finished"]);
+    }
+
+    /// `+` connects to the server of that number, `-` loses the connection to it.
+    fn check_connections(unread: &[&str], left: &[&str]) {
+        let mut buffer = EventBuffer::default();
+        for word in unread {
+            let (what, name) = word.split_at(1);
+            buffer.push(match what {
+                "+" => Event::Connected(ServerInfo { name: name.into(), major: 4, minor: 0, max_ping_ms: 0 }),
+                _ => Event::Disconnected(DisconnectReason::ServerClosed { reason: name.into() }),
+            });
+        }
+        for _ in 0..2 {
+            // A second time changes nothing.
+            buffer.reduce();
+        }
+        let told = drain(&mut buffer).into_iter().map(|told| {
+            let sign = if told.starts_with("connected") { '+' } else { '-' };
+            format!("{sign}{}", told.split(' ').next_back().unwrap_or_default())
+        });
+        assert_eq!(told.collect::<Vec<_>>(), left, "{unread:?}");
+    }
+
+    #[test]
+    fn r28_of_unread_connections_the_last_end_stays_and_connects_and_ends_still_alternate() {
+        // The reader has heard of no connection.
+        check_connections(&["+1"], &["+1"]);
+        check_connections(&["+1", "-1"], &["+1", "-1"]);
+        check_connections(&["+1", "-1", "+2"], &["+1", "-1", "+2"]);
+        check_connections(&["+1", "-1", "+2", "-2"], &["+2", "-2"]);
+        check_connections(&["+1", "-1", "+2", "-2", "+3"], &["+2", "-2", "+3"]);
+        // The reader has heard of one.
+        check_connections(&["-1"], &["-1"]);
+        check_connections(&["-1", "+2"], &["-1", "+2"]);
+        check_connections(&["-1", "+2", "-2"], &["-2"]);
+        check_connections(&["-1", "+2", "-2", "+3"], &["-2", "+3"]);
+        check_connections(&[], &[]);
     }
 }

@@ -27,8 +27,9 @@ pub const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 /// lasted as long as that begins with the first pause again.
 ///
 /// It restores nothing: a server stops the devices when the connection is lost, and what moved before does not move
-/// again by itself. Devices are announced anew ([`Event::DeviceAdded`](crate::Event::DeviceAdded)) with new handles;
-/// subscriptions and the search for devices have ended.
+/// again by itself. Each connection begins with an [`Event::Connected`](crate::Event::Connected), and then devices are
+/// announced anew, with new handles. Subscriptions and the search for devices have ended; that event is the time to
+/// begin a search again.
 ///
 /// It holds no handle of the client while it waits, so the client goes on to close its connection when its last handle
 /// is dropped.
@@ -47,6 +48,11 @@ pub const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 ///     });
 ///     while let Some(event) = events.next().await {
 ///         match event {
+///             Event::Connected(_) => {
+///                 if let Err(error) = client.start_scanning().await {
+///                     println!("no search: {error}");
+///                 }
+///             }
 ///             Event::DeviceAdded(device) => println!("{} is here", device.label()),
 ///             Event::Disconnected(reason) => println!("{reason}; connecting again"),
 ///             _ => {}

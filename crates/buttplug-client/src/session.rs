@@ -37,8 +37,9 @@ pub(crate) struct Session {
     subscriptions: HashMap<SubscriptionKey, Subscription>,
     last_id: MessageId,
     ping: Option<Ping>,
-    /// The application has heard of this connection, so it will hear of its end.
-    announced: bool,
+    /// What the application will hear of this connection with its first list. Taken then, and so it will hear of the
+    /// end.
+    unannounced: Option<ServerInfo>,
     ended: bool,
 }
 
@@ -69,7 +70,7 @@ struct Ping {
 impl Session {
     pub(crate) fn new(
         now: Instant,
-        info: &ServerInfo,
+        info: ServerInfo,
         link: Arc<Link>,
         table: Arc<Table>,
         hub: Arc<Hub>,
@@ -84,7 +85,7 @@ impl Session {
             subscriptions: HashMap::new(),
             last_id: HANDSHAKE_ID,
             ping: (info.max_ping_ms > 0).then_some(Ping { every, due: now }),
-            announced: false,
+            unannounced: Some(info),
             ended: false,
         }
     }
@@ -231,9 +232,13 @@ impl Session {
     }
 
     fn devices(&mut self, list: Vec<Arc<DeviceDescription>>) {
-        self.announced = true;
         let link = &self.link;
-        for event in self.table.update(list, |description| Device::new(Arc::clone(link), description)) {
+        let events = self.table.update(list, |description| Device::new(Arc::clone(link), description));
+        // After the table is filled: whoever hears of the connection finds its devices.
+        if let Some(info) = self.unannounced.take() {
+            self.hub.emit(&Event::Connected(info));
+        }
+        for event in events {
             match &event {
                 Event::DeviceAdded(device) => {
                     tracing::info!(device = device.index().0, name = device.label(), "device added");
@@ -321,7 +326,7 @@ impl Session {
         {
             self.hub.emit(&event);
         }
-        if self.announced {
+        if self.unannounced.is_none() {
             tracing::info!(%reason, "disconnected");
             self.hub.emit(&Event::Disconnected(reason));
         }

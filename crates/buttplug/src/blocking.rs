@@ -69,7 +69,7 @@ impl Client {
     }
 
     /// Connects to the server of choice. Devices that are there already are in [`devices`](Self::devices) when it
-    /// returns, and announced as events.
+    /// returns. [`next_event`](Self::next_event) tells of the connection and then of them.
     ///
     /// # Errors
     /// Those of [`buttplug_client::Client::connect`].

@@ -135,7 +135,7 @@ async fn k7_r27_c100_what_comes_before_the_handshakes_reply_is_ignored() {
     };
     let (result, _peer) = Peers::new().connect(&client, script).await;
     assert!(result.is_ok());
-    assert_eq!(told(&mut events).await, ["added 0"]);
+    assert_eq!(told(&mut events).await, ["connected to Rig", "added 0"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,7 +147,7 @@ async fn k8_r5_after_connecting_the_table_is_full_and_the_events_are_queued() {
     assert_eq!(client.device(DeviceIndex(5)).unwrap().name(), "Mixer");
     assert!(client.device(DeviceIndex(1)).is_none());
     // The stream is opened only now and misses nothing; a second one begins now.
-    assert_eq!(told(&mut client.events()).await, ["added 0", "added 5"]);
+    assert_eq!(told(&mut client.events()).await, ["connected to Rig", "added 0", "added 5"]);
     assert_eq!(told(&mut client.events()).await, Vec::<String>::new());
 }
 
@@ -168,7 +168,7 @@ async fn k13_what_comes_in_one_frame_with_the_handshakes_reply_is_handled() {
     };
     let (result, _peer) = Peers::new().connect(&client, script).await;
     assert!(result.is_ok());
-    assert_eq!(told(&mut events).await, ["added 0", "added 5"]);
+    assert_eq!(told(&mut events).await, ["connected to Rig", "added 0", "added 5"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,10 +192,15 @@ async fn k44_r1_the_same_client_connects_again_and_devices_are_announced_anew() 
     drop(first);
     assert_eq!(
         told(&mut events).await,
-        ["added 0", "removed 0", "disconnected: the connection was lost: the peer was dropped"]
+        [
+            "connected to Rig",
+            "added 0",
+            "removed 0",
+            "disconnected: the connection was lost: the peer was dropped"
+        ]
     );
     let mut second = peers.welcome(&client, 0, &[TWIN]).await;
-    assert_eq!(told(&mut events).await, ["added 0"]);
+    assert_eq!(told(&mut events).await, ["connected to Rig", "added 0"]);
     assert!(!old.is_present());
     assert_ne!(client.devices()[0], old);
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -244,7 +249,7 @@ async fn a_connect_that_is_given_up_closes_what_it_opened() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_hears_of_a_device_before_connect_returns_can_call_anything() {
+async fn r5_t15_whoever_hears_of_the_connection_before_connect_returns_can_call_anything() {
     let (client, mut peers) = (Client::new("Test"), Peers::new());
     let mut events = client.events();
     let mut connecting = pin!(client.connect(peers.connector()));
@@ -257,7 +262,10 @@ async fn whoever_hears_of_a_device_before_connect_returns_can_call_anything() {
         } => peer,
     };
     // From here on nobody polls `connecting`, as if the handler were quicker.
-    assert!(matches!(events.next().await, Some(Event::DeviceAdded(_))));
+    let Some(Event::Connected(server)) = events.next().await else {
+        panic!("a device before the connection")
+    };
+    assert_eq!(client.server(), Some(server));
     assert_eq!(client.devices().len(), 1);
     assert!(client.is_connected());
     let (stopped, ()) =
@@ -300,7 +308,10 @@ async fn a_disconnect_gives_up_an_attempt_that_is_not_even_open() {
 
 #[tokio::test(start_paused = true)]
 async fn a_disconnect_gives_up_connecting_wherever_it_is_and_the_connection_closes() {
-    for progress in [Progress::Opened, Progress::Introduced, Progress::Listed] {
+    let whole = ["connected to Rig", "added 0", "removed 0", "disconnected: the client disconnected"];
+    for (progress, expected) in
+        [(Progress::Opened, &whole[..0]), (Progress::Introduced, &[]), (Progress::Listed, &whole)]
+    {
         let (client, mut peers) = (Client::new("Test"), Peers::new());
         let script = async |peer: &mut Peer| {
             goes(peer, progress).await;
@@ -312,9 +323,21 @@ async fn a_disconnect_gives_up_connecting_wherever_it_is_and_the_connection_clos
         assert!(begun.elapsed() <= STOP_WAIT + CLOSE_WAIT, "{progress:?}");
         assert!(!client.is_connected(), "{progress:?}");
         while peer.next().await.is_some() {}
+        assert_eq!(told(&mut client.events()).await, expected, "{progress:?}");
         peers.welcome(&client, 0, &[]).await;
         assert!(client.is_connected(), "{progress:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn r23_a_connection_that_breaks_before_its_first_list_is_an_error_and_neither_begins_nor_ends() {
+    let (client, mut peers) = (Client::new("Test"), Peers::new());
+    let connector = peers.connector();
+    let (connected, ()) = tokio::join!(client.connect(connector), async {
+        goes(&mut peers.next().await, Progress::Introduced).await;
+    });
+    assert!(matches!(connected, Err(Error::Connector(ConnectorError::Lost { .. }))), "{connected:?}");
+    assert_eq!(told(&mut client.events()).await, Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]

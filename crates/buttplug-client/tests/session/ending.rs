@@ -83,6 +83,7 @@ async fn k39_r25_c106_a_ping_timeout_is_reported_ends_the_session_and_every_late
     assert_eq!(
         told,
         [
+            "connected to Rig",
             "added 0",
             "error: the server ended the session for want of pings: no ping",
             "removed 0",

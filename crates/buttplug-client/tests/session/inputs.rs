@@ -165,8 +165,8 @@ async fn k52_r28_a_stalled_reader_loses_old_readings_but_no_removal() {
     peer.says(&list(0, &[]));
     tokio::time::sleep(Duration::from_millis(1)).await;
     let told = told(&mut events).await;
-    assert_eq!(told.len(), MAX_WAITING_READINGS + 2);
-    assert_eq!((told.first().unwrap().as_str(), told.last().unwrap().as_str()), ("added 5", "removed 5"));
-    assert_eq!(told[MAX_WAITING_READINGS], "5/4 Button 299");
+    assert_eq!(told.len(), MAX_WAITING_READINGS + 3);
+    assert_eq!(told[..2], ["connected to Rig", "added 5"]);
+    assert_eq!(told[MAX_WAITING_READINGS + 1..], ["5/4 Button 299", "removed 5"]);
     assert_eq!(readings.next().await, Some(300 - MAX_WAITING_READINGS as i32));
 }

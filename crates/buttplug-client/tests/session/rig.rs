@@ -202,6 +202,7 @@ pub(crate) async fn session(devices: &[&str]) -> (Client, Events, Peer) {
 /// What an event says, in words.
 pub(crate) fn words(event: &Event) -> String {
     match event {
+        Event::Connected(server) => format!("connected to {}", server.name),
         Event::DeviceAdded(device) => format!("added {}", device.index()),
         Event::DeviceChanged(device) => format!("changed {}", device.index()),
         Event::DeviceRemoved(device) => format!("removed {}", device.index()),

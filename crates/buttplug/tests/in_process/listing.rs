@@ -15,6 +15,7 @@ async fn k8_r5_r6_r10_devices_that_are_there_already_are_in_the_table_when_conne
     let info = second.connect(embedded::connector(&world.server)).await.unwrap();
     assert_eq!((info.major, second.server()), (4, Some(info.clone())));
     let mut events = second.events();
+    assert!(matches!(next(&mut events).await, Event::Connected(server) if server == info));
     for device in second.devices() {
         assert!(matches!(next(&mut events).await, Event::DeviceAdded(added) if added == device));
     }
@@ -114,5 +115,7 @@ async fn k53_the_scanning_flag_follows_the_search() {
     assert!(client.is_scanning());
     client.stop_scanning().await.unwrap();
     assert!(!client.is_scanning());
-    assert!(matches!(next(&mut client.events()).await, Event::ScanningFinished));
+    let mut events = client.events();
+    assert!(matches!(next(&mut events).await, Event::Connected(_)));
+    assert!(matches!(next(&mut events).await, Event::ScanningFinished));
 }

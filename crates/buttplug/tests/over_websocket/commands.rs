@@ -201,7 +201,7 @@ async fn r30_a_server_that_is_started_anew_is_found_again_and_nothing_is_set_in_
     for _ in 0..3 {
         let mut peer: Peer = server.accepts().await;
         peer.welcomes(0, &[TWIN]).await;
-        tells(&mut events, &["added 0"]).await;
+        tells(&mut events, &["connected to Rig", "added 0"]).await;
         peer.hears_nothing().await;
         drop(peer);
         tells(&mut events, &["removed 0", "disconnected: the connection was lost"]).await;

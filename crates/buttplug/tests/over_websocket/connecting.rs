@@ -128,17 +128,17 @@ async fn k7_r27_c100_what_comes_before_server_info_is_ignored() {
     };
     let (connected, _peer) = Server::new().await.connect(&client, script).await;
     assert!(connected.is_ok(), "{connected:?}");
-    tells(&mut events, &["added 0"]).await;
+    tells(&mut events, &["connected to Rig", "added 0"]).await;
     tells_nothing(&mut events).await;
 }
 
 #[tokio::test]
-async fn k8_r5_a_list_of_two_devices_fills_the_table_and_queues_two_events() {
+async fn k8_r5_a_list_of_two_devices_fills_the_table_and_queues_an_event_for_each() {
     let client = Client::new("Test");
     let _peer = Server::new().await.welcome(&client, 0, &[TWIN, MIXER]).await;
     assert_eq!(client.devices().len(), 2);
     assert_eq!(client.device(DeviceIndex(5)).unwrap().label(), "Kitchen");
-    tells(&mut client.events(), &["added 0", "added 5"]).await;
+    tells(&mut client.events(), &["connected to Rig", "added 0", "added 5"]).await;
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn k13_several_messages_in_one_frame_are_all_handled() {
         peer.says(&one_frame(&[list(0, &[TWIN, MIXER]), ok(id), finished])).await;
     });
     assert_eq!(started, Ok(()));
-    tells(&mut events, &["added 0", "added 5", "scanning finished"]).await;
+    tells(&mut events, &["connected to Rig", "added 0", "added 5", "scanning finished"]).await;
 }
 
 #[tokio::test]
@@ -187,7 +187,7 @@ async fn k44_r1_the_same_client_and_connector_connect_again_and_old_pings_are_go
             peer
         });
         assert!(connected.is_ok(), "{connected:?}");
-        tells(&mut events, &["added 0"]).await;
+        tells(&mut events, &["connected to Rig", "added 0"]).await;
         if max_ping_ms == 0 {
             peer.hears_nothing().await;
         }

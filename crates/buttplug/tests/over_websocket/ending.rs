@@ -17,8 +17,8 @@ async fn k39_r25_c106_a_ping_timeout_is_told_once_and_the_socket_that_was_left_o
         while peer.next().await.is_some_and(|(text, _)| text == PING) {}
         peer.says(&error(0, 2, "no ping")).await;
     });
-    let told = ["added 0", "error: ", "removed 0", "disconnected: the server saw no pings in time: no ping"];
-    tells(&mut events, &told).await;
+    tells(&mut events, &["connected to Rig", "added 0", "error: ", "removed 0"]).await;
+    tells(&mut events, &["disconnected: the server saw no pings in time: no ping"]).await;
     for failed in [pending, device.vibrate(0.5).await, client.stop_all().await, client.ping().await] {
         assert_eq!(failed.unwrap_err().class(), Some(ErrorClass::Ping));
     }

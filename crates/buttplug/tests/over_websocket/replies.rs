@@ -34,6 +34,7 @@ async fn k26_k27_k42_r21_r26_c99_a_server_that_answers_nothing_holds_up_nobody()
     peer.says(&error(id, 4, "too late")).await;
     let (next, ()) = tokio::join!(client.stop_scanning(), peer.grants(r#"{"StopScanning":{}}"#));
     assert_eq!(next, Ok(()));
+    tells(&mut events, &["connected to Rig"]).await;
     tells_nothing(&mut events).await;
     // No reply, and nobody who reads the close.
     client.disconnect().await;

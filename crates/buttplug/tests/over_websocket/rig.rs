@@ -177,8 +177,9 @@ pub(crate) async fn session(devices: &[&str]) -> (Client, Events, Peer) {
     let client = Client::builder("Test").request_timeout(Some(AGES)).build();
     let mut events = client.events();
     let peer = Server::new().await.welcome(&client, 0, devices).await;
+    tells(&mut events, &["connected"]).await;
     for _ in devices {
-        events.next().await;
+        tells(&mut events, &["added"]).await;
     }
     (client, events, peer)
 }
@@ -186,6 +187,7 @@ pub(crate) async fn session(devices: &[&str]) -> (Client, Events, Peer) {
 /// What an event says, in words.
 fn words(event: &Event) -> String {
     match event {
+        Event::Connected(server) => format!("connected to {}", server.name),
         Event::DeviceAdded(device) => format!("added {}", device.index()),
         Event::DeviceChanged(device) => format!("changed {}", device.index()),
         Event::DeviceRemoved(device) => format!("removed {}", device.index()),
