@@ -14,13 +14,13 @@ use buttplug_hardware_simulated::{Archetype, SimulatedBus};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::sleep;
 
 /// Of full power; no more than what was agreed on.
 const STRONGEST: f64 = 0.3;
 
-/// Between two looks for devices, so that one that is switched on late joins in.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Between two steps of a pulse, and between two attempts to stop one.
+const STEP: Duration = Duration::from_millis(500);
 
 // ANCHOR: main
 #[tokio::main(flavor = "current_thread")]
@@ -54,11 +54,16 @@ async fn main() {
 /// Lets every device that comes play, until there will be no more events.
 async fn play(client: &Client, mut events: Events) {
     let mut pulses = JoinSet::new();
-    let mut look = interval(LOOK_EVERY);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             event = events.next() => match event {
+                // At the beginning and after every loss: a new connection has no search.
+                Some(Event::Connected(server)) => {
+                    println!("connected to {}", server.name);
+                    if let Err(error) = client.start_scanning().await {
+                        println!("no search: {error}");
+                    }
+                }
                 Some(Event::DeviceAdded(device)) => {
                     println!("{} is here", device.label());
                     if device.has_output(OutputKind::Vibrate) {
@@ -71,9 +76,6 @@ async fn play(client: &Client, mut events: Events) {
                 Some(_) => {}
                 None => return,
             },
-            // A new connection has no search, and some searches end by themselves. Without a
-            // connection this fails, and the next look is soon.
-            _ = look.tick() => if !client.is_scanning() { let _ = client.start_scanning().await; },
             Some(Ok(Err(error))) = pulses.join_next() => println!("a pulse has ended: {error}"),
         }
     }
@@ -81,10 +83,19 @@ async fn play(client: &Client, mut events: Events) {
 
 /// Until a command fails, for example because the device is gone. It may come back as a new one.
 async fn pulse(device: Device) -> Result<(), Error> {
+    let failed = beat(&device).await;
+    // One that is still there must not go on with what it was told last.
+    while device.is_present() && device.stop().await.is_err() {
+        sleep(STEP).await;
+    }
+    failed
+}
+
+async fn beat(device: &Device) -> Result<(), Error> {
     loop {
         for strength in [STRONGEST / 2.0, STRONGEST, STRONGEST / 2.0, 0.0] {
             device.vibrate(strength).await?;
-            sleep(Duration::from_millis(500)).await;
+            sleep(STEP).await;
         }
     }
 }

@@ -14,16 +14,17 @@ use tokio::time::{sleep, timeout};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let kinds = [Archetype::OneMotorVibrator, Archetype::TwoMotorVibrator];
-    let mut session = Session::begin("Async example", &kinds).await?;
+    Session::run("Async example", &kinds, play_for_a_while).await
+}
+
+async fn play_for_a_while(session: &mut Session) -> Result<(), Error> {
     session.client.start_scanning().await?;
     // A future may be dropped at any time; what it was doing then is cut off, and nothing breaks.
     if timeout(Duration::from_secs(3), play(&mut session.events)).await.is_err() {
         println!("time is up");
     }
     // The patterns were cut off in the middle, so the motors still run. Stop them.
-    session.client.stop_all().await?;
-    session.end().await;
-    Ok(())
+    session.client.stop_all().await
 }
 
 // ANCHOR: play

@@ -17,23 +17,27 @@ async fn main() -> Result<(), Error> {
     let server = Server::builder().name("Embedded").bus(Arc::new(SimulatedBus::new([toy.clone()]))).start();
 
     let client = Client::new("My first program");
+    let played = play(&client, &server).await;
+
+    // Whatever came of it: this stops every device and closes the connection, and then the server ends.
+    client.disconnect().await;
+    server.shut_down().await;
+    println!("writes that arrived: {}, at rest: {}", toy.write_count(), toy.is_at_rest());
+    played
+}
+
+async fn play(client: &Client, server: &Server) -> Result<(), Error> {
     let mut events = client.events();
-    client.connect(embedded::connector(&server)).await?;
+    client.connect(embedded::connector(server)).await?;
     client.start_scanning().await?;
     while let Some(event) = events.next().await {
         if let Event::DeviceAdded(device) = event {
             println!("{} is here", device.label());
             device.vibrate(0.5).await?;
             tokio::time::sleep(Duration::from_secs(1)).await;
-            device.stop().await?;
-            break;
+            return device.stop().await;
         }
     }
-
-    // Stops every device and closes the connection; the server goes on until it is told to end.
-    client.disconnect().await;
-    server.shut_down().await;
-    println!("writes that arrived: {}, at rest: {}", toy.write_count(), toy.is_at_rest());
     Ok(())
 }
 // ANCHOR_END: program

@@ -14,8 +14,11 @@ const A_MOMENT: Duration = Duration::from_millis(300);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let mut session =
-        Session::begin("Control example", &[Archetype::TwoMotorVibrator, Archetype::Rotator]).await?;
+    let kinds = [Archetype::TwoMotorVibrator, Archetype::Rotator];
+    Session::run("Control example", &kinds, drive_all).await
+}
+
+async fn drive_all(session: &mut Session) -> Result<(), Error> {
     for device in session.find_devices().await? {
         if device.has_output(OutputKind::Vibrate) {
             drive(&device).await?;
@@ -26,9 +29,7 @@ async fn main() -> Result<(), Error> {
         }
     }
     // Everything, whatever it is doing. Repeat it as often as you like.
-    session.client.stop_all().await?;
-    session.end().await;
-    Ok(())
+    session.client.stop_all().await
 }
 
 // ANCHOR: drive

@@ -9,13 +9,12 @@ use buttplug_hardware_simulated::Archetype;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let mut session =
-        Session::begin("Information example", &[Archetype::Stroker, Archetype::PressureSensor]).await?;
-    for device in session.find_devices().await? {
-        describe(&device);
-    }
-    session.end().await;
-    Ok(())
+    let kinds = [Archetype::Stroker, Archetype::PressureSensor];
+    Session::run("Information example", &kinds, async |session: &mut Session| {
+        session.find_devices().await?.iter().for_each(describe);
+        Ok(())
+    })
+    .await
 }
 
 // ANCHOR: describe

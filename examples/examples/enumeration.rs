@@ -12,7 +12,10 @@ use tokio::time::{sleep, timeout};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let kinds = [Archetype::OneMotorVibrator, Archetype::Rotator];
-    let mut session = Session::begin("Enumeration example", &kinds).await?;
+    Session::run("Enumeration example", &kinds, follow_and_search).await
+}
+
+async fn follow_and_search(session: &mut Session) -> Result<(), Error> {
     let ((), searched) =
         tokio::join!(follow(&mut session.events), search(&session.client, &session.hardware));
     searched?;
@@ -20,7 +23,6 @@ async fn main() -> Result<(), Error> {
     for device in session.client.devices() {
         println!("there now: {} ({})", device.label(), device.index());
     }
-    session.end().await;
     Ok(())
 }
 
@@ -29,6 +31,7 @@ async fn main() -> Result<(), Error> {
 async fn follow(events: &mut Events) {
     while let Ok(Some(event)) = timeout(Duration::from_secs(2), events.next()).await {
         match event {
+            Event::Connected(server) => println!("connected to {}", server.name),
             Event::DeviceAdded(device) => println!("came: {} ({})", device.label(), device.index()),
             Event::DeviceChanged(device) => println!("changed: {} ({})", device.label(), device.index()),
             Event::DeviceRemoved(device) => println!("left: {} ({})", device.label(), device.index()),

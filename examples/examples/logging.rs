@@ -14,12 +14,13 @@ use tracing_subscriber::util::SubscriberInitExt;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     start_logging();
-    let mut session = Session::begin("Logging example", &[Archetype::OneMotorVibrator]).await?;
-    for device in session.find_devices().await? {
-        device.vibrate(0.3).await?;
-    }
-    session.end().await;
-    Ok(())
+    Session::run("Logging example", &[Archetype::OneMotorVibrator], async |session: &mut Session| {
+        for device in session.find_devices().await? {
+            device.vibrate(0.3).await?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 // ANCHOR: start

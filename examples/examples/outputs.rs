@@ -14,7 +14,10 @@ const A_MOMENT: Duration = Duration::from_millis(300);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let mut session = Session::begin("Outputs example", &Archetype::ALL).await?;
+    Session::run("Outputs example", &Archetype::ALL, run_all).await
+}
+
+async fn run_all(session: &mut Session) -> Result<(), Error> {
     for device in session.find_devices().await? {
         for feature in device.features() {
             for output in feature.outputs() {
@@ -28,9 +31,7 @@ async fn main() -> Result<(), Error> {
             println!("{} {feature}: {kind} {} in {} ms", device.address(), told.value, told.duration_ms);
         }
     }
-    session.client.stop_all().await?;
-    session.end().await;
-    Ok(())
+    session.client.stop_all().await
 }
 
 // ANCHOR: run

@@ -21,9 +21,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bus = Arc::new(SimulatedBus::new(hardware.iter().cloned()));
     let server = elsewhere.block_on(async { Server::builder().max_ping_time(MAX_PING).bus(bus).start() });
     let here = Builder::new_current_thread().enable_time().build()?;
-    here.block_on(freeze(&server, &hardware[0]))?;
+    let frozen = here.block_on(freeze(&server, &hardware[0]));
     elsewhere.block_on(server.shut_down());
-    Ok(())
+    Ok(frozen?)
 }
 
 // ANCHOR: freeze

@@ -12,8 +12,11 @@ use tokio::time::{sleep, timeout};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let mut session =
-        Session::begin("Sensors example", &[Archetype::OneMotorVibrator, Archetype::PressureSensor]).await?;
+    let kinds = [Archetype::OneMotorVibrator, Archetype::PressureSensor];
+    Session::run("Sensors example", &kinds, listen_to_all).await
+}
+
+async fn listen_to_all(session: &mut Session) -> Result<(), Error> {
     for device in session.find_devices().await? {
         battery(&device).await;
         if device.has_input(InputKind::Pressure) {
@@ -21,7 +24,6 @@ async fn main() -> Result<(), Error> {
             followed?;
         }
     }
-    session.end().await;
     Ok(())
 }
 

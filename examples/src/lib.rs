@@ -19,6 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A connected client, and the server and its devices if they are in this process.
+///
+/// [`run`](Self::run) is the one way in and the one way out: whatever becomes of the driving, everything stops.
 pub struct Session {
     /// The client.
     pub client: Client,
@@ -30,11 +32,24 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects to the server that the command line names, else to an embedded one with devices of these kinds.
+    /// Connects to the server that the command line names, else to an embedded one with devices of these kinds. Then
+    /// lets `drive` drive. In the end, also after a failure, disconnects, which stops the devices, and ends the embedded
+    /// server.
     ///
     /// # Errors
-    /// Nobody answers at the address, or the server speaks another version.
-    pub async fn begin(name: &str, archetypes: &[Archetype]) -> Result<Self, Error> {
+    /// Nobody answers at the address, the server speaks another version, or what `drive` fails with.
+    pub async fn run(
+        name: &str,
+        archetypes: &[Archetype],
+        drive: impl AsyncFnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut session = Self::begin(name, archetypes).await?;
+        let driven = drive(&mut session).await;
+        session.end().await;
+        driven
+    }
+
+    async fn begin(name: &str, archetypes: &[Archetype]) -> Result<Self, Error> {
         let client = Client::new(name);
         let events = client.events();
         if let Some(url) = std::env::args().nth(1) {
@@ -63,8 +78,7 @@ impl Session {
         Ok(self.client.devices())
     }
 
-    /// Disconnects, which stops the devices, and ends the embedded server.
-    pub async fn end(self) {
+    async fn end(self) {
         self.client.disconnect().await;
         if let Some(server) = self.server {
             server.shut_down().await;

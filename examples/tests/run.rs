@@ -286,6 +286,7 @@ async fn application_survives_the_loss_of_its_server_and_ends_with_everything_at
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
     assert!(text.contains("connecting again") && text.contains("everything is stopped"), "{text}");
+    assert_eq!(text.matches("connected to Far").count(), 2, "{text}");
     assert!(cfg!(not(unix)) || text.contains("asked to end"), "{text}");
     timeout(LIMIT, after.wait_for(SimulatedDevice::is_at_rest)).await.expect("rest");
     host.end().await;
