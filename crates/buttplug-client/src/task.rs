@@ -6,6 +6,7 @@ use crate::link::{Command, Request};
 use crate::session::Session;
 use buttplug_core::connector::{ClientConnection, ConnectorError};
 use buttplug_core::message::{ClientMessage, ClientRequest, ServerMessage, StopCmd};
+use futures_util::FutureExt;
 use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -105,10 +106,19 @@ impl Task {
         }
         for message in out.drain(..) {
             if let Err(error) = self.connection.send(message) {
-                return ControlFlow::Break(error.into());
+                return ControlFlow::Break(self.last_words().unwrap_or_else(|| error.into()));
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// What the server said before the end that sending has run into: it may be the reason. Waits for nothing more.
+    fn last_words(&mut self) -> Option<DisconnectReason> {
+        // Brings all that is there, or the end once more.
+        let _ = self.connection.receive(&mut self.batch).now_or_never();
+        // Answers go nowhere.
+        let mut unsaid = Vec::new();
+        self.batch.drain(..).find_map(|message| self.session.receive(message, &mut unsaid).break_value())
     }
 
     /// Asks the server to stop everything and waits for its word, but not for long.

@@ -112,6 +112,17 @@ async fn r25_a_reply_of_class_ping_ends_the_session_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn r25_the_servers_last_words_count_also_if_a_command_finds_the_connection_ended_before_they_are_read() {
+    let (client, mut events, peer) = session(&[TWIN]).await;
+    peer.says(&error(0, 2, "no ping"));
+    drop(peer);
+    let failed = client.start_scanning().await;
+    assert!(matches!(failed, Err(Error::Ping(_))), "{failed:?}");
+    let told = told(&mut events).await;
+    assert_eq!(told.last().unwrap(), "disconnected: the server saw no pings in time: no ping");
+}
+
+#[tokio::test(start_paused = true)]
 async fn k40_r23_c107_a_loss_fails_what_waits_at_once_and_is_told_once() {
     let (client, mut events, peer) = session(&[TWIN, MIXER]).await;
     let device = client.devices().remove(0);

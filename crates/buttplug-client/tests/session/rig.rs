@@ -153,6 +153,10 @@ impl ClientConnector for TestConnector {
     }
 }
 
+fn peer_dropped() -> ConnectorError {
+    ConnectorError::Lost { reason: String::from("the peer was dropped") }
+}
+
 struct TestConnection {
     queued: Vec<ClientMessage>,
     to_peer: mpsc::UnboundedSender<ClientMessage>,
@@ -171,6 +175,9 @@ impl TestConnection {
 #[async_trait]
 impl ClientConnection for TestConnection {
     fn send(&mut self, message: ClientMessage) -> Result<(), ConnectorError> {
+        if self.to_peer.is_closed() {
+            return Err(peer_dropped());
+        }
         self.queued.push(message);
         Ok(())
     }
@@ -178,7 +185,7 @@ impl ClientConnection for TestConnection {
     async fn receive(&mut self, batch: &mut Vec<ServerMessage>) -> Result<(), ConnectorError> {
         self.flush();
         let frame = self.from_peer.recv().await;
-        batch.extend(frame.ok_or(ConnectorError::Lost { reason: String::from("the peer was dropped") })?);
+        batch.extend(frame.ok_or_else(peer_dropped)?);
         Ok(())
     }
 
