@@ -43,12 +43,13 @@ async fn drive(device: &Device) -> Result<(), Error> {
         motor.vibrate_steps(1).await?;
         sleep(A_MOMENT).await;
     }
-    // Out of range: refused, unless you ask for the nearest that the device can do.
-    let too_much = Output::new(OutputKind::Vibrate, Value::Fraction(1.5));
-    if let Err(error) = device.run_output(too_much.clone()).await {
+    // Out of range: refused, unless you ask for the nearest that the device can do. Below the
+    // range of a motor that is rest; above it, full power.
+    let too_little = Output::new(OutputKind::Vibrate, Value::Fraction(-0.5));
+    if let Err(error) = device.run_output(too_little.clone()).await {
         println!("refused: {error}");
     }
-    device.run_output(too_much.clamped()).await?;
+    device.run_output(too_little.clamped()).await?;
     sleep(A_MOMENT).await;
     // Several outputs together: all are checked before the first goes out.
     let mut batch = Batch::new();

@@ -52,6 +52,7 @@ async fn search(client: &Client, hardware: &[SimulatedDevice]) -> Result<(), Err
         device.vanish();
         sleep(Duration::from_millis(500)).await;
         device.reappear();
+        // The simulated search has ended by itself, as some do.
         client.start_scanning().await?;
         sleep(Duration::from_millis(500)).await;
     }

@@ -1,7 +1,8 @@
 //! The server in the same process: no other program, no port, no JSON on the way.
 //!
-//! The server lives as long as the program wants: [`Server::shut_down`] stops the devices and ends it in order. What
-//! hardware it finds is decided by the buses it is given.
+//! The server lives as long as the program wants: [`Server::shut_down`] stops the devices and ends it in order. Dropping
+//! its last handle ends it, too, but in the background, where nobody waits until the devices are at rest. What hardware
+//! it finds is decided by the buses it is given.
 //!
 //! ```
 //! use buttplug::{Client, Event, embedded::{self, Server}};

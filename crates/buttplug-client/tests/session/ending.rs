@@ -112,7 +112,8 @@ async fn r25_a_reply_of_class_ping_ends_the_session_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn r25_the_servers_last_words_count_also_if_a_command_finds_the_connection_ended_before_they_are_read() {
+async fn r25_the_servers_last_words_count_also_if_a_command_finds_the_connection_ended_before_they_are_read()
+{
     let (client, mut events, peer) = session(&[TWIN]).await;
     peer.says(&error(0, 2, "no ping"));
     drop(peer);

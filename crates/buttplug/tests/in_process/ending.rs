@@ -1,12 +1,12 @@
 //! Every end of a connection leaves the devices at rest and tells why.
 
-use crate::world::{World, come_to_rest};
+use crate::world::{World, come_to_rest, next};
 use async_trait::async_trait;
 use buttplug::core::connector::{ClientConnection, ClientConnector, ConnectorError};
 use buttplug::core::message::{ClientMessage, ClientRequest, ServerMessage};
 use buttplug::core::{ErrorClass, OutputKind};
 use buttplug::embedded::{self, InProcessConnector, Server};
-use buttplug::{Client, Device, Error, Reconnect, ReconnectEnd};
+use buttplug::{Client, Device, Error, Event, Reconnect, ReconnectEnd};
 use buttplug_hardware_simulated::Archetype;
 use std::time::Duration;
 
@@ -97,6 +97,16 @@ async fn k40_r23_c107_the_end_of_the_server_stops_the_devices_and_is_told_once()
     assert!(world.devices.iter().all(|device| !device.is_present()));
     let refused = world.client.connect(embedded::connector(&world.server)).await;
     assert!(matches!(refused, Err(Error::Connector(ConnectorError::Refused { .. }))), "{refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_whose_last_handle_is_dropped_ends_in_the_background_and_stops_its_devices() {
+    let world = World::new(&BOTH).await;
+    set_in_motion(&world).await;
+    let World { server, toys, mut events, .. } = world;
+    drop(server);
+    come_to_rest(&toys).await;
+    while !matches!(next(&mut events).await, Event::Disconnected(_)) {}
 }
 
 #[tokio::test(start_paused = true)]
