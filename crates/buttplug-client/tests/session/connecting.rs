@@ -1,6 +1,8 @@
 //! Connect, handshake, first list, connect again.
 
-use crate::rig::{MIXER, Peer, Peers, TWIN, error, list, server_info, session, told};
+use crate::rig::{
+    MIXER, Peer, Peers, REQUEST_LIST, STOP_ALL, TWIN, error, list, one_frame, server_info, session, told,
+};
 use async_trait::async_trait;
 use buttplug_client::core::connector::{ClientConnection, ClientConnector, ConnectorError};
 use buttplug_client::core::{DeviceIndex, ErrorClass};
@@ -82,7 +84,7 @@ async fn r3_a_server_without_device_list_is_a_handshake_error_and_nothing_is_ann
         matches!(error, Error::Handshake(HandshakeFailure::NoAnswer { request: "RequestDeviceList", .. })),
         "{error}"
     );
-    peer.hears(r#"{"RequestDeviceList":{}}"#).await;
+    peer.hears(REQUEST_LIST).await;
     peer.sees_the_end().await;
     assert_eq!(told(&mut client.events()).await, Vec::<String>::new());
 }
@@ -161,9 +163,8 @@ async fn k13_what_comes_in_one_frame_with_the_handshakes_reply_is_handled() {
         let pushed = list(0, &[TWIN]);
         // The reply to a request that is still on its way: ids count on from the handshake.
         let reply = list(2, &[TWIN, MIXER]);
-        let frame = [info, pushed].join(",").replace("],[", ",");
-        peer.says(&frame);
-        peer.hears(r#"{"RequestDeviceList":{}}"#).await;
+        peer.says(&one_frame(&[info, pushed]));
+        peer.hears(REQUEST_LIST).await;
         peer.says(&reply);
     };
     let (result, _peer) = Peers::new().connect(&client, script).await;
@@ -242,7 +243,7 @@ async fn a_connect_that_is_given_up_closes_what_it_opened() {
         peer
     });
     assert!(given_up.is_err());
-    peer.hears(r#"{"RequestDeviceList":{}}"#).await;
+    peer.hears(REQUEST_LIST).await;
     peer.sees_the_end().await;
     assert!(!client.is_connected());
     peers.welcome(&client, 0, &[]).await;
@@ -268,8 +269,7 @@ async fn r5_t15_whoever_hears_of_the_connection_before_connect_returns_can_call_
     assert_eq!(client.server(), Some(server));
     assert_eq!(client.devices().len(), 1);
     assert!(client.is_connected());
-    let (stopped, ()) =
-        tokio::join!(client.stop_all(), peer.grants(r#"{"StopCmd":{"Inputs":true,"Outputs":true}}"#));
+    let (stopped, ()) = tokio::join!(client.stop_all(), peer.grants(STOP_ALL));
     assert_eq!(stopped, Ok(()));
     assert!(connecting.await.is_ok());
 }

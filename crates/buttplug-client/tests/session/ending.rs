@@ -1,14 +1,11 @@
 //! Pings, disconnect, loss.
 
-use crate::rig::{MIXER, Peer, Peers, TWIN, error, session, told};
+use crate::rig::{MIXER, PING, Peer, Peers, REQUEST_LIST, STOP_ALL, TWIN, error, session, told};
 use buttplug_client::core::ErrorClass;
 use buttplug_client::core::connector::ConnectorError;
 use buttplug_client::{CLOSE_WAIT, Client, Error, STOP_WAIT};
 use std::time::Duration;
 use tokio::time::Instant;
-
-const PING: &str = r#"{"Ping":{}}"#;
-const STOP_ALL: &str = r#"{"StopCmd":{"Inputs":true,"Outputs":true}}"#;
 
 #[tokio::test(start_paused = true)]
 async fn k37_r24_c105_pings_begin_at_once_and_come_at_half_the_longest_time() {
@@ -22,7 +19,7 @@ async fn k37_r24_c105_pings_begin_at_once_and_come_at_half_the_longest_time() {
         for expected in [0, 500, 1000, 1500, 2000] {
             let (mut message, mut id) = peer.next().await.unwrap();
             if message != PING {
-                assert_eq!(message, r#"{"RequestDeviceList":{}}"#);
+                assert_eq!(message, REQUEST_LIST);
                 list = Some(id);
                 (message, id) = peer.next().await.unwrap();
             }

@@ -1,6 +1,6 @@
 //! Reading and subscribing.
 
-use crate::rig::{MIXER, Peer, Peers, TWIN, error, list, ok, reading, session, told};
+use crate::rig::{MIXER, Peer, Peers, TWIN, error, list, ok, radio, reading, session, told};
 use buttplug_client::core::{ErrorClass, FeatureIndex, InputKind};
 use buttplug_client::{Client, Error, InvalidCommand, MAX_WAITING_READINGS, Readings, StopWhat};
 use std::time::Duration;
@@ -33,11 +33,7 @@ async fn k29_r20_t19_the_battery_is_a_fraction_or_a_percentage_by_name() {
 #[tokio::test(start_paused = true)]
 async fn k30_r20_c104_signal_strength_is_asked_for_in_the_spelling_of_the_list() {
     for spelling in ["Rssi", "RSSI"] {
-        let radio = format!(
-            r#""1":{{"DeviceName":"Radio","DeviceIndex":1,"DeviceFeatures":{{"0":{{"FeatureIndex":0,
-            "Input":{{"{spelling}":{{"Value":[[-128,127]],"Command":["Read"]}}}}}}}}}}"#
-        );
-        let (client, _events, mut peer) = session(&[&radio]).await;
+        let (client, _events, mut peer) = session(&[&radio(spelling)]).await;
         let device = client.devices().remove(0);
         let (strength, ()) = tokio::join!(device.rssi(), async {
             let id = peer.hears(&input(1, 0, spelling, "Read")).await;

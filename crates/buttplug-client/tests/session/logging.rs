@@ -1,6 +1,6 @@
 //! What is logged, and what is not.
 
-use crate::rig::{Peer, Peers, TWIN, error, list, ok, told};
+use crate::rig::{Peer, Peers, STOP_ALL, TWIN, error, list, ok, told};
 use buttplug_client::{Client, Error};
 use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex};
@@ -63,7 +63,7 @@ async fn r29_what_happens_is_logged_at_its_level_and_no_frame_above_trace() {
     told(&mut events).await;
     let ((), ()) = tokio::join!(client.disconnect(), async {
         let peer: &mut Peer = &mut peer;
-        peer.grants(r#"{"StopCmd":{"Inputs":true,"Outputs":true}}"#).await;
+        peer.grants(STOP_ALL).await;
     });
     let lines = lines.0.lock().unwrap();
     for (level, text) in [

@@ -14,3 +14,4 @@ mod reconnecting;
 mod replies;
 mod rig;
 mod table;
+mod words;

@@ -1,6 +1,6 @@
 //! Commands that move something, and stops.
 
-use crate::rig::{MIXER, TWIN, error, ok, session};
+use crate::rig::{MIXER, STOP_ALL, TWIN, error, ok, session};
 use buttplug_client::core::{ErrorClass, FeatureIndex, OutputKind};
 use buttplug_client::{Error, InvalidCommand, MAX_REQUESTS_IN_FLIGHT, Output, StopWhat, Value};
 use futures_util::future::join_all;
@@ -196,7 +196,7 @@ async fn a_server_that_answers_nothing_cannot_pile_up_commands_and_a_stop_still_
         for _ in 0..MAX_REQUESTS_IN_FLIGHT {
             peer.hears(&vibrate(0, 20)).await;
         }
-        peer.grants(r#"{"StopCmd":{"Inputs":true,"Outputs":true}}"#).await;
+        peer.grants(STOP_ALL).await;
     });
     assert_eq!(stopped, Ok(()));
     let results = flood.await.unwrap();
@@ -221,7 +221,7 @@ async fn k50_k51_r16_each_level_of_stop_has_its_message() {
         },
         async {
             for expected in [
-                r#"{"StopCmd":{"Inputs":true,"Outputs":true}}"#,
+                STOP_ALL,
                 r#"{"StopCmd":{"Inputs":false,"Outputs":true}}"#,
                 r#"{"StopCmd":{"DeviceIndex":0,"Inputs":true,"Outputs":true}}"#,
                 r#"{"StopCmd":{"DeviceIndex":0,"Inputs":true,"Outputs":false}}"#,

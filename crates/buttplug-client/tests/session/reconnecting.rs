@@ -1,6 +1,6 @@
 //! Keeping a client connected.
 
-use crate::rig::{MIXER, Peer, Peers, TWIN, TestConnector, error, server_info, told};
+use crate::rig::{MIXER, Peer, Peers, STOP_ALL, TWIN, TestConnector, error, server_info, told};
 use async_trait::async_trait;
 use buttplug_client::core::connector::{ClientConnection, ClientConnector, ConnectorError};
 use buttplug_client::{Client, Error, HandshakeFailure, Reconnect, ReconnectEnd};
@@ -126,7 +126,7 @@ async fn r30_a_requested_disconnect_ends_it_wherever_it_is() {
     let mut rig = Rig::new(0, refused());
     let mut peer = rig.welcomes(&[]).await;
     let ((), ()) = tokio::join!(rig.client.disconnect(), async {
-        peer.grants(r#"{"StopCmd":{"Inputs":true,"Outputs":true}}"#).await;
+        peer.grants(STOP_ALL).await;
     });
     assert_eq!(rig.end().await, ReconnectEnd::Requested);
     // In a pause.

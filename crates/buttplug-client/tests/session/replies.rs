@@ -1,6 +1,6 @@
 //! Which reply belongs to whom, and what happens without one.
 
-use crate::rig::{Peers, TWIN, error, ok, session, told};
+use crate::rig::{Peers, STOP_ALL, TWIN, error, ok, session, told};
 use buttplug_client::core::ErrorClass;
 use buttplug_client::{Client, DEFAULT_REQUEST_TIMEOUT, Error};
 use std::time::Duration;
@@ -13,7 +13,7 @@ async fn k24_c101_replies_in_reverse_order_reach_their_callers() {
     let ((start, stop, halt), ()) = tokio::join!(calls, async {
         let first = peer.hears(r#"{"StartScanning":{}}"#).await;
         let second = peer.hears(r#"{"StopScanning":{}}"#).await;
-        let third = peer.hears(r#"{"StopCmd":{"Inputs":true,"Outputs":true}}"#).await;
+        let third = peer.hears(STOP_ALL).await;
         peer.says(&error(third, 4, "third"));
         peer.says(&error(second, 0, "second"));
         peer.says(&ok(first));

@@ -3,11 +3,12 @@
 use async_trait::async_trait;
 use buttplug_client::core::connector::{ClientConnection, ClientConnector, ConnectorError};
 use buttplug_client::core::message::{ClientMessage, ServerInfo, ServerMessage, json};
-use buttplug_client::{Client, Error, Event, Events};
+use buttplug_client::{Client, Error, Events};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
 pub(crate) use crate::frames::*;
+use crate::words::words;
 
 /// The server's end. Dropping it breaks the connection.
 pub(crate) struct Peer {
@@ -71,17 +72,14 @@ impl Peer {
     /// Plays the handshake and the first list.
     pub(crate) async fn welcomes(&mut self, max_ping_ms: u32, devices: &[&str]) {
         let (hello, id) = self.next().await.expect("a handshake");
-        assert_eq!(
-            hello,
-            r#"{"RequestServerInfo":{"ClientName":"Test","ProtocolVersionMajor":4,"ProtocolVersionMinor":0}}"#
-        );
+        assert_eq!(hello, HANDSHAKE);
         self.says(&server_info(id, 4, 0, max_ping_ms));
         let mut next = self.next().await.expect("a request");
-        if next.0 == r#"{"Ping":{}}"# {
+        if next.0 == PING {
             self.says(&ok(next.1));
             next = self.next().await.expect("a request");
         }
-        assert_eq!(next.0, r#"{"RequestDeviceList":{}}"#);
+        assert_eq!(next.0, REQUEST_LIST);
         self.says(&list(next.1, devices));
     }
 }
@@ -204,23 +202,6 @@ pub(crate) async fn session(devices: &[&str]) -> (Client, Events, Peer) {
     let peer = Peers::new().welcome(&client, 0, devices).await;
     told(&mut events).await;
     (client, events, peer)
-}
-
-/// What an event says, in words.
-pub(crate) fn words(event: &Event) -> String {
-    match event {
-        Event::Connected(server) => format!("connected to {}", server.name),
-        Event::DeviceAdded(device) => format!("added {}", device.index()),
-        Event::DeviceChanged(device) => format!("changed {}", device.index()),
-        Event::DeviceRemoved(device) => format!("removed {}", device.index()),
-        Event::Reading(reading) => {
-            format!("{}/{} {} {}", reading.device, reading.feature, reading.kind, reading.value)
-        }
-        Event::ScanningFinished => String::from("scanning finished"),
-        Event::Error(error) => format!("error: {error}"),
-        Event::Disconnected(reason) => format!("disconnected: {reason}"),
-        other => format!("{other:?}"),
-    }
 }
 
 /// All events until nothing happens any more.

@@ -77,10 +77,7 @@ async fn r1_an_external_server_is_reached_by_its_url_and_ended_in_order() {
     let connected = connected.unwrap();
     assert!(connected.embedded().is_none());
     assert_eq!((connected.server().name.as_str(), connected.client().devices().len()), ("Rig", 1));
-    tokio::join!(connected.end(), async {
-        peer.grants(STOP_ALL).await;
-        peer.sees_the_end().await;
-    });
+    tokio::join!(connected.end(), peer.is_left());
     assert!(!client.is_connected());
 }
 

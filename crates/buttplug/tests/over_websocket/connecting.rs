@@ -1,8 +1,8 @@
 //! Addresses, handshake, first list, connect again.
 
 use crate::rig::{
-    AGES, HANDSHAKE, MIXER, PING, Peer, STOP_ALL, Server, TWIN, error, list, ok, server_info, session, tells,
-    tells_nothing,
+    AGES, HANDSHAKE, MIXER, PING, Peer, REQUEST_LIST, STOP_ALL, Server, TWIN, error, list, ok, one_frame,
+    server_info, session, tells, tells_nothing,
 };
 use buttplug::core::connector::ConnectorError;
 use buttplug::core::{DeviceIndex, ErrorClass};
@@ -40,16 +40,11 @@ async fn r2_any_path_and_query_is_accepted() {
     let server = Server::new().await;
     let client = Client::new("Test");
     for url in [server.url(), format!("{}/a/path?and=a&query", server.url()).replacen("ws", "WS", 1)] {
-        let (connected, mut peer) = tokio::join!(client.connect(WebSocketClientConnector::new(url)), async {
-            let mut peer = server.accepts().await;
-            peer.welcomes(0, &[]).await;
-            peer
-        });
+        let connecting = client.connect(WebSocketClientConnector::new(url));
+        let script = async |peer: &mut Peer| peer.welcomes(0, &[]).await;
+        let (connected, mut peer) = server.meets(connecting, script).await;
         assert!(connected.is_ok(), "{connected:?}");
-        tokio::join!(client.disconnect(), async {
-            peer.grants(STOP_ALL).await;
-            peer.sees_the_end().await;
-        });
+        tokio::join!(client.disconnect(), peer.is_left());
     }
 }
 
@@ -107,7 +102,7 @@ async fn k6_r6_a_later_minor_version_is_fine() {
     let script = async |peer: &mut Peer| {
         let id = peer.hears(HANDSHAKE).await;
         peer.says(&server_info(id, 4, 7, 0)).await;
-        let id = peer.hears(r#"{"RequestDeviceList":{}}"#).await;
+        let id = peer.hears(REQUEST_LIST).await;
         peer.says(&list(id, &[])).await;
     };
     let (connected, _peer) = Server::new().await.connect(&client, script).await;
@@ -145,11 +140,10 @@ async fn k8_r5_a_list_of_two_devices_fills_the_table_and_queues_an_event_for_eac
 async fn k13_several_messages_in_one_frame_are_all_handled() {
     let client = Client::new("Test");
     let mut events = client.events();
-    let one_frame = |parts: &[String]| parts.join(",").replace("],[", ",");
     let script = async |peer: &mut Peer| {
         let id = peer.hears(HANDSHAKE).await;
         peer.says(&one_frame(&[server_info(id, 4, 0, 0), list(0, &[TWIN])])).await;
-        let id = peer.hears(r#"{"RequestDeviceList":{}}"#).await;
+        let id = peer.hears(REQUEST_LIST).await;
         peer.says(&list(id, &[TWIN])).await;
     };
     let (connected, mut peer) = Server::new().await.connect(&client, script).await;
@@ -181,11 +175,8 @@ async fn k44_r1_the_same_client_and_connector_connect_again_and_old_pings_are_go
     let mut events = client.events();
     let mut connector = server.connector();
     for max_ping_ms in [200, 0] {
-        let (connected, mut peer) = tokio::join!(client.connect_through(&mut connector), async {
-            let mut peer = server.accepts().await;
-            peer.welcomes(max_ping_ms, &[TWIN]).await;
-            peer
-        });
+        let script = async |peer: &mut Peer| peer.welcomes(max_ping_ms, &[TWIN]).await;
+        let (connected, mut peer) = server.meets(client.connect_through(&mut connector), script).await;
         assert!(connected.is_ok(), "{connected:?}");
         tells(&mut events, &["connected to Rig", "added 0"]).await;
         if max_ping_ms == 0 {
@@ -217,7 +208,7 @@ async fn k47_a_list_of_a_mebibyte_in_small_pieces_is_read() {
     let script = async |peer: &mut Peer| {
         let id = peer.hears(HANDSHAKE).await;
         peer.says(&server_info(id, 4, 0, 0)).await;
-        let id = peer.hears(r#"{"RequestDeviceList":{}}"#).await;
+        let id = peer.hears(REQUEST_LIST).await;
         let long = list(id, &devices);
         assert!(long.len() > 1024 * 1024, "{}", long.len());
         peer.says_in_pieces(&long, 1000).await;

@@ -1,6 +1,6 @@
 //! Lists of devices, commands for what they list, readings of what they list.
 
-use crate::rig::{MIXER, TWIN, error, list, ok, reading, session, tells, tells_nothing};
+use crate::rig::{MIXER, TWIN, error, list, ok, radio, reading, session, tells, tells_nothing};
 use buttplug::core::{InputKind, OutputKind};
 use buttplug::{Batch, Error, Event, Output, Value};
 
@@ -87,11 +87,7 @@ async fn k14_k17_k18_r11_c110_fractions_arrive_in_steps_and_what_is_out_of_range
 #[tokio::test]
 async fn k30_r20_c104_signal_strength_is_asked_for_as_the_server_spells_it() {
     for spelling in ["RSSI", "Rssi"] {
-        let radio = format!(
-            r#""1":{{"DeviceName":"Radio","DeviceIndex":1,"DeviceFeatures":{{"0":{{"FeatureIndex":0,
-            "Input":{{"{spelling}":{{"Value":[[-128,127]],"Command":["Read"]}}}}}}}}}}"#
-        );
-        let (client, _events, mut peer) = session(&[&radio]).await;
+        let (client, _events, mut peer) = session(&[&radio(spelling)]).await;
         let device = client.devices().remove(0);
         let (strength, ()) = tokio::join!(device.rssi(), async {
             let ask = format!(

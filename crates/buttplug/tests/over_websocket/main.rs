@@ -13,3 +13,5 @@ mod lists;
 mod replies;
 mod rig;
 mod secure;
+#[path = "../../../buttplug-client/tests/session/words.rs"]
+mod words;

@@ -3,9 +3,10 @@
 
 pub(crate) use crate::frames::*;
 
+use crate::words::words;
 use buttplug::core::message::ServerInfo;
 use buttplug::websocket::WebSocketClientConnector;
-use buttplug::{Client, Error, Event, Events};
+use buttplug::{Client, Error, Events};
 use futures_util::{SinkExt, StreamExt};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -55,7 +56,16 @@ impl Server {
         client: &Client,
         script: impl AsyncFnOnce(&mut Peer),
     ) -> (Result<ServerInfo, Error>, Peer) {
-        tokio::join!(client.connect(self.connector()), async {
+        self.meets(client.connect(self.connector()), script).await
+    }
+
+    /// Takes the connection that `connecting` makes, and lets `script` play the server.
+    pub(crate) async fn meets<T>(
+        &self,
+        connecting: impl Future<Output = T>,
+        script: impl AsyncFnOnce(&mut Peer),
+    ) -> (T, Peer) {
+        tokio::join!(connecting, async {
             let mut peer = self.accepts().await;
             script(&mut peer).await;
             peer
@@ -142,6 +152,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         assert_eq!(self.next().await, None);
     }
 
+    /// Plays the server's part of a disconnect: everything stops, then the connection ends.
+    pub(crate) async fn is_left(&mut self) {
+        self.grants(STOP_ALL).await;
+        self.sees_the_end().await;
+    }
+
     /// Plays the handshake and the first list.
     pub(crate) async fn welcomes(&mut self, max_ping_ms: u32, devices: &[&str]) {
         let id = self.hears(HANDSHAKE).await;
@@ -151,15 +167,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
             self.says(&ok(next.1)).await;
             next = self.next().await.expect("a request");
         }
-        assert_eq!(next.0, r#"{"RequestDeviceList":{}}"#);
+        assert_eq!(next.0, REQUEST_LIST);
         self.says(&list(next.1, devices)).await;
     }
 }
-
-pub(crate) const HANDSHAKE: &str =
-    r#"{"RequestServerInfo":{"ClientName":"Test","ProtocolVersionMajor":4,"ProtocolVersionMinor":0}}"#;
-pub(crate) const PING: &str = r#"{"Ping":{}}"#;
-pub(crate) const STOP_ALL: &str = r#"{"StopCmd":{"Inputs":true,"Outputs":true}}"#;
 
 /// Takes the id out of a frame with one message, as every client has to send it.
 fn without_id(frame: &str) -> (String, u32) {
@@ -182,23 +193,6 @@ pub(crate) async fn session(devices: &[&str]) -> (Client, Events, Peer) {
         tells(&mut events, &["added"]).await;
     }
     (client, events, peer)
-}
-
-/// What an event says, in words.
-fn words(event: &Event) -> String {
-    match event {
-        Event::Connected(server) => format!("connected to {}", server.name),
-        Event::DeviceAdded(device) => format!("added {}", device.index()),
-        Event::DeviceChanged(device) => format!("changed {}", device.index()),
-        Event::DeviceRemoved(device) => format!("removed {}", device.index()),
-        Event::Reading(reading) => {
-            format!("{}/{} {} {}", reading.device, reading.feature, reading.kind, reading.value)
-        }
-        Event::ScanningFinished => String::from("scanning finished"),
-        Event::Error(error) => format!("error: {error}"),
-        Event::Disconnected(reason) => format!("disconnected: {reason}"),
-        other => format!("{other:?}"),
-    }
 }
 
 /// Checks that these are the next events, by their beginnings.
