@@ -51,10 +51,12 @@ impl ServerBuilder {
     }
 
     /// The longest time between a client's pings; when it is over the client's devices stop and its connection ends.
-    /// Zero, which is the default, means that no pings are needed: several published clients never send one.
+    /// Zero, which is the default, means that no pings are needed: several published clients never send one. Clients are
+    /// told whole milliseconds, so it is rounded up to those, and `u32::MAX` of them is the longest.
     #[must_use]
     pub fn max_ping_time(mut self, time: Duration) -> Self {
-        self.settings.max_ping = time;
+        let ms = time.as_nanos().div_ceil(1_000_000);
+        self.settings.max_ping = Duration::from_millis(u32::try_from(ms).unwrap_or(u32::MAX).into());
         self
     }
 

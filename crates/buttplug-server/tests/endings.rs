@@ -6,6 +6,7 @@ use buttplug_core::connector::CloseReason;
 use buttplug_hardware_simulated::Archetype::OneMotorVibrator;
 use rig::{Rig, error_code, sleep_ms};
 use std::time::Duration;
+use tokio::time::Instant;
 
 #[tokio::test(start_paused = true)]
 async fn what_stands_behind_a_disconnect_fails_and_changes_nothing() {
@@ -49,5 +50,23 @@ async fn after_a_ping_timeout_every_command_fails_with_class_ping() {
         assert_eq!(client.hears_nothing_but_the_end().await, CloseReason::Done);
         assert!(rig.devices[0].is_at_rest());
         rig.devices[0].slow_writes(Duration::ZERO);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_time_is_announced_as_it_is_kept() {
+    let longest = Duration::from_millis(u32::MAX.into());
+    for (asked, announced, kept) in [
+        (Duration::MAX, u32::MAX, longest),
+        (Duration::from_micros(1), 1, Duration::from_millis(1)),
+        (Duration::from_micros(1500), 2, Duration::from_millis(2)),
+    ] {
+        let rig = Rig::with(&[], Duration::ZERO, |b| b.max_ping_time(asked)).await;
+        let mut client = rig.stranger();
+        let begun = Instant::now();
+        let info = client.asks(rig::HANDSHAKE).await;
+        assert!(info.contains(&format!(r#""MaxPingTime":{announced},"#)), "{asked:?}: {info}");
+        assert_eq!(error_code(&client.hears_late().await, 0), Some(2), "{asked:?}");
+        assert_eq!(begun.elapsed(), kept, "{asked:?}");
     }
 }
