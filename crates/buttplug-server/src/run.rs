@@ -18,9 +18,10 @@ use buttplug_core::{ButtplugError, MessageId, PROTOCOL_VERSION_MAJOR, UnknownErr
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use tokio::time::Instant;
@@ -89,6 +90,10 @@ pub(crate) async fn run(
             while let Some(reply) = runner.pending_stops.next().await {
                 let _ = runner.send(reply);
             }
+            // Whoever broke the rules is not told more than that.
+            if reason != CloseReason::Violation {
+                runner.answer_pending_reads();
+            }
             // Whoever is gone by now does not miss them.
             if let Some(last_words) = last_words {
                 let _ = runner.send(last_words.into());
@@ -144,7 +149,21 @@ enum Wake {
     Due,
 }
 
-type PendingReplies = FuturesUnordered<BoxFuture<'static, Outgoing>>;
+type PendingReply = BoxFuture<'static, Outgoing>;
+
+/// A request to the hardware that has not been answered.
+struct PendingRead {
+    id: MessageId,
+    reply: PendingReply,
+}
+
+impl Future for PendingRead {
+    type Output = Outgoing;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outgoing> {
+        self.reply.poll_unpin(cx)
+    }
+}
 
 struct Runner {
     id: SessionId,
@@ -154,8 +173,8 @@ struct Runner {
     session: Session,
     surroundings: Surroundings,
     readings: Arc<WaitingReadings>,
-    pending_reads: PendingReplies,
-    pending_stops: PendingReplies,
+    pending_reads: FuturesUnordered<PendingRead>,
+    pending_stops: FuturesUnordered<PendingReply>,
     /// The devices the client has been told of or could have asked for.
     known: DeviceList,
     effects: Vec<Effect>,
@@ -385,11 +404,22 @@ impl Runner {
         }
     }
 
+    /// Answers the requests that still wait for hardware when the session ends: with what has come by now, else with
+    /// the reason of the end.
+    fn answer_pending_reads(&mut self) {
+        let reason = self.session.end_reason().cloned().unwrap_or_else(|| UnknownError::ShuttingDown.into());
+        for PendingRead { id, reply } in std::mem::take(&mut self.pending_reads) {
+            let answer = reply.now_or_never().unwrap_or_else(|| ServerMessage::error(id, &reason).into());
+            let _ = self.send(answer);
+        }
+    }
+
     /// Answers what arrived after a session had ended, as far as it is there already: each message gets the error that
     /// ended it.
     fn answer_what_is_late(&mut self) {
         let mut batch = Vec::new();
-        if self.session.has_ended() && self.connection.receive(&mut batch).now_or_never().is_some() {
+        if self.session.end_reason().is_some() && self.connection.receive(&mut batch).now_or_never().is_some()
+        {
             let now = Instant::now().into_std();
             for frame in batch {
                 self.handle_frame(now, frame);

@@ -240,9 +240,9 @@ impl Session {
         matches!(self.state, State::Open { .. })
     }
 
-    /// Whether whatever still comes is answered with the error that ended the session.
-    pub(crate) fn has_ended(&self) -> bool {
-        matches!(self.state, State::Closed(_))
+    /// The error that ended the session, with which whatever still comes is answered.
+    pub(crate) fn end_reason(&self) -> Option<&ButtplugError> {
+        if let State::Closed(reason) = &self.state { Some(reason) } else { None }
     }
 
     fn open(&mut self, now: Instant, id: MessageId, info: RequestServerInfo, effects: &mut Vec<Effect>) {

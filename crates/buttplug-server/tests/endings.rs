@@ -4,7 +4,10 @@ mod rig;
 
 use buttplug_core::connector::CloseReason;
 use buttplug_hardware_simulated::Archetype::OneMotorVibrator;
-use rig::{Rig, error_code, sleep_ms};
+use buttplug_hardware_simulated::SimulatedDevice;
+use buttplug_protocols::frame::Endpoint;
+use buttplug_protocols::sighting::BusKind;
+use rig::{Rig, error_code, input, settle, sleep_ms, within};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -68,5 +71,34 @@ async fn a_ping_time_is_announced_as_it_is_kept() {
         assert!(info.contains(&format!(r#""MaxPingTime":{announced},"#)), "{asked:?}: {info}");
         assert_eq!(error_code(&client.hears_late().await, 0), Some(2), "{asked:?}");
         assert_eq!(begun.elapsed(), kept, "{asked:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_reading_is_answered_before_the_last_word() {
+    for (shuts_down, last_words, code) in [(false, r#"[{"Ok":{"Id":8}}]"#, 1), (true, "", 0)] {
+        let mut rig = Rig::playing(BusKind::Bluetooth).await;
+        // Says who it is, and nothing of its battery.
+        let silent =
+            SimulatedDevice::bluetooth("AA", "LVS-Z001").with_responder(|frame| match &frame.data[..] {
+                b"DeviceType;" => vec![(Endpoint::Rx, b"Z:11:0082059AD3BD;".to_vec())],
+                _ => vec![],
+            });
+        rig.add_device(silent).await;
+        let mut client = rig.client().await;
+        let features = &rig.server.devices()[0].features;
+        let battery = features.iter().find(|feature| !feature.inputs.is_empty()).expect("a battery").index.0;
+        client.says(input(5, 0, battery, "Battery", "Read"));
+        settle().await;
+        if shuts_down {
+            within(rig.server.shut_down()).await;
+        } else {
+            client.says(r#"[{"Disconnect":{"Id":8}}]"#);
+        }
+        assert_eq!(error_code(&client.hears().await, 5), Some(code));
+        if !last_words.is_empty() {
+            assert_eq!(client.hears().await, last_words);
+        }
+        client.hears_nothing_but_the_end().await;
     }
 }
