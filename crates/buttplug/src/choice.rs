@@ -121,6 +121,10 @@ async fn external(client: &Client, url: &str) -> Result<Connected, Error> {
 
 #[cfg(feature = "embedded")]
 async fn embedded(client: &Client, builder: &ServerBuilder) -> Result<Connected, Error> {
+    // A second server would take the buses away from the one that the client is connected to.
+    if client.is_connected() {
+        return Err(Error::AlreadyConnected);
+    }
     // From here on whatever happens ends it.
     let own = OwnServer::start(builder);
     match client.connect(embedded::connector(&own.server)).await {
