@@ -92,16 +92,21 @@ async fn readings_reach_only_those_who_subscribed_and_whose_version_has_them() {
     );
 }
 
+async fn launch(client: &mut TestClient, position: u32, speed: u32) {
+    let reply = client
+        .asks(format!(
+            r#"[{{"FleshlightLaunchFW12Cmd":{{"Id":2,"DeviceIndex":0,"Position":{position},"Speed":{speed}}}}}]"#
+        ))
+        .await;
+    assert_eq!(reply, r#"[{"Ok":{"Id":2}}]"#);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_launch_takes_as_long_as_its_way_at_its_speed_and_never_jumps() {
     let rig = Rig::new(&[Stroker]).await;
     let mut client = client_of(&rig, 0).await;
     for (position, speed) in [(99, 50), (99, 20), (0, 99), (49, 0)] {
-        client
-            .asks(format!(
-                r#"[{{"FleshlightLaunchFW12Cmd":{{"Id":2,"DeviceIndex":0,"Position":{position},"Speed":{speed}}}}}]"#
-            ))
-            .await;
+        launch(&mut client, position, speed).await;
         sleep_ms(1000).await;
     }
     assert_eq!(
@@ -111,6 +116,32 @@ async fn a_launch_takes_as_long_as_its_way_at_its_speed_and_never_jumps() {
             "0 HwPositionWithDuration 1000 in 979 ms",
             "0 HwPositionWithDuration 0 in 213 ms",
             "0 HwPositionWithDuration 494 in 8391 ms",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_launch_is_not_faster_than_asked_from_wherever_it_may_be() {
+    let rig = Rig::new(&[Stroker]).await;
+    let mut client = client_of(&rig, 0).await;
+    // Where it is before the first command is not known.
+    launch(&mut client, 0, 50).await;
+    sleep_ms(1000).await;
+    // On a long and slow way, close to its end by what was asked and far from it in truth.
+    launch(&mut client, 99, 5).await;
+    sleep_ms(100).await;
+    launch(&mut client, 89, 99).await;
+    // A stop may have halted it anywhere.
+    client.asks(r#"[{"StopAllDevices":{"Id":3}}]"#).await;
+    sleep_ms(5000).await;
+    launch(&mut client, 99, 99).await;
+    assert_eq!(
+        texts(&rig.devices[0]),
+        [
+            "0 HwPositionWithDuration 0 in 409 ms",
+            "0 HwPositionWithDuration 1000 in 3667 ms",
+            "0 HwPositionWithDuration 898 in 191 ms",
+            "0 HwPositionWithDuration 1000 in 213 ms",
         ]
     );
 }

@@ -167,14 +167,6 @@ impl Wanted {
         }
     }
 
-    /// Where the feature was sent last, in steps; 0 as long as it was not sent anywhere.
-    pub(crate) fn place(&self, feature: FeatureIndex) -> i32 {
-        let slots = self.outputs.slots().iter().zip(&self.marks);
-        let mut places =
-            slots.filter(|(slot, mark)| slot.feature == feature && mark.latest && !slot.kind.is_stoppable());
-        places.next().map_or(0, |(slot, _)| slot.value)
-    }
-
     /// Whether any output that a stop would set to zero is in motion.
     #[cfg(test)]
     fn is_at_rest(&self) -> bool {
@@ -268,17 +260,6 @@ mod tests {
         assert_eq!(sent.changed().map(|slot| slot.kind).collect::<Vec<_>>(), [Oscillate]);
         assert_eq!(sent.get(F0, Vibrate).map(|slot| slot.value), Some(7));
         assert_eq!(sent.get(F1, Position).map(|slot| slot.value), Some(50));
-    }
-
-    #[test]
-    fn a_feature_is_where_it_was_sent_last_by_either_kind_of_position() {
-        let mut wanted = Wanted::at_rest([(F0, Position), (F0, HwPositionWithDuration), (F1, Vibrate)]);
-        assert_eq!((wanted.place(F0), wanted.place(F1)), (0, 0));
-        wanted.set(F0, OutputCommand::timed_position(70, 200), ALICE);
-        wanted.set(F1, vibrate(5), ALICE);
-        assert_eq!((wanted.place(F0), wanted.place(F1)), (70, 0));
-        wanted.set(F0, OutputCommand::new(Position, 20), ALICE);
-        assert_eq!(wanted.place(F0), 20);
     }
 
     #[test]
