@@ -7,6 +7,11 @@ use rig::{Rig, TestClient, error_code, input, settle, sleep_ms, texts};
 
 async fn client_of(rig: &Rig, version: u32) -> TestClient {
     let mut client = rig.stranger();
+    introduces_itself(&mut client, version).await;
+    client
+}
+
+async fn introduces_itself(client: &mut TestClient, version: u32) {
     let handshake = match version {
         0 => String::new(),
         1..=3 => format!(r#","MessageVersion":{version}"#),
@@ -16,7 +21,6 @@ async fn client_of(rig: &Rig, version: u32) -> TestClient {
         .asks(format!(r#"[{{"RequestServerInfo":{{"Id":1,"ClientName":"V{version}"{handshake}}}}}]"#))
         .await;
     assert!(info.starts_with(r#"[{"ServerInfo":{"Id":1,"#), "{info}");
-    client
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,6 +73,29 @@ async fn a_device_that_comes_and_goes_is_told_to_each_client_in_its_way() {
     rig.devices[1].vanish();
     assert_eq!(old.hears().await, r#"[{"DeviceRemoved":{"Id":0,"DeviceIndex":1}}]"#);
     assert!(!new.hears().await.contains(r#""1":{"DeviceIndex":1"#));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_change_does_not_tell_what_was_so_before_the_handshake() {
+    let mut rig = Rig::new(&[OneMotorVibrator]).await;
+    let mut strangers = [rig.stranger(), rig.stranger()];
+    rig.add(OneMotorVibrator).await;
+    rig.devices[0].vanish();
+    settle().await;
+    for (client, version) in strangers.iter_mut().zip([0, 3]) {
+        introduces_itself(client, version).await;
+    }
+    rig.add(Stroker).await;
+    rig.devices[1].vanish();
+    for client in &mut strangers {
+        let told = client.heard().await;
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(
+            told[0].starts_with(r#"[{"DeviceAdded":{"Id":0,"DeviceName":"Simulated Stroker","#),
+            "{told:?}"
+        );
+        assert_eq!(told[1], r#"[{"DeviceRemoved":{"Id":0,"DeviceIndex":1}}]"#);
+    }
 }
 
 #[tokio::test(start_paused = true)]
