@@ -241,8 +241,10 @@ impl AcceptConnection for Server {
         }
         let Ok(place) = Arc::clone(&inner.places).try_acquire_owned() else {
             return Err(match inner.max_clients {
-                1 => String::from("another client is connected, and this server takes one at a time"),
-                count => format!("{count} clients are connected, no more are taken"),
+                1 => String::from(
+                    "another client is connected, and this server takes one at a time; close that one first",
+                ),
+                count => format!("{count} clients are connected, no more are taken; close one first"),
             });
         };
         let surroundings = Surroundings {

@@ -311,6 +311,23 @@ fn version_3_counts_every_strength_and_knows_the_battery() {
 }
 
 #[test]
+fn a_sensor_that_version_3_does_not_read_is_told_from_one_that_does_not_exist() {
+    let reason = |kind: &str| {
+        let frame = format!(
+            r#"[{{"SensorReadCmd":{{"Id":7,"DeviceIndex":3,"SensorIndex":0,"SensorType":"{kind}"}}}}]"#
+        );
+        let element = split_frame(frame.as_bytes()).expect("a frame").remove(0).expect("a message");
+        edge(3).up(&element, &World).map_err(|bad| bad.error.to_string())
+    };
+    let other = Err(String::from(
+        "device 3 (Combo) has nothing that follows a SensorReadCmd of anything but its battery",
+    ));
+    assert_eq!(reason("Pressure"), other);
+    assert_eq!(reason("RSSI"), other);
+    assert_eq!(reason("Smell"), Err(String::from("no input is called \"Smell\"")));
+}
+
+#[test]
 fn unknown_messages_and_those_of_servers_are_refused_in_every_version() {
     for version in 0..=4 {
         for name in ["Nonsense", "Ok", "DeviceAdded", "OutputCmd", "ScalarCmd"] {
