@@ -292,7 +292,7 @@ impl DeviceHandle {
         mailbox.gone = true;
         mailbox.stop_waiters.clear();
         mailbox.reads.clear();
-        mailbox.subscriptions = Subscriptions::new(self.description().index);
+        mailbox.subscriptions.end();
         drop(mailbox);
         self.shared.ended.send_replace(true);
     }
