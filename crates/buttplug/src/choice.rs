@@ -32,7 +32,9 @@ use buttplug_core::connector::ConnectorError;
 use buttplug_core::message::ServerInfo;
 use std::fmt;
 
-/// Which server to use. Can be used again after a connection has ended.
+/// Which server to use. Can be used again after a connection has ended, but an embedded server not by two clients at the
+/// same time: each connection starts a server, and a bus serves one. For several clients, start
+/// the `embedded::Server` once and connect each with `embedded::connector`.
 #[derive(Clone)]
 pub struct ServerChoice(Choice);
 
