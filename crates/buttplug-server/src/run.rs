@@ -5,6 +5,7 @@ mod effects;
 
 use crate::device::readings::WaitingReadings;
 use crate::device::{DeviceHandle, MAX_STOP_WAIT};
+use crate::places::{Place, Places};
 use crate::registry::{DeviceList, Registry, ScanRequests};
 use crate::server::Phase;
 use crate::session::{Effect, Session, SessionId, SessionSettings};
@@ -23,7 +24,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -41,6 +42,7 @@ pub(crate) const MAX_CLOSE_WAIT: Duration = Duration::from_millis(500);
 pub(crate) struct Surroundings {
     pub(crate) registry: Arc<Registry>,
     pub(crate) scan_requests: Arc<ScanRequests>,
+    pub(crate) places: Places,
     pub(crate) phase: watch::Receiver<Phase>,
 }
 
@@ -50,9 +52,8 @@ pub(crate) async fn run(
     connection: Box<dyn ServerConnection>,
     settings: SessionSettings,
     surroundings: Surroundings,
-    place: OwnedSemaphorePermit,
 ) {
-    let presence = Presence { id, surroundings: surroundings.clone(), _place: place };
+    let presence = Presence { id, surroundings: surroundings.clone() };
     let mut lists = surroundings.registry.watch();
     let known = lists.borrow_and_update().clone();
     let mut finished = surroundings.scan_requests.watch_finished();
@@ -67,6 +68,7 @@ pub(crate) async fn run(
         peer: connection.peer(),
         connection,
         session: Session::new(Instant::now().into_std(), settings, spoken),
+        place: None,
         surroundings,
         readings: Arc::default(),
         pending_reads: FuturesUnordered::new(),
@@ -84,6 +86,8 @@ pub(crate) async fn run(
     let end = runner.serve(&mut lists, &mut finished).await;
     runner.leave().await;
     drop(presence);
+    // Before the connection is closed, so that a client which reconnects at once finds a place.
+    runner.place = None;
     match end {
         End::Closed { last_words, reason } => {
             // Every stop gets its answer; each waits a second at most, all at the same time.
@@ -112,8 +116,6 @@ pub(crate) async fn run(
 struct Presence {
     id: SessionId,
     surroundings: Surroundings,
-    /// Free again before the connection is closed, so that a client which reconnects at once finds it.
-    _place: OwnedSemaphorePermit,
 }
 
 impl Drop for Presence {
@@ -171,6 +173,8 @@ struct Runner {
     format: FrameFormat,
     peer: String,
     session: Session,
+    /// From the handshake on.
+    place: Option<Place>,
     surroundings: Surroundings,
     readings: Arc<WaitingReadings>,
     pending_reads: FuturesUnordered<PendingRead>,
@@ -319,7 +323,21 @@ impl Runner {
         if stopping && !ends {
             return self.fail(id, &UnknownError::ShuttingDown.into());
         }
+        let introduces = self.session.expects_handshake()
+            && matches!(request, Request::Current(ClientRequest::RequestServerInfo(_)));
+        if introduces {
+            match self.surroundings.places.take() {
+                Ok(place) => self.place = Some(place),
+                Err(full) => {
+                    self.session.turn_away(id, full.into(), &mut self.effects);
+                    return self.carry_out();
+                }
+            }
+        }
         self.session.handle(now, id, request, &mut self.effects);
+        if introduces && !self.session.is_open() {
+            self.place = None;
+        }
         self.carry_out();
     }
 
