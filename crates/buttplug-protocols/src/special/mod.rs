@@ -16,6 +16,7 @@ use crate::catalogue::Setup;
 use crate::protocol::{Identification, Protocol};
 use crate::sighting::Sighting;
 
+mod lelo;
 mod lovense;
 
 /// What the code of one protocol takes over. Every method has the answer "nothing" as its default.
@@ -42,6 +43,7 @@ pub(crate) trait Code: Send + Sync {
 /// The code with this name.
 pub(crate) fn find(name: &str) -> Option<&'static dyn Code> {
     match name {
+        "lelo" => Some(&lelo::Lelo),
         "lovense" => Some(&lovense::Lovense),
         _ => None,
     }
