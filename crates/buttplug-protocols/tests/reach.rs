@@ -96,6 +96,18 @@ fn counters_count_the_frames_that_mention_them() {
 }
 
 #[test]
+fn counters_begin_again_after_255() {
+    let (turns, frames): (Vec<_>, Vec<_>) = (0..=256)
+        .map(|n| (format!("\"vibrate 0 {}\"", n % 9), format!("\"{:02x} {:02x}\"", n % 256, n % 9)))
+        .unzip();
+    check(
+        "write = \"counter value\"",
+        "[{ vibrate = 9 }]",
+        &format!("[[example]]\ndo = [{}]\nwrite = [{}]", turns.join(", "), frames.join(", ")),
+    );
+}
+
+#[test]
 fn checksums_cover_what_is_said() {
     check(
         "[write]\nvibrate = \"aa 55 06 01 01 01 value fa xor\"\nconstrict = \"crc16-modbus(01 06 00 64 00 value):u16le\"
