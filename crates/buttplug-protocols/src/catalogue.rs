@@ -212,7 +212,7 @@ impl Catalogue {
         own.protocols.retain(|loaded| loaded.definition.id != definition.id);
         own.protocols.push(Arc::new(Loaded::new(definition)));
         own.protocols.sort_by(|a, b| a.definition.id.cmp(&b.definition.id));
-        own.index = Index::new(own.protocols.iter().map(|loaded| &*loaded.definition.rules));
+        own.index = Index::of(&own.protocols.iter().map(|loaded| &*loaded.definition).collect::<Vec<_>>());
         Ok(())
     }
 

@@ -651,6 +651,14 @@ fn protocols_that_claim_the_same_hardware_have_to_know_it() {
         let errors = check_together(&known);
         assert_eq!(errors.is_empty(), overlap, "an overlap that is none: {one} {other}: {errors:?}");
     }
+    let first = |other: &str| format!("before = [\"{other}\"]");
+    let both = |one: &str, other: &str| {
+        let rule = bluetooth("names = [\"A\"]");
+        check_together(&[with("a.toml", one, &rule), with("b.toml", other, &rule)])
+    };
+    assert!(both(&first("b"), "").is_empty() && both("", &first("a")).is_empty());
+    assert!(both(&first("b"), &first("a"))[0].message.contains("each to be tried before the other"));
+    assert!(both("overlaps = [\"b\"]", &first("c"))[0].message.contains("`before` names `c`"));
     let port = "[[serial]]\nport = \"default\"\nsettings = \"9600 8N1\"";
     assert!(
         check_together(&[with("a.toml", "", port), with("b.toml", "", port)]).is_empty(),

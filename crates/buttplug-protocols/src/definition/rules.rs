@@ -230,7 +230,18 @@ pub fn check_together(files: &[DefinitionFile]) -> Vec<DefinitionError> {
         for other in &files[place + 1..] {
             let (a, b) = (&file.definition.id, &other.definition.id);
             let Some((line, claim)) = first_overlap(file, other) else { continue };
-            if file.overlaps.contains(b) || other.overlaps.contains(a) {
+            let (first, second) = (&file.definition.before, &other.definition.before);
+            if first.contains(b) && second.contains(a) {
+                errors.push(DefinitionError {
+                    file: file.file.clone(),
+                    line,
+                    column: 1,
+                    message: format!("`{a}` and `{b}` are each to be tried before the other"),
+                });
+            }
+            if [&file.overlaps, first].iter().any(|list| list.contains(b))
+                || [&other.overlaps, second].iter().any(|list| list.contains(a))
+            {
                 known.insert((a, b));
                 known.insert((b, a));
                 continue;
@@ -246,14 +257,14 @@ pub fn check_together(files: &[DefinitionFile]) -> Vec<DefinitionError> {
         }
     }
     for file in files {
-        for overlap in
-            file.overlaps.iter().filter(|overlap| !known.contains(&(&file.definition.id, *overlap)))
-        {
+        let overlaps = file.overlaps.iter().map(|overlap| ("overlaps", overlap));
+        let said = overlaps.chain(file.definition.before.iter().map(|other| ("before", other)));
+        for (key, overlap) in said.filter(|(_, overlap)| !known.contains(&(&file.definition.id, *overlap))) {
             errors.push(DefinitionError {
                 file: file.file.clone(),
                 line: 1,
                 column: 1,
-                message: format!("`overlaps` names `{overlap}`, but nothing is claimed by both"),
+                message: format!("`{key}` names `{overlap}`, but nothing is claimed by both"),
             });
         }
     }
