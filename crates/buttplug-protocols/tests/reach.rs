@@ -296,12 +296,16 @@ fn models_can_be_known_and_not_driven() {
     let text = format!(
         "write = \"kind value\"\n{HARDWARE}\n[[model]]\nnot-driven = \"it has no motor\"\nfallback = \"Ring\"
          [[model]]\nnames.X = \"X\"\nconstants.kind = 1\nfeatures = [{{ vibrate = 1 }}]
-         [[example]]\nmodel = \"X\"\ndo = \"vibrate 0 1\"\nwrite = \"01 01\"\n"
+         [[example]]\nmodel = \"X\"\ndo = \"vibrate 0 1\"\nwrite = \"01 01\"
+         [[example]]\nname = \"Y\"\ndo = \"identify\"\nidentifier = \"Y\"\n"
     );
     let mut catalogue = Catalogue::builtin();
     catalogue.add_definition("reach.toml", &text).unwrap();
     let candidate = catalogue.protocol("reach").unwrap();
     let sighting = Vector::default().sighting();
+    for vector in &parse("reach.toml", &text).unwrap().vectors {
+        rehearse(&candidate, vector, Instant::now()).unwrap();
+    }
     let build = |identifier, model: &Model| {
         candidate.build(Setup { identifier, model, sighting: &sighting, endpoints: &[], seed: 0 }).err()
     };
@@ -658,7 +662,12 @@ fn protocols_that_claim_the_same_hardware_have_to_know_it() {
     };
     assert!(both(&first("b"), "").is_empty() && both("", &first("a")).is_empty());
     assert!(both(&first("b"), &first("a"))[0].message.contains("each to be tried before the other"));
-    assert!(both("overlaps = [\"b\"]", &first("c"))[0].message.contains("`before` names `c`"));
+    assert!(both("overlaps = [\"b\"]", &first("c"))[0].message.contains("there is no such protocol"));
+    let apart = [
+        with("a.toml", &first("b"), &bluetooth("advertised = [\"1320\"]")),
+        with("b.toml", "", &bluetooth("names = [\"L*\"]")),
+    ];
+    assert!(check_together(&apart).is_empty(), "a service and a name may be on the same hardware");
     let port = "[[serial]]\nport = \"default\"\nsettings = \"9600 8N1\"";
     assert!(
         check_together(&[with("a.toml", "", port), with("b.toml", "", port)]).is_empty(),

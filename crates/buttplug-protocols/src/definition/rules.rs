@@ -229,16 +229,12 @@ pub fn check_together(files: &[DefinitionFile]) -> Vec<DefinitionError> {
     for (place, file) in files.iter().enumerate() {
         for other in &files[place + 1..] {
             let (a, b) = (&file.definition.id, &other.definition.id);
-            let Some((line, claim)) = first_overlap(file, other) else { continue };
             let (first, second) = (&file.definition.before, &other.definition.before);
             if first.contains(b) && second.contains(a) {
-                errors.push(DefinitionError {
-                    file: file.file.clone(),
-                    line,
-                    column: 1,
-                    message: format!("`{a}` and `{b}` are each to be tried before the other"),
-                });
+                let message = format!("`{a}` and `{b}` are each to be tried before the other");
+                errors.push(DefinitionError { file: file.file.clone(), line: 1, column: 1, message });
             }
+            let Some((line, claim)) = first_overlap(file, other) else { continue };
             if [&file.overlaps, first].iter().any(|list| list.contains(b))
                 || [&other.overlaps, second].iter().any(|list| list.contains(a))
             {
@@ -256,16 +252,24 @@ pub fn check_together(files: &[DefinitionFile]) -> Vec<DefinitionError> {
             });
         }
     }
+    let unfounded = |file: &DefinitionFile, message: String| {
+        let file = file.file.clone();
+        DefinitionError { file, line: 1, column: 1, message }
+    };
     for file in files {
-        let overlaps = file.overlaps.iter().map(|overlap| ("overlaps", overlap));
-        let said = overlaps.chain(file.definition.before.iter().map(|other| ("before", other)));
-        for (key, overlap) in said.filter(|(_, overlap)| !known.contains(&(&file.definition.id, *overlap))) {
-            errors.push(DefinitionError {
-                file: file.file.clone(),
-                line: 1,
-                column: 1,
-                message: format!("`{key}` names `{overlap}`, but nothing is claimed by both"),
-            });
+        let id = &file.definition.id;
+        for overlap in file.overlaps.iter().filter(|overlap| !known.contains(&(id, *overlap))) {
+            let message = format!("`overlaps` names `{overlap}`, but nothing is claimed by both");
+            errors.push(unfounded(file, message));
+        }
+        // A name of one and a service of the other may be on the same hardware.
+        for other in &file.definition.before {
+            if files.iter().all(|file| file.definition.id != *other) {
+                errors.push(unfounded(
+                    file,
+                    format!("`before` names `{other}`, but there is no such protocol"),
+                ));
+            }
         }
     }
     errors
