@@ -166,6 +166,9 @@ impl<'v> Rehearsal<'v> {
     }
 
     fn stop(&mut self) {
+        for slot in self.outputs.slots().iter().filter(|slot| !slot.kind.is_stoppable()) {
+            self.protocol.halt(slot.feature);
+        }
         let stops = |slot: &&mut OutputSlot| slot.kind.is_stoppable();
         for slot in self.outputs.slots_mut().iter_mut().filter(stops) {
             (slot.value, slot.changed) = (0, true);
