@@ -18,6 +18,8 @@ use crate::sighting::Sighting;
 
 mod lelo;
 mod lovense;
+mod motion;
+mod umove;
 
 /// What the code of one protocol takes over. Every method has the answer "nothing" as its default.
 pub(crate) trait Code: Send + Sync {
@@ -45,6 +47,7 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Code> {
     match name {
         "lelo" => Some(&lelo::Lelo),
         "lovense" => Some(&lovense::Lovense),
+        "umove" => Some(&umove::Umove),
         _ => None,
     }
 }
