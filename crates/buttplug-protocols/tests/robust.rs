@@ -275,8 +275,10 @@ proptest! {
             }
             protocol.frames(now, &outputs, &mut frames);
             protocol.keepalive_frames(now, &outputs, &mut frames);
-            if protocol.next_tick().is_some_and(|at| at <= now) {
-                protocol.tick(now, &outputs, &mut frames);
+            // What it does by itself may begin a little later.
+            for _ in 0..100 {
+                let Some(due) = protocol.next_tick().filter(|_| frames.is_empty()) else { break };
+                protocol.tick(due.max(now), &outputs, &mut frames);
             }
             prop_assert_eq!(frames.is_empty(), outputs.slots().is_empty(), "{}", id);
             prop_assert!(frames.iter().all(|frame| (1..=64).contains(&frame.data.len())), "{id}: {frames:?}");

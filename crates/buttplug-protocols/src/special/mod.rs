@@ -16,9 +16,11 @@ use crate::catalogue::Setup;
 use crate::protocol::{Identification, Protocol};
 use crate::sighting::Sighting;
 
+mod cueme;
 mod lelo;
 mod lovense;
 mod motion;
+mod onyx;
 mod umove;
 
 /// What the code of one protocol takes over. Every method has the answer "nothing" as its default.
@@ -45,8 +47,10 @@ pub(crate) trait Code: Send + Sync {
 /// The code with this name.
 pub(crate) fn find(name: &str) -> Option<&'static dyn Code> {
     match name {
+        "cueme" => Some(&cueme::Cueme),
         "lelo" => Some(&lelo::Lelo),
         "lovense" => Some(&lovense::Lovense),
+        "onyx" => Some(&onyx::Onyx),
         "umove" => Some(&umove::Umove),
         _ => None,
     }
