@@ -61,8 +61,7 @@ pub(super) fn check_one(
             (&other.features, &other.variant, &other.constants)
                 == (&group.features, &group.variant, &group.constants)
         };
-        // Code may choose another form and write frames of its own.
-        if definition.code.is_none() && !checked.iter().any(like) {
+        if !checked.iter().any(like) {
             checked.push((group, form, *at));
         }
     }
@@ -72,8 +71,12 @@ pub(super) fn check_one(
         return;
     }
     for (group, form, at) in checked {
-        check_outputs(group, form, at, source);
-        check_inputs(definition, group, form, at, source);
+        let coded = definition.code.is_some();
+        check_outputs(group, form, coded, at, source);
+        // Code may read them.
+        if !coded {
+            check_inputs(definition, group, form, at, source);
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::protocol::{Identification, Protocol};
 use crate::sighting::Sighting;
 
 mod cueme;
+mod joyhub;
 mod lelo;
 mod lovense;
 mod motion;
@@ -48,6 +49,7 @@ pub(crate) trait Code: Send + Sync {
 pub(crate) fn find(name: &str) -> Option<&'static dyn Code> {
     match name {
         "cueme" => Some(&cueme::Cueme),
+        "joyhub" => Some(&joyhub::JoyHub),
         "lelo" => Some(&lelo::Lelo),
         "lovense" => Some(&lovense::Lovense),
         "onyx" => Some(&onyx::Onyx),

@@ -45,8 +45,10 @@ impl Wanted {
     pub(crate) fn set(&mut self, feature: FeatureIndex, command: OutputCommand, owner: SessionId) -> bool {
         let Some(at) = self.position(feature, command.kind()) else { return false };
         let slot = &mut self.outputs.slots_mut()[at];
+        // A spray is over when it is written, and the next one is one more.
         let repeated = self.marks[at].latest
             && !self.marks[at].ended
+            && command.kind() != OutputKind::Spray
             && slot.value == command.value()
             && slot.duration_ms == command.duration_ms();
         slot.value = command.value();
@@ -209,7 +211,7 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use buttplug_core::OutputKind::{HwPositionWithDuration, Oscillate, Position, Vibrate};
+    use buttplug_core::OutputKind::{HwPositionWithDuration, Oscillate, Position, Spray, Vibrate};
 
     const F0: FeatureIndex = FeatureIndex(0);
     const F1: FeatureIndex = FeatureIndex(1);
@@ -376,6 +378,15 @@ mod tests {
         assert!(wanted.release(ALICE));
         assert_eq!(halted(&mut wanted), [F0, F1]);
         assert_eq!(wanted.place(F0), 100);
+    }
+
+    #[test]
+    fn every_spray_is_news() {
+        let mut wanted = Wanted::at_rest([(F0, Spray)]);
+        for _ in 0..3 {
+            assert!(wanted.set(F0, OutputCommand::new(Spray, 1), ALICE));
+            assert_eq!(taken(&mut wanted), [(0, 1)]);
+        }
     }
 
     #[test]
