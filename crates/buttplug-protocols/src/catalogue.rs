@@ -212,7 +212,7 @@ impl Catalogue {
         own.protocols.retain(|loaded| loaded.definition.id != definition.id);
         own.protocols.push(Arc::new(Loaded::new(definition)));
         own.protocols.sort_by(|a, b| a.definition.id.cmp(&b.definition.id));
-        own.index = Index::new(own.protocols.iter().map(|loaded| &*loaded.definition.rules));
+        own.index = Index::of(&own.protocols.iter().map(|loaded| &*loaded.definition).collect::<Vec<_>>());
         Ok(())
     }
 
@@ -310,9 +310,15 @@ impl Candidate {
         let definition = &self.loaded.definition;
         let group =
             setup.identifier.and_then(|identifier| definition.named(identifier)).map(|(group, _)| group);
+        let described = group.or_else(|| definition.fallback().map(|(group, _)| group));
+        let reason = described.and_then(|group| group.not_driven.as_ref());
+        // What a person has described themselves is theirs to drive.
+        if let (Some(reason), true) = (reason, setup.model.features.is_empty()) {
+            return Err(format!("{} is known, but not driven: {reason}", setup.model.name));
+        }
         let code = self.code()?;
         let variant = code.and_then(|code| code.variant(&setup)).or(setup.model.variant.as_deref());
-        let data = Interpreter::new(Arc::clone(definition), group, variant, setup.model)?;
+        let data = Interpreter::new(Arc::clone(definition), group, variant, setup.model, setup.endpoints)?;
         match code {
             Some(code) => code.protocol(&setup, Box::new(data)),
             None => Ok(Box::new(data)),

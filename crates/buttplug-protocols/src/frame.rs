@@ -91,10 +91,15 @@ endpoints! {
 }
 
 impl Endpoint {
+    const GENERIC: u8 = 32;
+
+    /// How many different endpoints there are.
+    pub const COUNT: usize = Self::NAMED.len() + Self::GENERIC as usize;
+
     /// The endpoint with this name, as definition files and user files spell it.
     pub fn from_name(name: &str) -> Option<Self> {
         if let Some(number) = name.strip_prefix("generic") {
-            return number.parse().ok().filter(|number| *number < 32).map(Self::Generic);
+            return number.parse().ok().filter(|number| *number < Self::GENERIC).map(Self::Generic);
         }
         Self::NAMED.iter().find(|(_, named)| *named == name).map(|(endpoint, _)| *endpoint)
     }

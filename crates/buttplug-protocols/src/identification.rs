@@ -27,8 +27,15 @@ impl Ways {
 impl Identification for Ways {
     fn next(&mut self, heard: Heard<'_>) -> Turn<Option<String>> {
         match (heard, self.ways.get(self.place)) {
-            (Heard::Failed(reason), _) => return Turn::Fail(reason.to_owned()),
-            (Heard::Data(data), Some(Identify::Read(_, form))) => return Turn::Done(form.identifier(data)),
+            (Heard::Failed(reason), _) if self.place + 1 >= self.ways.len() => {
+                return Turn::Fail(reason.to_owned());
+            }
+            (Heard::Data(data), Some(Identify::Read(_, form))) => {
+                if let Some(identifier) = form.identifier(data) {
+                    return Turn::Done(Some(identifier));
+                }
+                self.place += 1;
+            }
             (Heard::Start, _) => self.place = 0,
             _ => self.place += 1,
         }
@@ -37,6 +44,11 @@ impl Identification for Ways {
             match way {
                 Identify::Name if !self.name.is_empty() => return Turn::Done(Some(self.name.clone())),
                 Identify::Name => {}
+                Identify::PartOfName(part) => {
+                    if let Some(part) = part.of(&self.name).filter(|part| !part.is_empty()) {
+                        return Turn::Done(Some(part.to_owned()));
+                    }
+                }
                 Identify::Manufacturer(company, form) => {
                     let fits = |(id, _): &&(u16, Vec<u8>)| company.is_none_or(|company| company == *id);
                     if let Some((_, data)) = self.manufacturer_data.iter().find(fits) {

@@ -3,11 +3,11 @@
 use crate::definition::{Definition, Form, Group, MAX_FRAMES};
 use crate::frame::{Endpoint, Frame, Frames};
 use crate::model::Model;
-use crate::notation::expression::{Scope, Slot};
-use crate::notation::frame::{Conditions, applying};
+use crate::notation::expression::{MAX_ANSWER_BYTES, Scope, Slot};
+use crate::notation::frame::{Condition, Conditions, applying};
 use crate::notation::number::Format;
 use crate::notation::pattern::{Part, Pattern};
-use crate::notation::step::StepTemplate;
+use crate::notation::step::{Action, StepTemplate};
 use crate::protocol::{Heard, Input, OutputSlot, Outputs, Protocol, Reading, Step, Topic, Turn};
 use buttplug_core::{InputKind, StepRange};
 use std::sync::Arc;
@@ -24,6 +24,10 @@ pub(crate) struct Interpreter {
     /// The place of the form among the definition's.
     form: usize,
     constants: Vec<i64>,
+    /// The endpoints that the hardware has.
+    endpoints: Vec<Endpoint>,
+    /// What it answered last while connecting.
+    answer: Vec<u8>,
     outputs: Vec<OutputState>,
     /// What expressions see of the outputs.
     slots: Vec<Slot>,
@@ -73,6 +77,7 @@ impl Interpreter {
         group: Option<&Group>,
         variant: Option<&str>,
         model: &Model,
+        endpoints: &[Endpoint],
     ) -> Result<Self, String> {
         let name = variant.unwrap_or("");
         let Some(form) = definition.forms.iter().position(|form| form.name == name) else {
@@ -110,6 +115,8 @@ impl Interpreter {
         Ok(Self {
             form,
             constants,
+            endpoints: endpoints.to_vec(),
+            answer: Vec::new(),
             outputs,
             slots,
             inputs,
@@ -171,7 +178,14 @@ impl Interpreter {
             }
             let Some((before, rule)) = form.rule(slot.kind) else { continue };
             let mut counter = self.counter;
-            let scope = Scope { slots: &self.slots, this: Some(*slot), counter, constants: &self.constants };
+            let scope = Scope {
+                slots: &self.slots,
+                this: Some(*slot),
+                counter,
+                constants: &self.constants,
+                endpoints: &self.endpoints,
+                answer: &self.answer,
+            };
             for (number, template) in applying(&rule.frames, &scope) {
                 // There are at most so many frames in a form.
                 let Some(place) = written.get_mut(before + number) else { continue };
@@ -188,23 +202,30 @@ impl Interpreter {
     }
 
     fn scope(&self) -> Scope<'_> {
-        Scope { slots: &self.slots, this: None, counter: self.counter, constants: &self.constants }
+        Scope {
+            slots: &self.slots,
+            this: None,
+            counter: self.counter,
+            constants: &self.constants,
+            endpoints: &self.endpoints,
+            answer: &self.answer,
+        }
     }
 
     // Conversations.
 
     /// Takes in what came of the step before; an error ends the conversation.
     fn hear(&mut self, step: &StepTemplate, feature: u32, heard: Heard<'_>) -> Result<Progress, String> {
-        match (step, heard) {
+        match (&step.action, heard) {
             (_, Heard::Failed(reason)) => Err(reason.to_owned()),
-            (StepTemplate::Read(_, _, pattern), Heard::Data(data)) => match pattern.find(data, feature) {
+            (Action::Read(_, _, pattern), Heard::Data(data)) => match pattern.find(data, feature) {
                 Some(value) => {
                     self.conversation.value = value.or(self.conversation.value);
                     Ok(Progress::Next)
                 }
                 None => Err(format!("did not understand the answer ({} bytes)", data.len())),
             },
-            (StepTemplate::Expect(endpoint, pattern, _), Heard::Notified(from, data)) => {
+            (Action::Expect(endpoint, pattern, _), Heard::Notified(from, data)) => {
                 let found = if from == *endpoint { pattern.find(data, feature) } else { None };
                 if let Some(value) = found {
                     self.conversation.value = value.or(self.conversation.value);
@@ -216,17 +237,24 @@ impl Interpreter {
                 }
                 Ok(Progress::Again)
             }
-            (StepTemplate::Expect(endpoint, ..), Heard::Silence) => Err(format!("no answer at {endpoint}")),
+            (Action::Expect(endpoint, ..), Heard::Silence) => Err(format!("no answer at {endpoint}")),
             _ => Ok(Progress::Next),
         }
     }
 
-    fn talk(&mut self, steps: &[StepTemplate], feature: u32, heard: Heard<'_>) -> Turn<Option<i32>> {
+    /// A conversation about an input of a feature, or about connecting: what is answered there is kept for the frames.
+    fn talk(&mut self, steps: &[StepTemplate], feature: Option<u32>, heard: Heard<'_>) -> Turn<Option<i32>> {
         if matches!(heard, Heard::Start) {
             self.conversation = Conversation::default();
+            if feature.is_none() {
+                self.answer.clear();
+            }
         } else if let Some(step) = steps.get(self.conversation.place) {
-            match self.hear(step, feature, heard) {
+            match self.hear(step, feature.unwrap_or(0), heard) {
                 Ok(Progress::Next) => {
+                    if let (None, Heard::Data(data) | Heard::Notified(_, data)) = (feature, heard) {
+                        self.answer = data[..data.len().min(MAX_ANSWER_BYTES)].to_vec();
+                    }
                     self.conversation.place += 1;
                     self.conversation.passed_over = 0;
                 }
@@ -243,25 +271,25 @@ impl Interpreter {
         Turn::Done(self.conversation.value)
     }
 
-    /// The step to carry out; none for a frame whose condition does not hold.
+    /// The step to carry out; none if its condition does not hold.
     fn step(&mut self, step: &StepTemplate) -> Option<Step> {
-        Some(match step {
-            StepTemplate::Write(template) => {
-                let mut conditions = self.conversation.conditions;
-                let holds = conditions.hold(&template.condition, &self.scope());
-                self.conversation.conditions = conditions;
-                if !holds {
-                    return None;
-                }
+        let mut conditions = self.conversation.conditions;
+        let holds = conditions.hold(&step.condition, &self.scope());
+        self.conversation.conditions = conditions;
+        if !holds {
+            return None;
+        }
+        Some(match &step.action {
+            Action::Write(template) => {
                 let frame = template.frame(&self.scope()).0;
                 self.counter = self.counter.wrapping_add(u8::from(template.counts));
                 Step::Write(frame)
             }
-            StepTemplate::Subscribe(endpoint) => Step::Subscribe(*endpoint),
-            StepTemplate::Unsubscribe(endpoint) => Step::Unsubscribe(*endpoint),
-            StepTemplate::Wait(ms) => Step::Pause(Duration::from_millis(u64::from(*ms))),
-            StepTemplate::Read(endpoint, length, _) => Step::Read { endpoint: *endpoint, length: *length },
-            StepTemplate::Expect(_, _, ms) | StepTemplate::Listen(ms) => {
+            Action::Subscribe(endpoint) => Step::Subscribe(*endpoint),
+            Action::Unsubscribe(endpoint) => Step::Unsubscribe(*endpoint),
+            Action::Wait(ms) => Step::Pause(Duration::from_millis(u64::from(*ms))),
+            Action::Read(endpoint, length, _) => Step::Read { endpoint: *endpoint, length: *length },
+            Action::Expect(_, _, ms) | Action::Listen(ms) => {
                 Step::Listen(Duration::from_millis(u64::from(*ms)))
             }
         })
@@ -309,14 +337,14 @@ impl Protocol for Interpreter {
         let definition = Arc::clone(&self.definition);
         let Some(form) = definition.forms.get(self.form) else { return Turn::Fail("no form".into()) };
         match topic {
-            Topic::Connect => match self.talk(&form.connect, 0, heard) {
+            Topic::Connect => match self.talk(&form.connect, None, heard) {
                 Turn::Done(_) => Turn::Done(None),
                 turn => turn,
             },
             Topic::Read(input) => {
                 let turn = match (form.read(input.kind), input.kind) {
-                    (Some(steps), _) => self.talk(steps, input.feature.0, heard),
-                    (None, InputKind::Battery) => self.talk(&[battery()], input.feature.0, heard),
+                    (Some(steps), _) => self.talk(steps, Some(input.feature.0), heard),
+                    (None, InputKind::Battery) => self.talk(&[battery()], Some(input.feature.0), heard),
                     (None, kind) => return Turn::Fail(format!("{kind} can't be read")),
                 };
                 match turn {
@@ -387,7 +415,8 @@ impl Interpreter {
 /// How a battery is read where the definition says nothing else: the standard characteristic, one byte.
 fn battery() -> StepTemplate {
     let pattern = Pattern { parts: vec![Part::Value(None, Format::U8)], open: true };
-    StepTemplate::Read(Endpoint::RxBleBattery, 1, pattern)
+    let action = Action::Read(Endpoint::RxBleBattery, 1, pattern);
+    StepTemplate { condition: Condition::Always, action }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use buttplug_core::{InputKind, OutputKind, StepRange};
 use buttplug_protocols::catalogue::{Candidate, Catalogue, CatalogueError, Setup, Wiring};
 use buttplug_protocols::definition::{self, Act, DefinitionFile, Group, Output, Vector, kind};
-use buttplug_protocols::frame::Frames;
+use buttplug_protocols::frame::{Endpoint, Frames};
 use buttplug_protocols::notation::{MAX_FRAME_BYTES, MAX_NOTATION_BYTES};
 use buttplug_protocols::protocol::Outputs;
 use buttplug_protocols::rehearsal::rehearse;
@@ -70,7 +70,9 @@ fn a_vector_that_is_wrong_is_found_out() {
 fn what_is_built_in_is_what_the_files_say() {
     let catalogue = Catalogue::builtin();
     let definitions = definitions();
-    let ids: Vec<&str> = definitions.iter().map(|(_, file)| file.definition.id.as_str()).collect();
+    let mut ids: Vec<&str> = definitions.iter().map(|(_, file)| file.definition.id.as_str()).collect();
+    // The order of file names is another one.
+    ids.sort_unstable();
     assert_eq!(catalogue.protocols(), ids);
     for (_, file) in &definitions {
         assert_eq!(catalogue.protocol(&file.definition.id).unwrap().definition(), &file.definition);
@@ -182,6 +184,10 @@ fn conversations_keepalives_and_inputs_are_shown() {
         {
             missing.push(format!("{id}: connect"));
         }
+        let asks = definition.forms.iter().any(|form| !form.asks_for().is_empty());
+        if asks && file.vectors.iter().all(|vector| vector.endpoints.is_none()) {
+            missing.push(format!("{id}: hardware without some endpoints"));
+        }
         if definition.identify != [definition::Identify::Name] && !shows(&|act| *act == Act::Identify) {
             missing.push(format!("{id}: identify"));
         }
@@ -210,10 +216,11 @@ fn conversations_keepalives_and_inputs_are_shown() {
 fn written(
     candidate: &Candidate,
     identifier: Option<&str>,
+    endpoints: &[Endpoint],
     states: &[&[(OutputKind, u32, i32)]],
 ) -> Vec<Frames> {
     let (sighting, model) = (Vector::default().sighting(), candidate.model(identifier).unwrap());
-    let setup = Setup { identifier, model: &model, sighting: &sighting, endpoints: &[], seed: 0 };
+    let setup = Setup { identifier, model: &model, sighting: &sighting, endpoints, seed: 0 };
     let mut protocol = candidate.build(setup).unwrap();
     let mut outputs = Outputs::at_rest(model.outputs().map(|(feature, output)| (feature, output.kind)));
     let mut turn = |state: &&[(OutputKind, u32, i32)]| {
@@ -231,18 +238,22 @@ fn written(
 }
 
 /// What is wrong with how a model is stopped: with all outputs at their greatest or least, a stop has to write what
-/// zeros write, and nothing of what makes any output move.
-fn wrong_with_stop(candidate: &Candidate, identifier: Option<&str>) -> Option<String> {
+/// zeros write, and nothing of what makes any output move. What comes with every change, before what matters, is no motion.
+fn wrong_with_stop(
+    candidate: &Candidate,
+    identifier: Option<&str>,
+    endpoints: &[Endpoint],
+) -> Option<String> {
     let model = candidate.model(identifier).unwrap();
     let outputs = || model.outputs().map(|(feature, output)| (output.kind, feature.0, output.range));
     let rest: Vec<_> = outputs()
         .filter(|(kind, ..)| kind.is_stoppable())
         .map(|(kind, feature, _)| (kind, feature, 0))
         .collect();
-    let mut motion = Frames::new();
+    let mut motion: Vec<Frames> = Vec::new();
     for (kind, feature, range) in outputs() {
         for value in [range.min(), range.max(), range.max() / 2].into_iter().filter(|value| *value != 0) {
-            motion.extend(written(candidate, identifier, &[&[(kind, feature, value)]]).concat());
+            motion.extend(written(candidate, identifier, endpoints, &[&[(kind, feature, value)]]));
         }
     }
     let extremes = [
@@ -251,9 +262,13 @@ fn wrong_with_stop(candidate: &Candidate, identifier: Option<&str>) -> Option<St
     ];
     for extreme in extremes {
         let full: Vec<_> = outputs().map(|(kind, feature, range)| (kind, feature, extreme(range))).collect();
-        let still: Vec<_> = full.iter().filter(|(kind, ..)| !kind.is_stoppable()).copied().collect();
-        let moving = written(candidate, identifier, &[&full, &rest]);
-        let resting = written(candidate, identifier, &[&still, &rest]);
+        // As many commands, so that what counts them has counted as far.
+        let at_rest = |(kind, feature, value): &(OutputKind, u32, i32)| {
+            (*kind, *feature, if kind.is_stoppable() { 0 } else { *value })
+        };
+        let still: Vec<_> = full.iter().map(at_rest).collect();
+        let moving = written(candidate, identifier, endpoints, &[&full, &rest]);
+        let resting = written(candidate, identifier, endpoints, &[&still, &rest]);
         let (stop, zero) = (&moving[1], &resting[1]);
         if stop != zero {
             return Some(format!("stop writes {stop:?}, zero {zero:?}"));
@@ -262,12 +277,24 @@ fn wrong_with_stop(candidate: &Candidate, identifier: Option<&str>) -> Option<St
             return Some(format!("stop writes {stop:?}"));
         }
         let moved = full.iter().any(|(kind, _, value)| kind.is_stoppable() && *value != 0);
-        let mut all = moving[0].iter().filter(|_| moved).chain(&motion);
-        if let Some(frame) = all.find(|frame| stop.contains(frame)) {
-            return Some(format!("stop writes {frame}, which is motion"));
+        let turns: Vec<&Frames> = motion.iter().chain(Some(&moving[0]).filter(|_| moved)).collect();
+        for (place, frame) in stop.iter().enumerate() {
+            let preparation = turns.iter().all(|turn| turn.contains(frame)) && place + 1 < stop.len();
+            if turns.iter().any(|turn| turn.contains(frame)) && !preparation {
+                return Some(format!("stop writes {frame}, which is motion"));
+            }
         }
     }
     None
+}
+
+/// The endpoints of hardware that has no more than it must, of such that has all, and of such that has all but one.
+fn some_and_all_endpoints(candidate: &Candidate) -> Vec<Vec<Endpoint>> {
+    let Wiring::Bluetooth(services) = candidate.wiring() else { return vec![Vec::new()] };
+    let all: Vec<Endpoint> = services.values().flat_map(|endpoints| endpoints.keys().copied()).collect();
+    let asked = candidate.definition().forms.iter().flat_map(definition::Form::asks_for);
+    let without = |missing: Endpoint| all.iter().copied().filter(|endpoint| *endpoint != missing).collect();
+    asked.map(without).chain([Vec::new(), all.clone()]).collect()
 }
 
 #[test]
@@ -275,10 +302,14 @@ fn stop_writes_what_zeros_write_for_every_model_and_nothing_that_moves() {
     let catalogue = Catalogue::builtin();
     for (_, file) in definitions() {
         let candidate = catalogue.protocol(&file.definition.id).unwrap();
-        let ids = file.definition.groups.iter().flat_map(|group| &group.names).flat_map(|(_, ids)| ids);
-        let fallback = file.definition.fallback().is_some().then_some(None);
+        let driven = || file.definition.groups.iter().filter(|group| group.not_driven.is_none());
+        let ids = driven().flat_map(|group| &group.names).flat_map(|(_, ids)| ids);
+        let fallback = driven().any(|group| group.fallback.is_some()).then_some(None);
         for identifier in ids.map(|id| Some(id.as_str())).chain(fallback) {
-            assert_eq!(wrong_with_stop(&candidate, identifier), None, "{} {identifier:?}", file.file);
+            for endpoints in some_and_all_endpoints(&candidate) {
+                let wrong = wrong_with_stop(&candidate, identifier, &endpoints);
+                assert_eq!(wrong, None, "{} {identifier:?} {endpoints:?}", file.file);
+            }
         }
     }
 }
@@ -288,7 +319,9 @@ fn a_stop_that_does_not_stop_is_found_out() {
     let cases = [
         ("[\"if value=0: f1 64\", \"else: f1 value\"]", true),
         ("[\"f0 vibrate0\", \"f1 #100\"]", true),
-        ("[\"if value=0: f0 counter\", \"else: f1 value counter\"]", true),
+        ("[\"if value=0: f0 distance\", \"else: f1 value\"]", true),
+        ("[\"if value=0: f0 counter\", \"else: f1 value counter\"]", false),
+        ("[\"f1 #100\", \"f0 vibrate0\"]", false),
         ("\"f1+feature value\"", false),
     ];
     for (write, wrong) in cases {
@@ -298,7 +331,7 @@ fn a_stop_that_does_not_stop_is_found_out() {
         );
         let mut catalogue = Catalogue::builtin();
         catalogue.add_definition("stops.toml", &text).unwrap();
-        let found = wrong_with_stop(&catalogue.protocol("stops").unwrap(), None);
+        let found = wrong_with_stop(&catalogue.protocol("stops").unwrap(), None, &[]);
         assert_eq!(found.is_some(), wrong, "{write}: {found:?}");
     }
 }
@@ -369,7 +402,7 @@ fn the_book_names_everything_that_has_a_name() {
     let words: BTreeSet<&str> = book.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).collect();
     let kinds =
         OutputKind::ALL.map(kind::output_name).into_iter().chain(InputKind::ALL.map(kind::input_name));
-    let notation = "value feature duration distance count counter abs min max and or each if else sum negsum xor \
+    let notation = "value feature duration distance count counter abs min max and or each if else answer sum negsum xor \
         crc16-modbus crc16-xmodem vorze-speed kiiroo-speed u8 i8 u16be u16le i16be i32le dec dec3 subscribe unsubscribe \
         wait read expect within listen with without response";
     let limits = [

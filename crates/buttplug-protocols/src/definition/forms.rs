@@ -93,9 +93,7 @@ fn steps(value: &Value<'_>, context: Context<'_>, source: &mut Source<'_>) -> Ve
     let mut steps = Vec::new();
     for text in texts {
         let Some(step) = source.notation(&text, parse_step(text.text, context)) else { continue };
-        if let StepTemplate::Write(frame) = &step {
-            check_else(&frame.condition, &mut has_if, &text, source);
-        }
+        check_else(&step.condition, &mut has_if, &text, source);
         steps.push(step);
     }
     steps

@@ -2,7 +2,7 @@
 
 use super::parse::endpoint;
 use super::reader::{Source, Table, Text};
-use super::{IdentifierForm, Identify, MAX_RULES, Rule};
+use super::{IdentifierForm, Identify, MAX_RULES, NamePart, Rule};
 use crate::frame::Endpoint;
 use crate::sighting::Uuid;
 use std::collections::BTreeMap;
@@ -165,6 +165,10 @@ pub(super) fn identify(text: &Text<'_>, source: &mut Source<'_>) -> Option<Ident
     };
     let way = match words[..] {
         ["name"] => Some(Identify::Name),
+        ["name", ..] => {
+            let pattern = text.text.trim().trim_start_matches("name").trim_start();
+            NamePart::new(pattern).map(Identify::PartOfName)
+        }
         ["manufacturer", "as", name] => form(name).map(|form| Identify::Manufacturer(None, form)),
         ["manufacturer", company, "as", name] => company
             .parse()
@@ -179,8 +183,8 @@ pub(super) fn identify(text: &Text<'_>, source: &mut Source<'_>) -> Option<Ident
     if way.is_none() {
         source.error(
             text.at,
-            "expected `name`, `manufacturer as FORM`, `manufacturer 93 as FORM` or `read ENDPOINT as FORM`; \
-             a form is `u32be`, `hex` or `text`",
+            "expected `name`, `name *_(*)_*`, `manufacturer as FORM`, `manufacturer 93 as FORM` or \
+             `read ENDPOINT as FORM`; a form is `u32be`, `hex` or `text`",
         );
     }
     way

@@ -10,22 +10,27 @@ mod forms;
 mod hardware;
 pub mod kind;
 mod models;
+pub mod name_part;
 mod parse;
 mod reader;
 pub mod rules;
+mod trial;
 mod vector;
 
+pub use name_part::NamePart;
 pub use parse::parse;
 pub use vector::{Act, Said, Seen, Vector, VectorStep, VectorTurn};
 
 use crate::frame::Endpoint;
+use crate::notation::expression::Name;
 use crate::notation::frame::Template;
 use crate::notation::pattern::Pattern;
-use crate::notation::step::StepTemplate;
+use crate::notation::step::{Action, StepTemplate};
 use crate::sighting::Uuid;
 use buttplug_core::{InputKind, OutputKind};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest definition that is read, in bytes. The longest of ours has about a tenth of it.
 pub const MAX_DEFINITION_BYTES: usize = 256 * 1024;
@@ -53,6 +58,9 @@ pub const MAX_CONSTANTS: usize = 32;
 
 /// The most examples in a definition. The one with the most has about thirty.
 pub const MAX_EXAMPLES: usize = 1024;
+
+/// The most endpoints of which one form asks whether the hardware has them: all combinations are tried.
+pub const MAX_ASKED_ENDPOINTS: usize = 3;
 
 /// The longest label of a feature, in bytes.
 pub const MAX_LABEL_BYTES: usize = 64;
@@ -97,6 +105,8 @@ pub struct Definition {
     pub id: String,
     /// The name of the code that helps.
     pub code: Option<String>,
+    /// The protocols that are tried after this one where both fit.
+    pub before: Vec<String>,
     /// Which hardware speaks it.
     pub rules: Vec<Rule>,
     /// How the model is found, tried in this order.
@@ -147,10 +157,12 @@ pub enum Rule {
 }
 
 /// A way to find the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Identify {
     /// `name`: the advertised name is the identifier.
     Name,
+    /// `name ..(..)..`: a part of the advertised name is.
+    PartOfName(NamePart),
     /// `manufacturer as ..`: made from manufacturer data of a company, or of any.
     Manufacturer(Option<u16>, IdentifierForm),
     /// `read .. as ..`: made from what is read.
@@ -183,6 +195,8 @@ pub struct Group {
     pub constants: Vec<i64>,
     /// What they have.
     pub features: Vec<Feature>,
+    /// Why they are not driven, for people, if that is so.
+    pub not_driven: Option<String>,
 }
 
 /// One thing that models have.
@@ -320,14 +334,36 @@ impl Form {
         self.rule(kind).map_or(&[], |(_, rule)| &rule.frames)
     }
 
+    /// The steps of all conversations.
+    pub fn steps(&self) -> impl Iterator<Item = &StepTemplate> {
+        self.connect.iter().chain(self.read.iter().flat_map(|rule| &rule.steps))
+    }
+
     /// All frames: written for outputs, and in conversations.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
-        let steps = self.connect.iter().chain(self.read.iter().flat_map(|rule| &rule.steps));
-        let steps = steps.filter_map(|step| match step {
-            StepTemplate::Write(template) => Some(template),
+        let steps = self.steps().filter_map(|step| match &step.action {
+            Action::Write(template) => Some(template),
             _ => None,
         });
         self.write.iter().flat_map(|rule| &rule.frames).chain(steps)
+    }
+
+    /// The endpoints of which a frame or a condition asks whether the hardware has them.
+    pub fn asks_for(&self) -> BTreeSet<Endpoint> {
+        let asked = RefCell::new(BTreeSet::new());
+        let note = |name: Name| {
+            if let Name::Has(endpoint) = name {
+                asked.borrow_mut().insert(endpoint);
+            }
+            false
+        };
+        for template in self.templates() {
+            template.mentions(&note);
+        }
+        for step in self.steps() {
+            step.condition.mentions(&note);
+        }
+        asked.into_inner()
     }
 
     /// The steps that read an input of a kind, if the definition has some.

@@ -47,12 +47,18 @@ pub(super) fn models(
             Some((name.text.to_owned(), value.integer(source, i64::from(i32::MIN), i64::from(u32::MAX))?))
         });
         constants.push(values.collect());
+        let not_driven = table.take("not-driven").and_then(|value| value.text(source));
         // Left out: marked by no features at all until the fallback's are known.
         let features = match table.take("features") {
+            Some(value) if not_driven.is_some() => {
+                source.error(value.at, "what is not driven has no `features`");
+                Vec::new()
+            }
             Some(value) => features(&value, source),
             None => Vec::new(),
         };
-        groups.push(Group { fallback, names, variant, gap_ms, constants: Vec::new(), features });
+        let not_driven = not_driven.map(|text| text.text.to_owned());
+        groups.push(Group { fallback, names, variant, gap_ms, constants: Vec::new(), features, not_driven });
         table.end(source);
     }
     let mut names: Vec<String> = constants.iter().flatten().map(|(name, _)| name.clone()).collect();
@@ -67,6 +73,7 @@ pub(super) fn models(
         for name in &names {
             match values.iter().find(|(named, _)| named == name) {
                 Some((_, value)) => group.constants.push(*value),
+                None if group.not_driven.is_some() => group.constants.push(0),
                 None => {
                     group.constants.push(0);
                     source.error(*at, format!("other models have a constant `{name}`, these need it too"));
@@ -82,10 +89,11 @@ pub(super) fn share_features(groups: &mut [Group], places: &[usize], source: &mu
     if let Some(second) = (0..groups.len()).filter(|place| groups[*place].fallback.is_some()).nth(1) {
         source.error(places[second], "there can be only one fallback");
     }
-    let shared = groups.iter().find(|group| group.fallback.is_some()).map(|group| group.features.clone());
+    let fallback = groups.iter().find(|group| group.fallback.is_some() && group.not_driven.is_none());
+    let shared = fallback.map(|group| group.features.clone());
     for (group, at) in groups.iter_mut().zip(places) {
         match &shared {
-            _ if !group.features.is_empty() || group.fallback.is_some() => {}
+            _ if !group.features.is_empty() || group.fallback.is_some() || group.not_driven.is_some() => {}
             Some(features) => group.features.clone_from(features),
             None => source
                 .error(*at, "`features` are missing, and there is no fallback whose features these could be"),

@@ -2,13 +2,15 @@
 
 use super::parse::Places;
 use super::reader::Source;
-use super::{Definition, DefinitionError, DefinitionFile, Form, Group, MAX_CHECK_EFFORT, Rule, Vector, kind};
+use super::trial::{check_outputs, effort_of_outputs};
+use super::{
+    Definition, DefinitionError, DefinitionFile, Form, Group, MAX_ASKED_ENDPOINTS, MAX_CHECK_EFFORT, Rule,
+    Vector, kind,
+};
 use crate::frame::Endpoint;
 use crate::notation::MAX_FRAME_BYTES;
-use crate::notation::expression::{Scope, Slot};
-use crate::notation::frame::applying;
-use crate::notation::step::StepTemplate;
-use buttplug_core::{InputKind, OutputKind};
+use crate::notation::step::Action;
+use buttplug_core::InputKind;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks what only a whole definition shows.
@@ -25,7 +27,8 @@ pub(super) fn check_one(
     if definition.groups.is_empty() {
         source.error(0, "there is no `[[model]]`");
     }
-    if vectors.is_empty() {
+    let driven = definition.groups.iter().any(|group| group.not_driven.is_none());
+    if vectors.is_empty() && (driven || definition.groups.is_empty()) {
         source.error(0, "there is no `[[example]]`: a protocol without vectors proves nothing");
     }
     for vector in vectors {
@@ -49,12 +52,16 @@ pub(super) fn check_one(
             source.error(*at, format!("there is no `[variant.{variant}]`"));
             continue;
         };
+        if form.asks_for().len() > MAX_ASKED_ENDPOINTS {
+            let text = format!("frames may ask whether hardware has at most {MAX_ASKED_ENDPOINTS} endpoints");
+            source.error(*at, text);
+            continue;
+        }
         let like = |(other, ..): &(&Group, &Form, usize)| {
             (&other.features, &other.variant, &other.constants)
                 == (&group.features, &group.variant, &group.constants)
         };
-        // Code may choose another form and write frames of its own.
-        if definition.code.is_none() && !checked.iter().any(like) {
+        if !checked.iter().any(like) {
             checked.push((group, form, *at));
         }
     }
@@ -64,8 +71,12 @@ pub(super) fn check_one(
         return;
     }
     for (group, form, at) in checked {
-        check_outputs(group, form, at, source);
-        check_inputs(definition, group, form, at, source);
+        let coded = definition.code.is_some();
+        check_outputs(group, form, coded, at, source);
+        // Code may read them.
+        if !coded {
+            check_inputs(definition, group, form, at, source);
+        }
     }
 }
 
@@ -94,18 +105,18 @@ fn check_endpoints(definition: &Definition, places: &Places, source: &mut Source
     let Some(known) = known_endpoints(definition) else { return };
     let mut missing = BTreeSet::new();
     for (form, at) in definition.forms.iter().zip(&places.forms) {
-        let step = |step: &StepTemplate| match step {
-            StepTemplate::Write(template) => Some(template.endpoint),
-            StepTemplate::Subscribe(endpoint)
-            | StepTemplate::Unsubscribe(endpoint)
-            | StepTemplate::Read(endpoint, ..)
-            | StepTemplate::Expect(endpoint, ..) => Some(*endpoint),
-            StepTemplate::Wait(_) | StepTemplate::Listen(_) => None,
-        };
-        let steps = form.connect.iter().chain(form.read.iter().flat_map(|rule| &rule.steps)).filter_map(step);
+        let steps = form.steps().filter_map(|step| match &step.action {
+            Action::Write(template) => Some(template.endpoint),
+            Action::Subscribe(endpoint)
+            | Action::Unsubscribe(endpoint)
+            | Action::Read(endpoint, ..)
+            | Action::Expect(endpoint, ..) => Some(*endpoint),
+            Action::Wait(_) | Action::Listen(_) => None,
+        });
         let writes = form.write.iter().flat_map(|rule| &rule.frames).map(|template| template.endpoint);
         let used = steps.chain(writes).chain(form.notify.iter().map(|rule| rule.endpoint));
-        for endpoint in used.filter(|endpoint| !known.contains(endpoint)) {
+        let used: BTreeSet<Endpoint> = used.chain(form.asks_for()).collect();
+        for endpoint in used.into_iter().filter(|endpoint| !known.contains(endpoint)) {
             if missing.insert(endpoint) {
                 source
                     .error(*at, format!("`{endpoint}` is used here, but no service of the hardware has it"));
@@ -122,10 +133,8 @@ fn check_inputs(definition: &Definition, group: &Group, form: &Form, at: usize, 
     {
         let name = kind::input_name(input.kind);
         let readable = match form.read(input.kind) {
-            Some(steps) => steps.iter().any(|step| match step {
-                StepTemplate::Read(_, _, pattern) | StepTemplate::Expect(_, pattern, _) => {
-                    pattern.has_value(feature)
-                }
+            Some(steps) => steps.iter().any(|step| match &step.action {
+                Action::Read(_, _, pattern) | Action::Expect(_, pattern, _) => pattern.has_value(feature),
                 _ => false,
             }),
             None => input.kind == InputKind::Battery && has_battery,
@@ -155,95 +164,6 @@ fn check_lengths(definition: &Definition, places: &Places, source: &mut Source<'
             );
         }
     }
-}
-
-/// What [`check_outputs`] will take.
-fn effort_of_outputs(group: &Group, form: &Form) -> u64 {
-    let outputs = group.features.iter().flat_map(|feature| &feature.outputs);
-    let count = outputs.clone().count();
-    let of = |output: &super::Output| {
-        let tries = samples(output.range).len() as u64 * OTHERS * (1 + u64::from(output.duration.is_some()));
-        let frames = form.frames(output.kind).iter();
-        let each = frames.fold(1u64, |sum, template| sum.saturating_add(template.extent(count).effort));
-        tries.saturating_mul(each)
-    };
-    outputs.fold(0u64, |sum, output| sum.saturating_add(of(output)))
-}
-
-/// In how many states the other outputs are while one is tried.
-const OTHERS: u64 = 3;
-
-/// Tries every output with its values, alone and with the others at their ends: something must be written, and every
-/// number must fit its place.
-fn check_outputs(group: &Group, form: &Form, at: usize, source: &mut Source<'_>) {
-    let outputs: Vec<_> = group
-        .features
-        .iter()
-        .flat_map(|feature| feature.outputs.iter().map(move |output| (feature.index, output)))
-        .collect();
-    let slot = |(feature, output): &(u32, &super::Output), value| Slot {
-        feature: *feature,
-        kind: output.kind,
-        value,
-        duration_ms: 0,
-        distance: 0,
-    };
-    for (place, (feature, output)) in outputs.iter().enumerate() {
-        let templates = form.frames(output.kind);
-        let name = kind::output_name(output.kind);
-        let (mut written, mut written_at_rest) = (false, false);
-        let durations = output.duration.map_or(vec![0], |(least, greatest)| vec![least, greatest]);
-        // All others at rest, at their least, at their greatest.
-        let states: [fn(&super::Output) -> i32; OTHERS as usize] =
-            [|_| 0, |o| o.range.0.min(0), |o| o.range.1];
-        for others in states {
-            let mut slots: Vec<Slot> = outputs.iter().map(|output| slot(output, others(output.1))).collect();
-            for value in samples(output.range) {
-                for duration in &durations {
-                    slots[place].value = value;
-                    slots[place].duration_ms = duration.unsigned_abs();
-                    slots[place].distance = value.unsigned_abs();
-                    let this = Some(slots[place]);
-                    let scope = Scope { slots: &slots, this, counter: u8::MAX, constants: &group.constants };
-                    for (_, template) in applying(templates, &scope) {
-                        written = true;
-                        written_at_rest |= value == 0;
-                        if !template.frame(&scope).1 {
-                            let time =
-                                if *duration == 0 { String::new() } else { format!(" in {duration} ms") };
-                            source.error(
-                                at,
-                                format!(
-                                    "`{name} {feature} {value}{time}` does not fit its place in the frame"
-                                ),
-                            );
-                            return;
-                        }
-                    }
-                }
-            }
-        }
-        let at_rest = written_at_rest || !output.kind.is_stoppable();
-        if !written {
-            source.error(at, format!("nothing is written for {name} of feature {feature}"));
-        } else if !at_rest && output.kind != OutputKind::Spray {
-            // What sprays stops by itself; everything else would run on.
-            source.error(at, format!("nothing is written when {name} of feature {feature} is stopped"));
-        }
-    }
-}
-
-/// All values of a small range, the interesting ones of a large one. Zero is always possible.
-fn samples((least, greatest): (i32, i32)) -> Vec<i32> {
-    const ALL_UP_TO: i64 = 400;
-    let least = least.min(0);
-    if i64::from(greatest) - i64::from(least) <= ALL_UP_TO {
-        return (least..=greatest).collect();
-    }
-    let mut samples =
-        vec![least, -256, -255, -1, 0, 1, 127, 128, 255, 256, 999, 1000, greatest / 2, greatest];
-    samples.retain(|value| (least..=greatest).contains(value));
-    samples
 }
 
 /// Something by which a protocol claims hardware.
@@ -312,8 +232,15 @@ pub fn check_together(files: &[DefinitionFile]) -> Vec<DefinitionError> {
     for (place, file) in files.iter().enumerate() {
         for other in &files[place + 1..] {
             let (a, b) = (&file.definition.id, &other.definition.id);
+            let (first, second) = (&file.definition.before, &other.definition.before);
+            if first.contains(b) && second.contains(a) {
+                let message = format!("`{a}` and `{b}` are each to be tried before the other");
+                errors.push(DefinitionError { file: file.file.clone(), line: 1, column: 1, message });
+            }
             let Some((line, claim)) = first_overlap(file, other) else { continue };
-            if file.overlaps.contains(b) || other.overlaps.contains(a) {
+            if [&file.overlaps, first].iter().any(|list| list.contains(b))
+                || [&other.overlaps, second].iter().any(|list| list.contains(a))
+            {
                 known.insert((a, b));
                 known.insert((b, a));
                 continue;
@@ -328,16 +255,24 @@ pub fn check_together(files: &[DefinitionFile]) -> Vec<DefinitionError> {
             });
         }
     }
+    let unfounded = |file: &DefinitionFile, message: String| {
+        let file = file.file.clone();
+        DefinitionError { file, line: 1, column: 1, message }
+    };
     for file in files {
-        for overlap in
-            file.overlaps.iter().filter(|overlap| !known.contains(&(&file.definition.id, *overlap)))
-        {
-            errors.push(DefinitionError {
-                file: file.file.clone(),
-                line: 1,
-                column: 1,
-                message: format!("`overlaps` names `{overlap}`, but nothing is claimed by both"),
-            });
+        let id = &file.definition.id;
+        for overlap in file.overlaps.iter().filter(|overlap| !known.contains(&(id, *overlap))) {
+            let message = format!("`overlaps` names `{overlap}`, but nothing is claimed by both");
+            errors.push(unfounded(file, message));
+        }
+        // A name of one and a service of the other may be on the same hardware.
+        for other in &file.definition.before {
+            if files.iter().all(|file| file.definition.id != *other) {
+                errors.push(unfounded(
+                    file,
+                    format!("`before` names `{other}`, but there is no such protocol"),
+                ));
+            }
         }
     }
     errors

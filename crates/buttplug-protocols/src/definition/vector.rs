@@ -8,7 +8,7 @@ use super::{Feature, MAX_EXAMPLES, kind};
 use crate::frame::{Endpoint, Frame};
 use crate::notation::expression::Scope;
 use crate::notation::frame::Condition;
-use crate::notation::step::StepTemplate;
+use crate::notation::step::Action;
 use crate::notation::{Context, parse_step};
 use crate::protocol::{Input, Reading};
 use buttplug_core::{FeatureIndex, OutputKind};
@@ -180,20 +180,20 @@ fn turns(vector: &mut Vector, table: &mut Table<'_>, response: bool, source: &mu
 
 fn step(text: &Text<'_>, response: bool, source: &mut Source<'_>) -> Option<VectorStep> {
     let template = source.notation(text, parse_step(text.text, Context { constants: &[], response }))?;
-    match template {
-        StepTemplate::Write(template) if template.condition != Condition::Always => {
-            source.error(text.at, "what the hardware is told or says has no condition");
-            None
-        }
-        StepTemplate::Write(template) => {
-            let scope = Scope { slots: &[], this: None, counter: 0, constants: &[] };
+    if template.condition != Condition::Always {
+        source.error(text.at, "what the hardware is told or says has no condition");
+        return None;
+    }
+    match template.action {
+        Action::Write(template) => {
+            let scope = Scope::default();
             Some(VectorStep::Write(template.frame(&scope).0))
         }
-        StepTemplate::Subscribe(endpoint) => Some(VectorStep::Subscribe(endpoint)),
-        StepTemplate::Unsubscribe(endpoint) => Some(VectorStep::Unsubscribe(endpoint)),
-        StepTemplate::Read(endpoint, ..) => Some(VectorStep::Read(endpoint)),
-        StepTemplate::Wait(ms) => Some(VectorStep::Wait(Duration::from_millis(ms.into()))),
-        StepTemplate::Expect(..) | StepTemplate::Listen(_) => {
+        Action::Subscribe(endpoint) => Some(VectorStep::Subscribe(endpoint)),
+        Action::Unsubscribe(endpoint) => Some(VectorStep::Unsubscribe(endpoint)),
+        Action::Read(endpoint, ..) => Some(VectorStep::Read(endpoint)),
+        Action::Wait(ms) => Some(VectorStep::Wait(Duration::from_millis(ms.into()))),
+        Action::Expect(..) | Action::Listen(_) => {
             source.error(text.at, "what the hardware says stands under `hears`");
             None
         }

@@ -1,7 +1,10 @@
 //! Expressions: the numbers in a frame that depend on what the device shall do.
 
+use super::checksum::Checksum;
+use super::frame::{Extent, Item, items_mention, write_items};
 use super::speed::Speed;
 use crate::definition::kind;
+use crate::frame::{Endpoint, FrameBytes};
 use buttplug_core::OutputKind;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +31,8 @@ pub enum Expression {
     Max(Box<(Expression, Expression)>),
     /// A named calculation from distance and duration.
     Speed(Speed, Box<(Expression, Expression)>),
+    /// `xor(..)`: the checksum of bytes that are not written.
+    Checksum(Checksum, Vec<Item>),
 }
 
 /// Something that has a number.
@@ -49,10 +54,18 @@ pub enum Name {
     KindAndFeature(#[serde(with = "kind::output")] OutputKind, u32),
     /// How many outputs there are.
     Count,
+    /// How many outputs of a kind there are.
+    CountOf(#[serde(with = "kind::output")] OutputKind),
     /// The number of frames with a counter before this one.
     Counter,
     /// A constant of the model, by its place among the definition's.
     Constant(u8),
+    /// Whether the hardware has an endpoint.
+    Has(Endpoint),
+    /// A byte of the answer.
+    Answer(u8),
+    /// How many bytes the answer has.
+    AnswerLength,
 }
 
 /// What is done with two numbers.
@@ -112,7 +125,7 @@ pub struct Slot {
 }
 
 /// What the names of an expression stand for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Scope<'a> {
     /// All outputs, in the order of features and kinds.
     pub slots: &'a [Slot],
@@ -122,7 +135,14 @@ pub struct Scope<'a> {
     pub counter: u8,
     /// The model's constants, in the order of the definition's.
     pub constants: &'a [i64],
+    /// The endpoints that the hardware has.
+    pub endpoints: &'a [Endpoint],
+    /// What the hardware answered last while connecting.
+    pub answer: &'a [u8],
 }
+
+/// How much of an answer is kept, in bytes. The longest that any known protocol looks at has 16.
+pub const MAX_ANSWER_BYTES: usize = 64;
 
 impl Expression {
     /// The number. Numbers that would be too great stay at the greatest there is; a division by zero is zero.
@@ -145,6 +165,11 @@ impl Expression {
             Self::Min(xy) => xy.0.number(scope).min(xy.1.number(scope)),
             Self::Max(xy) => xy.0.number(scope).max(xy.1.number(scope)),
             Self::Speed(speed, xy) => speed.of(xy.0.number(scope), xy.1.number(scope)),
+            Self::Checksum(checksum, items) => {
+                let mut bytes = FrameBytes::new();
+                write_items(items, scope, &mut bytes);
+                i64::from(checksum.of(&bytes))
+            }
         }
     }
 
@@ -157,11 +182,15 @@ impl Expression {
     pub fn effort(&self, outputs: usize) -> u64 {
         let own = match self {
             // Some outputs are searched for.
-            Self::Name(Name::ValueOf(_) | Name::KindOf(_) | Name::KindAndFeature(..)) => 1 + outputs as u64,
+            Self::Name(Name::ValueOf(_) | Name::KindOf(_) | Name::KindAndFeature(..) | Name::CountOf(_)) => {
+                1 + outputs as u64
+            }
+            Self::Name(Name::Has(_)) => Endpoint::COUNT as u64,
             _ => 1,
         };
         let parts = match self {
             Self::Number(_) | Self::Name(_) => 0,
+            Self::Checksum(_, items) => Extent::of(items, outputs).all(),
             Self::Negative(x) | Self::Entry(x, _) | Self::Abs(x) => x.effort(outputs),
             Self::Binary(_, xy) | Self::Min(xy) | Self::Max(xy) | Self::Speed(_, xy) => {
                 xy.0.effort(outputs).saturating_add(xy.1.effort(outputs))
@@ -175,16 +204,18 @@ impl Expression {
         own.saturating_add(parts)
     }
 
-    /// Whether `test` holds for a name in it.
-    pub fn mentions(&self, test: &dyn Fn(Name) -> bool) -> bool {
+    /// Whether `test` holds for a name in it; in an `each` only if `inside_each`.
+    pub fn mentions(&self, inside_each: bool, test: &dyn Fn(Name) -> bool) -> bool {
+        let of = |x: &Self| x.mentions(inside_each, test);
         match self {
             Self::Number(_) => false,
             Self::Name(name) => test(*name),
-            Self::Negative(x) | Self::Entry(x, _) | Self::Abs(x) => x.mentions(test),
+            Self::Checksum(_, items) => items_mention(items, inside_each, test),
+            Self::Negative(x) | Self::Entry(x, _) | Self::Abs(x) => of(x),
             Self::Binary(_, xy) | Self::Min(xy) | Self::Max(xy) | Self::Speed(_, xy) => {
-                xy.0.mentions(test) || xy.1.mentions(test)
+                of(&xy.0) || of(&xy.1)
             }
-            Self::If(parts) => parts.0.mentions(test) || parts.1.mentions(test) || parts.2.mentions(test),
+            Self::If(parts) => of(&parts.0) || of(&parts.1) || of(&parts.2),
         }
     }
 }
@@ -193,6 +224,11 @@ impl Name {
     /// Whether it is a matter of one output, not of the whole device.
     pub fn is_of_one_output(self) -> bool {
         matches!(self, Self::Value | Self::Feature | Self::Duration | Self::Distance)
+    }
+
+    /// Whether it is a matter of what the hardware has answered.
+    pub fn is_of_answer(self) -> bool {
+        matches!(self, Self::Answer(_) | Self::AnswerLength)
     }
 
     fn number(self, scope: &Scope<'_>) -> i64 {
@@ -207,8 +243,12 @@ impl Name {
                 scope.value(|slot| slot.kind == kind && slot.feature == feature)
             }
             Self::Count => scope.slots.len() as i64,
+            Self::CountOf(kind) => scope.slots.iter().filter(|slot| slot.kind == kind).count() as i64,
             Self::Counter => i64::from(scope.counter),
             Self::Constant(place) => scope.constants.get(usize::from(place)).copied().unwrap_or(0),
+            Self::Has(endpoint) => i64::from(scope.endpoints.contains(&endpoint)),
+            Self::Answer(place) => scope.answer.get(usize::from(place)).copied().map_or(0, i64::from),
+            Self::AnswerLength => scope.answer.len() as i64,
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::MAX_FRAME_BYTES;
 use super::checksum::Checksum;
-use super::expression::{Expression, Name, Scope};
+use super::expression::{Expression, MAX_ANSWER_BYTES, Name, Scope, Slot};
 use super::number::Format;
+use crate::definition::PackedKind;
 use crate::frame::{Endpoint, Frame, FrameBytes};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,13 @@ pub enum Condition {
     Else,
 }
 
+impl Condition {
+    /// Whether `test` holds for a name in it.
+    pub fn mentions(&self, test: &dyn Fn(Name) -> bool) -> bool {
+        matches!(self, Self::If(condition) if condition.mentions(true, test))
+    }
+}
+
 /// A part of a frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Item {
@@ -44,8 +52,10 @@ pub enum Item {
     Number(Expression, Format),
     /// The same so many times.
     Repeat(u8, Vec<Item>),
-    /// The same for each output.
-    Each(Vec<Item>),
+    /// The same for each output, or for each of a kind.
+    Each(Option<PackedKind>, Vec<Item>),
+    /// What the hardware answered last while connecting.
+    Answer,
     /// Bytes and then their checksum.
     Checked(Checksum, Format, Vec<Item>),
     /// The checksum of all bytes before.
@@ -71,10 +81,15 @@ impl Template {
         Extent::of(&self.items, outputs).plus(Extent { bytes: 0, effort: condition })
     }
 
+    /// Whether `test` holds for a name in it or in its condition.
+    pub fn mentions(&self, test: &dyn Fn(Name) -> bool) -> bool {
+        self.condition.mentions(test) || items_mention(&self.items, true, test)
+    }
+
     /// Notes what the frame depends on, once it is read.
     pub(super) fn settled(mut self) -> Self {
-        let condition = matches!(&self.condition, Condition::If(x) if x.mentions(&Name::is_of_one_output));
-        self.of_one_output = condition || items_mention(&self.items, false, &Name::is_of_one_output);
+        // Whatever the condition says, bytes that are about the whole device are the same for all outputs.
+        self.of_one_output = items_mention(&self.items, false, &Name::is_of_one_output);
         self.counts = items_mention(&self.items, true, &|name| name == Name::Counter);
         self
     }
@@ -132,8 +147,13 @@ impl Extent {
         Self { bytes: self.bytes.saturating_mul(times), effort: self.effort.saturating_mul(times) }
     }
 
+    /// Bytes and effort in one number.
+    pub(super) fn all(self) -> u64 {
+        self.bytes.saturating_add(self.effort)
+    }
+
     /// Of items on a device with so many outputs.
-    fn of(items: &[Item], outputs: usize) -> Self {
+    pub(super) fn of(items: &[Item], outputs: usize) -> Self {
         let bytes = |format: &Format| format.longest() as u64;
         items.iter().fold(Self::default(), |before, item| {
             let one = match item {
@@ -142,7 +162,8 @@ impl Extent {
                     Self { bytes: bytes(format), effort: expression.effort(outputs) }
                 }
                 Item::Repeat(times, items) => Self::of(items, outputs).times(u64::from(*times)),
-                Item::Each(items) => Self::of(items, outputs).times(outputs as u64),
+                Item::Each(_, items) => Self::of(items, outputs).times(outputs as u64),
+                Item::Answer => Self { bytes: MAX_ANSWER_BYTES as u64, effort: MAX_ANSWER_BYTES as u64 },
                 Item::Checked(_, format, items) => {
                     let inner = Self::of(items, outputs);
                     inner.plus(Self { bytes: bytes(format), effort: inner.bytes })
@@ -156,18 +177,19 @@ impl Extent {
     }
 }
 
-fn items_mention(items: &[Item], inside_each: bool, test: &dyn Fn(Name) -> bool) -> bool {
+pub(super) fn items_mention(items: &[Item], inside_each: bool, test: &dyn Fn(Name) -> bool) -> bool {
     items.iter().any(|item| match item {
         Item::Bytes(_) | Item::CheckedSoFar(..) => false,
-        Item::Number(expression, _) => expression.mentions(test),
+        Item::Answer => test(Name::AnswerLength),
+        Item::Number(expression, _) => expression.mentions(inside_each, test),
         Item::Repeat(_, items) | Item::Checked(_, _, items) => items_mention(items, inside_each, test),
-        Item::Each(items) => inside_each && items_mention(items, inside_each, test),
+        Item::Each(_, items) => inside_each && items_mention(items, inside_each, test),
     })
 }
 
 /// Appends the items; whether all of them are there and every number fitted its place. Stops where the frame is full, so
 /// that no nesting of groups makes more than a frame and one item.
-fn write_items(items: &[Item], scope: &Scope<'_>, out: &mut FrameBytes) -> bool {
+pub(super) fn write_items(items: &[Item], scope: &Scope<'_>, out: &mut FrameBytes) -> bool {
     let mut fits = true;
     for item in items {
         if out.len() >= MAX_FRAME_BYTES {
@@ -189,9 +211,14 @@ fn write_items(items: &[Item], scope: &Scope<'_>, out: &mut FrameBytes) -> bool 
                 }
                 all
             }
-            Item::Each(items) => {
+            Item::Answer => {
+                out.extend_from_slice(scope.answer);
+                true
+            }
+            Item::Each(kind, items) => {
                 let mut all = true;
-                for slot in scope.slots {
+                let chosen = |slot: &&Slot| kind.is_none_or(|kind| kind.0 == slot.kind);
+                for slot in scope.slots.iter().filter(chosen) {
                     if out.len() >= MAX_FRAME_BYTES {
                         return false;
                     }
@@ -226,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_frame_that_is_too_long_is_cut_off_whatever_it_is_made_of() {
-        let scope = Scope { slots: &[], this: None, counter: 0, constants: &[] };
+        let scope = Scope::default();
         let long = || vec![Item::Bytes(vec![7; 200_000])];
         // Without a limit at every level, this would take longer than anybody waits.
         let nested = (0..8).fold(vec![Item::Bytes(vec![7])], |items, _| vec![Item::Repeat(255, items)]);
@@ -247,7 +274,7 @@ mod tests {
 
     #[test]
     fn an_else_without_an_if_never_applies() {
-        let scope = Scope { slots: &[], this: None, counter: 0, constants: &[] };
+        let scope = Scope::default();
         let mut conditions = Conditions::default();
         assert!(!conditions.hold(&Condition::Else, &scope));
         for holds in [false, true] {

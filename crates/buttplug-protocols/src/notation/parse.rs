@@ -5,8 +5,9 @@ use super::expression::Expression;
 use super::frame::{Condition, Item, Template};
 use super::number::Format;
 use super::pattern::{Part, Pattern};
-use super::step::{READ_LENGTH, StepTemplate};
+use super::step::{Action, READ_LENGTH, StepTemplate};
 use super::{MAX_FRAME_BYTES, MAX_NESTING, MAX_NOTATION_BYTES, NotationError};
+use crate::definition::{PackedKind, kind};
 use crate::frame::Endpoint;
 use text::hex_byte;
 
@@ -32,14 +33,16 @@ pub struct Context<'a> {
 ///
 /// let context = Context { constants: &[], response: false };
 /// let template = parse_frame("sum(55 04 #100) aa -> command", context)?;
-/// let scope = Scope { slots: &[], this: None, counter: 0, constants: &[] };
+/// let scope = Scope::default();
 /// assert_eq!(template.frame(&scope).0.to_string(), "command: 55 04 64 bd aa");
 /// # Ok::<(), buttplug_protocols::notation::NotationError>(())
 /// ```
 pub fn parse_frame(text: &str, context: Context<'_>) -> Result<Template, NotationError> {
     let mut parser = Parser::new(text, context);
     parser.not_too_long()?;
-    let template = parser.template()?;
+    parser.spaces();
+    let condition = parser.condition()?;
+    let template = parser.template(condition)?;
     parser.end()?;
     Ok(template)
 }
@@ -64,12 +67,14 @@ pub fn parse_step(text: &str, context: Context<'_>) -> Result<StepTemplate, Nota
     let mut parser = Parser::new(text, context);
     parser.not_too_long()?;
     parser.spaces();
+    let condition = parser.condition()?;
+    parser.spaces();
     let start = parser.at;
-    let step = match parser.word() {
-        "subscribe" => StepTemplate::Subscribe(parser.endpoint()?),
-        "unsubscribe" => StepTemplate::Unsubscribe(parser.endpoint()?),
-        "wait" => StepTemplate::Wait(parser.milliseconds()?),
-        "listen" => StepTemplate::Listen(parser.milliseconds()?),
+    let action = match parser.word() {
+        "subscribe" => Action::Subscribe(parser.endpoint()?),
+        "unsubscribe" => Action::Unsubscribe(parser.endpoint()?),
+        "wait" => Action::Wait(parser.milliseconds()?),
+        "listen" => Action::Listen(parser.milliseconds()?),
         "read" => {
             let endpoint = parser.endpoint()?;
             parser.spaces();
@@ -79,22 +84,22 @@ pub fn parse_step(text: &str, context: Context<'_>) -> Result<StepTemplate, Nota
                 READ_LENGTH
             };
             let pattern = if parser.takes(":") { parser.pattern()? } else { Pattern::anything() };
-            StepTemplate::Read(endpoint, length, pattern)
+            Action::Read(endpoint, length, pattern)
         }
         "expect" => {
             let endpoint = parser.endpoint()?;
             parser.wants(":")?;
             let pattern = parser.pattern()?;
             parser.wants("within")?;
-            StepTemplate::Expect(endpoint, pattern, parser.milliseconds()?)
+            Action::Expect(endpoint, pattern, parser.milliseconds()?)
         }
         _ => {
             parser.at = start;
-            StepTemplate::Write(parser.template()?)
+            Action::Write(parser.template(Condition::Always)?)
         }
     };
     parser.end()?;
-    Ok(step)
+    Ok(StepTemplate { condition, action })
 }
 
 struct Parser<'t> {
@@ -105,6 +110,8 @@ struct Parser<'t> {
     depth: usize,
     levels: usize,
     in_each: bool,
+    /// Inside a checksum that is a number, where another would multiply what it takes to make a frame.
+    in_checksum: bool,
 }
 
 type Parsed<T> = Result<T, NotationError>;
@@ -118,10 +125,9 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn template(&mut self) -> Parsed<Template> {
+    fn template(&mut self, condition: Condition) -> Parsed<Template> {
         self.spaces();
         let start = self.at;
-        let condition = self.condition()?;
         let items = self.items()?;
         let mut response = self.context.response;
         let endpoint = if self.takes("->") { self.endpoint()? } else { Endpoint::Tx };
@@ -225,13 +231,23 @@ impl Parser<'_> {
             };
             return Ok(Item::Repeat(times, self.group()?));
         }
-        if word == "each" && opens {
+        if let (Some(of), true) = (word.strip_prefix("each"), opens) {
+            let kind = match of.strip_prefix('-') {
+                None if of.is_empty() => None,
+                kind => match kind.and_then(kind::output_from_name) {
+                    Some(kind) => Some(PackedKind(kind)),
+                    None => return self.fail(start, format!("nothing is called `{word}(..)`")),
+                },
+            };
             if std::mem::replace(&mut self.in_each, true) {
                 return self.fail(start, "an `each` can't stand inside another");
             }
             let items = self.group();
             self.in_each = false;
-            return Ok(Item::Each(items?));
+            return Ok(Item::Each(kind, items?));
+        }
+        if word == "answer" {
+            return Ok(Item::Answer);
         }
         if let Some(checksum) = Checksum::from_name(word) {
             let items = if opens { Some(self.group()?) } else { None };

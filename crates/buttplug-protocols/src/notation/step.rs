@@ -1,13 +1,22 @@
 //! Steps of a conversation with the hardware.
 
-use super::frame::Template;
+use super::frame::{Condition, Template};
 use super::pattern::Pattern;
 use crate::frame::Endpoint;
 use serde::{Deserialize, Serialize};
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum StepTemplate {
+pub struct StepTemplate {
+    /// When it is taken.
+    pub condition: Condition,
+    /// What is done.
+    pub action: Action,
+}
+
+/// What is done in a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
     /// Write a frame.
     Write(Template),
     /// Let an endpoint notify.

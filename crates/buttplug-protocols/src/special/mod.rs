@@ -16,7 +16,13 @@ use crate::catalogue::Setup;
 use crate::protocol::{Identification, Protocol};
 use crate::sighting::Sighting;
 
+mod cueme;
+mod joyhub;
+mod lelo;
 mod lovense;
+mod motion;
+mod onyx;
+mod umove;
 
 /// What the code of one protocol takes over. Every method has the answer "nothing" as its default.
 pub(crate) trait Code: Send + Sync {
@@ -42,7 +48,12 @@ pub(crate) trait Code: Send + Sync {
 /// The code with this name.
 pub(crate) fn find(name: &str) -> Option<&'static dyn Code> {
     match name {
+        "cueme" => Some(&cueme::Cueme),
+        "joyhub" => Some(&joyhub::JoyHub),
+        "lelo" => Some(&lelo::Lelo),
         "lovense" => Some(&lovense::Lovense),
+        "onyx" => Some(&onyx::Onyx),
+        "umove" => Some(&umove::Umove),
         _ => None,
     }
 }

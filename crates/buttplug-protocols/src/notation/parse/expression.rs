@@ -3,9 +3,12 @@
 use super::text::hex_byte;
 use super::{Parsed, Parser};
 use crate::definition::kind;
-use crate::notation::MAX_NESTING;
-use crate::notation::expression::{Expression, Name, Operator};
+use crate::frame::Endpoint;
+use crate::notation::checksum::Checksum;
+use crate::notation::expression::{Expression, MAX_ANSWER_BYTES, Name, Operator};
+use crate::notation::frame::Extent;
 use crate::notation::speed::Speed;
+use crate::notation::{MAX_FRAME_BYTES, MAX_NESTING};
 
 impl Parser<'_> {
     /// Takes an operator; inside parentheses there may be spaces before it.
@@ -163,6 +166,18 @@ impl Parser<'_> {
     }
 
     fn function(&mut self, start: usize, word: &str) -> Parsed<Expression> {
+        if let Some(checksum) = Checksum::from_name(word) {
+            if std::mem::replace(&mut self.in_checksum, true) {
+                return self.fail(start, "a checksum can't stand inside another");
+            }
+            let items = self.group();
+            self.in_checksum = false;
+            let items = items?;
+            if Extent::of(&items, 1).bytes > MAX_FRAME_BYTES as u64 {
+                return self.fail(start, format!("a checksum is over at most {MAX_FRAME_BYTES} bytes"));
+            }
+            return Ok(Expression::Checksum(checksum, items));
+        }
         self.at += 1;
         if word == "abs" {
             return Ok(Expression::Abs(Box::new(self.nested(Self::expression)?)));
@@ -187,6 +202,12 @@ impl Parser<'_> {
         if let Some(place) = constant {
             return u8::try_from(place).ok().map(Name::Constant);
         }
+        if let Some(endpoint) = word.strip_prefix("has-") {
+            return Endpoint::from_name(endpoint).map(Name::Has);
+        }
+        if let Some(kind) = word.strip_prefix("count-") {
+            return kind::output_from_name(kind).map(Name::CountOf);
+        }
         let letters = word.trim_end_matches(|c: char| c.is_ascii_digit());
         let feature = word[letters.len()..].parse::<u32>().ok();
         match (letters, feature) {
@@ -197,6 +218,11 @@ impl Parser<'_> {
             ("distance", None) => Some(Name::Distance),
             ("count", None) => Some(Name::Count),
             ("counter", None) => Some(Name::Counter),
+            ("answer-length", None) => Some(Name::AnswerLength),
+            ("answer", Some(place)) => u8::try_from(place)
+                .ok()
+                .filter(|place| usize::from(*place) < MAX_ANSWER_BYTES)
+                .map(Name::Answer),
             (kind, None) => kind::output_from_name(kind).map(Name::KindOf),
             (kind, Some(feature)) => {
                 kind::output_from_name(kind).map(|kind| Name::KindAndFeature(kind, feature))

@@ -7,7 +7,7 @@ use crate::notation::step::MAX_WAIT_MS;
 
 impl<'t> Parser<'t> {
     pub(super) fn new(text: &'t str, context: Context<'t>) -> Self {
-        Self { text, at: 0, context, depth: 0, levels: 0, in_each: false }
+        Self { text, at: 0, context, depth: 0, levels: 0, in_each: false, in_checksum: false }
     }
 
     pub(super) fn fail<T>(&self, at: usize, message: impl Into<String>) -> Parsed<T> {
