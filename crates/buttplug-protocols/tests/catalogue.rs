@@ -8,7 +8,7 @@ use buttplug_protocols::frame::{Endpoint, Frame, Frames};
 use buttplug_protocols::notation::{MAX_FRAME_BYTES, MAX_NOTATION_BYTES};
 use buttplug_protocols::protocol::Outputs;
 use buttplug_protocols::rehearsal::rehearse;
-use buttplug_protocols::sighting::{Advertisement, Sighting};
+use buttplug_protocols::sighting::{Advertisement, Sighting, Uuid};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -359,6 +359,22 @@ fn a_definition_of_ones_own_comes_before_what_is_built_in_and_can_be_replaced() 
         assert_eq!(candidates[0].model(None).unwrap().name, name);
     }
     assert_eq!(builtin.candidates(&sighting).len(), 1, "other copies know nothing of it");
+}
+
+#[test]
+fn hardware_that_calls_itself_like_anothers_is_known_by_its_service() {
+    let found = |services: &[&str]| -> Vec<String> {
+        let advertisement = Advertisement::Bluetooth {
+            name: "LVS-S001".into(),
+            manufacturer_data: Vec::new(),
+            services: services.iter().map(|service| service.parse::<Uuid>().unwrap()).collect(),
+        };
+        let sighting = Sighting { address: "it".into(), advertisement };
+        let candidates = Catalogue::builtin().candidates(&sighting);
+        candidates.iter().map(|candidate| candidate.protocol().to_owned()).collect()
+    };
+    assert_eq!(found(&["00001320-0000-1000-8000-00805f9b34fb"]), ["adrienlastic", "lovense"]);
+    assert_eq!(found(&[]), ["lovense"]);
 }
 
 #[test]
