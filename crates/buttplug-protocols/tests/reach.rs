@@ -321,6 +321,28 @@ fn models_can_be_known_and_not_driven() {
 }
 
 #[test]
+fn code_is_no_way_to_an_output_that_does_not_hear_of_a_stop() {
+    for code in ["lelo", "joyhub", "cueme", "umove", "onyx"] {
+        let text = |write: &str| {
+            let example = "[[example]]\ndo = \"vibrate 0 1\"\nfeatures = [{ vibrate = 1 }]";
+            let model = "[[model]]\nfallback = \"X\"\nfeatures = [{ vibrate = 1 }, { oscillate = 9 }]";
+            format!("code = \"{code}\"\n{write}\n{HARDWARE}{model}\n{example}\n")
+        };
+        let error = parse("reach.toml", &text("write = \"if value>0: value\"")).unwrap_err()[0].to_string();
+        assert!(error.contains("nothing is written when vibrate of feature 0 is stopped"), "{error}");
+        let error = parse("reach.toml", &text("write = \"value*30\"")).unwrap_err()[0].to_string();
+        assert!(error.contains("`oscillate 1 6` does not fit its place"), "{error}");
+        let mut catalogue = Catalogue::builtin();
+        catalogue.add_definition("reach.toml", &text("write.vibrate = \"value\"")).unwrap();
+        let candidate = catalogue.protocol("reach").unwrap();
+        let (model, sighting) = (candidate.model(None).unwrap(), Vector::default().sighting());
+        let setup = Setup { identifier: None, model: &model, sighting: &sighting, endpoints: &[], seed: 0 };
+        let refused = candidate.build(setup).err();
+        assert_eq!(refused.as_deref(), Some("there is no command for Oscillate of feature 1"), "{code}");
+    }
+}
+
+#[test]
 fn a_read_that_fails_leaves_the_next_way_if_there_is_one() {
     for (ways, ends_well) in
         [(r#"["read rxblemodel as hex", "name"]"#, true), (r#""read rxblemodel as hex""#, false)]

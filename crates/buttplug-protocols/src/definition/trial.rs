@@ -135,7 +135,7 @@ fn try_output(
     // What sprays stops by itself; everything else would run on.
     if !at_rest && output.kind != OutputKind::Spray {
         let text = format!("nothing is written when {name} of feature {feature} is stopped{case}");
-        return Err((text, true));
+        return Err((text, false));
     }
     Ok(())
 }

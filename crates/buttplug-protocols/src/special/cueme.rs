@@ -7,6 +7,7 @@ use super::Code;
 use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, Frames};
 use crate::protocol::{Heard, Outputs, Protocol, Topic, Turn};
+use buttplug_core::OutputKind;
 use std::time::{Duration, Instant};
 
 /// How long a turn lasts.
@@ -16,6 +17,10 @@ const TURN: Duration = Duration::from_millis(500);
 pub(crate) struct Cueme;
 
 impl Code for Cueme {
+    fn needs_frames(&self, _kind: OutputKind) -> bool {
+        true
+    }
+
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
         Ok(Box::new(Device { data, turn: None }))
     }

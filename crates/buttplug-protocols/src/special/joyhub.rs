@@ -14,6 +14,10 @@ const SPRAY: Duration = Duration::from_millis(1000);
 pub(crate) struct JoyHub;
 
 impl Code for JoyHub {
+    fn needs_frames(&self, _kind: OutputKind) -> bool {
+        true
+    }
+
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
         Ok(Box::new(Device { data, end: None }))
     }

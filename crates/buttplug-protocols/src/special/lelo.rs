@@ -4,6 +4,7 @@ use super::Code;
 use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, Frames};
 use crate::protocol::{Heard, Outputs, Protocol, Reading, Step, Topic, Turn};
+use buttplug_core::OutputKind;
 use std::time::{Duration, Instant};
 
 /// How long nothing may be heard before the connection is given up: nearly as long as connecting may take at all, as it is
@@ -20,6 +21,10 @@ const MAX_PASSPHRASE_BYTES: usize = 64;
 pub(crate) struct Lelo;
 
 impl Code for Lelo {
+    fn needs_frames(&self, _kind: OutputKind) -> bool {
+        true
+    }
+
     fn protocol(&self, setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
         let pairs_at = [Endpoint::Whitelist, Endpoint::Generic(0)];
         let endpoint = pairs_at.into_iter().find(|endpoint| setup.endpoints.contains(endpoint));

@@ -15,6 +15,7 @@
 use crate::catalogue::Setup;
 use crate::protocol::{Identification, Protocol};
 use crate::sighting::Sighting;
+use buttplug_core::OutputKind;
 
 mod cueme;
 mod joyhub;
@@ -34,6 +35,12 @@ pub(crate) trait Code: Send + Sync {
     /// The definition's variant for this device. `None`: the one that the model names.
     fn variant(&self, _setup: &Setup<'_>) -> Option<&'static str> {
         None
+    }
+
+    /// Whether outputs of a kind are written by the definition alone, so that a model with one for which the definition has no
+    /// frames has to be refused: it would not even hear of a stop.
+    fn needs_frames(&self, _kind: OutputKind) -> bool {
+        false
     }
 
     /// The protocol of one device. `data` is what the definition alone makes for it, with the variant chosen above.

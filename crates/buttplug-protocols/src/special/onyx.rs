@@ -26,6 +26,10 @@ const HOLD: Duration = Duration::from_millis(500);
 pub(crate) struct Onyx;
 
 impl Code for Onyx {
+    fn needs_frames(&self, kind: OutputKind) -> bool {
+        kind != OutputKind::HwPositionWithDuration
+    }
+
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
         Ok(Box::new(Device { data, ring: Ring::default() }))
     }

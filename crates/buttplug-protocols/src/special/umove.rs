@@ -15,6 +15,10 @@ use std::time::{Duration, Instant};
 pub(crate) struct Umove;
 
 impl Code for Umove {
+    fn needs_frames(&self, kind: OutputKind) -> bool {
+        !matches!(kind, OutputKind::Vibrate | OutputKind::Position | OutputKind::HwPositionWithDuration)
+    }
+
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
         Ok(Box::new(Device { data, motion: Motion::default(), vibrate: 0, counter: 0, begun: false }))
     }
