@@ -16,6 +16,8 @@ use crate::catalogue::Setup;
 use crate::protocol::{Identification, Protocol};
 use crate::sighting::Sighting;
 
+mod enciphered;
+mod galaku;
 mod lovense;
 
 /// What the code of one protocol takes over. Every method has the answer "nothing" as its default.
@@ -42,6 +44,7 @@ pub(crate) trait Code: Send + Sync {
 /// The code with this name.
 pub(crate) fn find(name: &str) -> Option<&'static dyn Code> {
     match name {
+        "galaku" => Some(&galaku::Galaku),
         "lovense" => Some(&lovense::Lovense),
         _ => None,
     }
