@@ -1,5 +1,5 @@
 //! What protocols with a cipher share: their definitions write and hear plain bytes, which are enciphered on the way out
-//! and deciphered on the way in. Which cipher that is stands in the protocol's own file.
+//! and deciphered on the way in. Which cipher that is, and how the hardware is greeted, stands in the protocol's own file.
 
 use crate::frame::{Endpoint, Frame, FrameBytes, Frames};
 use crate::protocol::{Heard, Outputs, Protocol, Reading, Step, Topic, Turn};
@@ -14,18 +14,25 @@ pub(super) trait Cipher: Send {
     fn decipher(&self, _said: &[u8]) -> Option<FrameBytes> {
         None
     }
+
+    /// The next step of what comes before the definition's `connect`, given what came of the one before;
+    /// [`Heard::Start`] begins it anew. Nothing of it is enciphered or deciphered here.
+    fn greet(&mut self, _heard: Heard<'_>) -> Turn<()> {
+        Turn::Done(())
+    }
 }
 
 /// A protocol whose frames are enciphered.
 pub(super) struct Enciphered<C> {
     data: Box<dyn Protocol>,
     cipher: C,
+    greeting: bool,
 }
 
 impl<C: Cipher> Enciphered<C> {
     /// Enciphers what `data` writes.
     pub(super) fn new(data: Box<dyn Protocol>, cipher: C) -> Self {
-        Self { data, cipher }
+        Self { data, cipher, greeting: false }
     }
 
     fn encipher(&self, frames: &mut [Frame]) {
@@ -36,7 +43,15 @@ impl<C: Cipher> Enciphered<C> {
 }
 
 impl<C: Cipher> Protocol for Enciphered<C> {
-    fn converse(&mut self, topic: Topic, heard: Heard<'_>) -> Turn<Option<i32>> {
+    fn converse(&mut self, topic: Topic, mut heard: Heard<'_>) -> Turn<Option<i32>> {
+        self.greeting |= heard == Heard::Start;
+        if topic == Topic::Connect && self.greeting {
+            match self.cipher.greet(heard) {
+                Turn::Do(step) => return Turn::Do(step),
+                Turn::Fail(reason) => return Turn::Fail(reason),
+                Turn::Done(()) => (self.greeting, heard) = (false, Heard::Start),
+            }
+        }
         let turn = match heard {
             Heard::Notified(endpoint, said) => match self.cipher.decipher(said) {
                 Some(plain) => self.data.converse(topic, Heard::Notified(endpoint, &plain)),

@@ -16,9 +16,13 @@ use crate::catalogue::Setup;
 use crate::protocol::{Identification, Protocol};
 use crate::sighting::Sighting;
 
+mod aes_ecb;
 mod enciphered;
+mod fluffer;
 mod galaku;
 mod lovense;
+mod vibcrafter;
+mod vibio;
 
 /// What the code of one protocol takes over. Every method has the answer "nothing" as its default.
 pub(crate) trait Code: Send + Sync {
@@ -44,8 +48,11 @@ pub(crate) trait Code: Send + Sync {
 /// The code with this name.
 pub(crate) fn find(name: &str) -> Option<&'static dyn Code> {
     match name {
+        "fluffer" => Some(&fluffer::Fluffer),
         "galaku" => Some(&galaku::Galaku),
         "lovense" => Some(&lovense::Lovense),
+        "vibcrafter" => Some(&vibcrafter::VIBCRAFTER),
+        "vibio" => Some(&vibio::VIBIO),
         _ => None,
     }
 }
