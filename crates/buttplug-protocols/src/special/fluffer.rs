@@ -3,7 +3,7 @@
 
 use super::Code;
 use super::aes_ecb::AesEcb;
-use super::enciphered::{Cipher, Enciphered};
+use super::envelope::{Envelope, Enveloped};
 use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, FrameBytes};
 use crate::protocol::{Heard, Protocol, Step, Turn};
@@ -33,7 +33,7 @@ impl Code for Fluffer {
         let [.., a, b, c, d] = setup.seed.to_be_bytes();
         let greeting = advertised(setup.sighting).and_then(|advertised| greeting(advertised, [a, b, c, d]));
         let handshake = Handshake { cipher: AesEcb::new(KEY), greeting, state: State::Subscribed };
-        Ok(Box::new(Enciphered::new(data, handshake)))
+        Ok(Box::new(Enveloped::new(data, handshake)))
     }
 }
 
@@ -72,8 +72,8 @@ enum State {
     Begun,
 }
 
-impl Cipher for Handshake {
-    fn encipher(&self, plain: &mut FrameBytes) {
+impl Envelope for Handshake {
+    fn seal(&mut self, plain: &mut FrameBytes) {
         *plain = self.cipher.encipher(plain);
     }
 

@@ -1,7 +1,7 @@
 //! Galaku: a byte cipher, in which each byte chooses the key of the next. What is enciphered is data.
 
 use super::Code;
-use super::enciphered::{Cipher, Enciphered};
+use super::envelope::{Envelope, Enveloped};
 use crate::catalogue::Setup;
 use crate::frame::FrameBytes;
 use crate::protocol::Protocol;
@@ -11,7 +11,7 @@ pub(crate) struct Galaku;
 
 impl Code for Galaku {
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
-        Ok(Box::new(Enciphered::new(data, Chain)))
+        Ok(Box::new(Enveloped::new(data, Chain)))
     }
 }
 
@@ -36,8 +36,8 @@ const KEYS: [[u8; LENGTH]; 4] = [
 /// The cipher. Messages of another form stay in the clear.
 struct Chain;
 
-impl Cipher for Chain {
-    fn encipher(&self, plain: &mut FrameBytes) {
+impl Envelope for Chain {
+    fn seal(&mut self, plain: &mut FrameBytes) {
         if let Some(message) = message(plain) {
             *plain = FrameBytes::from_slice(&enciphered(message));
         }
@@ -45,7 +45,7 @@ impl Cipher for Chain {
 
     /// It is not known whether answers are enciphered. One that looks so, and whose sum is right after deciphering, is
     /// taken for it; its value stands in the middle, that of a plain one in front.
-    fn decipher(&self, said: &[u8]) -> Option<FrameBytes> {
+    fn open(&self, said: &[u8]) -> Option<FrameBytes> {
         let plain = deciphered(message(said)?);
         let (sum, summed) = plain.split_last()?;
         let right = summed.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte)) == *sum;
@@ -90,19 +90,19 @@ mod tests {
     fn a_message_of_another_form_stays_in_the_clear() {
         for plain in [&[0xaa; LENGTH][..], &[HEAD; 11], &[HEAD; 13], &[]] {
             let mut frame = FrameBytes::from_slice(plain);
-            Chain.encipher(&mut frame);
+            Chain.seal(&mut frame);
             assert_eq!(&*frame, plain);
-            assert_eq!(Chain.decipher(plain), None);
+            assert_eq!(Chain.open(plain), None);
         }
     }
 
     #[test]
     fn an_answer_counts_as_enciphered_only_if_its_sum_is_right() {
-        assert_eq!(Chain.decipher(&QUERY).as_deref(), Some(&[1, 0x13, 0, 0, 0, 0, 0, 0x91][..]));
+        assert_eq!(Chain.open(&QUERY).as_deref(), Some(&[1, 0x13, 0, 0, 0, 0, 0, 0x91][..]));
         for place in 1..LENGTH {
             let mut wrong = QUERY;
             wrong[place] ^= 4;
-            assert_eq!(Chain.decipher(&wrong), None, "{place}");
+            assert_eq!(Chain.open(&wrong), None, "{place}");
         }
     }
 

@@ -17,9 +17,10 @@ use crate::protocol::{Identification, Protocol};
 use crate::sighting::Sighting;
 
 mod aes_ecb;
-mod enciphered;
+mod envelope;
 mod fluffer;
 mod galaku;
+mod honeyplaybox;
 mod lovense;
 mod vibcrafter;
 mod vibio;
@@ -50,6 +51,7 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Code> {
     match name {
         "fluffer" => Some(&fluffer::Fluffer),
         "galaku" => Some(&galaku::Galaku),
+        "honeyplaybox" => Some(&honeyplaybox::HoneyPlayBox),
         "lovense" => Some(&lovense::Lovense),
         "vibcrafter" => Some(&vibcrafter::VIBCRAFTER),
         "vibio" => Some(&vibio::VIBIO),

@@ -3,7 +3,7 @@
 
 use super::Code;
 use super::aes_ecb::AesEcb;
-use super::enciphered::{Cipher, Enciphered};
+use super::envelope::{Envelope, Enveloped};
 use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, FrameBytes};
 use crate::protocol::{Heard, Protocol, Step, Turn};
@@ -47,7 +47,7 @@ impl Code for Dialect {
             greeted: false,
             challenges: 0,
         };
-        Ok(Box::new(Enciphered::new(data, handshake)))
+        Ok(Box::new(Enveloped::new(data, handshake)))
     }
 }
 
@@ -61,8 +61,8 @@ struct Handshake {
     challenges: u32,
 }
 
-impl Cipher for Handshake {
-    fn encipher(&self, plain: &mut FrameBytes) {
+impl Envelope for Handshake {
+    fn seal(&mut self, plain: &mut FrameBytes) {
         *plain = self.cipher.encipher(plain);
     }
 

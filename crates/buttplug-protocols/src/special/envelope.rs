@@ -1,59 +1,60 @@
-//! What protocols with a cipher share: their definitions write and hear plain bytes, which are enciphered on the way out
-//! and deciphered on the way in. Which cipher that is, and how the hardware is greeted, stands in the protocol's own file.
+//! What protocols with a cipher or a signature share: their definitions write and hear plain bytes, which are put into an
+//! envelope on the way out and taken out of it on the way in. What the envelope is, and how the hardware is greeted,
+//! stands in the protocol's own file.
 
 use crate::frame::{Endpoint, Frame, FrameBytes, Frames};
 use crate::protocol::{Heard, Outputs, Protocol, Reading, Step, Topic, Turn};
 use std::time::{Duration, Instant};
 
-/// A cipher over whole frames.
-pub(super) trait Cipher: Send {
-    /// Enciphers the bytes of a frame.
-    fn encipher(&self, plain: &mut FrameBytes);
+/// What is done to whole frames.
+pub(super) trait Envelope: Send {
+    /// Turns the plain bytes of a frame into those that the hardware takes.
+    fn seal(&mut self, frame: &mut FrameBytes);
 
     /// What the definition hears instead of what the hardware says; `None`: just that.
-    fn decipher(&self, _said: &[u8]) -> Option<FrameBytes> {
+    fn open(&self, _said: &[u8]) -> Option<FrameBytes> {
         None
     }
 
     /// The next step of what comes before the definition's `connect`, given what came of the one before;
-    /// [`Heard::Start`] begins it anew. Nothing of it is enciphered or deciphered here.
+    /// [`Heard::Start`] begins it anew. Nothing of it is sealed or opened here.
     fn greet(&mut self, _heard: Heard<'_>) -> Turn<()> {
         Turn::Done(())
     }
 }
 
-/// A protocol whose frames are enciphered.
-pub(super) struct Enciphered<C> {
+/// A protocol whose frames go in envelopes.
+pub(super) struct Enveloped<E> {
     data: Box<dyn Protocol>,
-    cipher: C,
+    envelope: E,
     greeting: bool,
 }
 
-impl<C: Cipher> Enciphered<C> {
-    /// Enciphers what `data` writes.
-    pub(super) fn new(data: Box<dyn Protocol>, cipher: C) -> Self {
-        Self { data, cipher, greeting: false }
+impl<E: Envelope> Enveloped<E> {
+    /// Seals what `data` writes.
+    pub(super) fn new(data: Box<dyn Protocol>, envelope: E) -> Self {
+        Self { data, envelope, greeting: false }
     }
 
-    fn encipher(&self, frames: &mut [Frame]) {
+    fn seal(&mut self, frames: &mut [Frame]) {
         for frame in frames {
-            self.cipher.encipher(&mut frame.data);
+            self.envelope.seal(&mut frame.data);
         }
     }
 }
 
-impl<C: Cipher> Protocol for Enciphered<C> {
+impl<E: Envelope> Protocol for Enveloped<E> {
     fn converse(&mut self, topic: Topic, mut heard: Heard<'_>) -> Turn<Option<i32>> {
         self.greeting |= heard == Heard::Start;
         if topic == Topic::Connect && self.greeting {
-            match self.cipher.greet(heard) {
+            match self.envelope.greet(heard) {
                 Turn::Do(step) => return Turn::Do(step),
                 Turn::Fail(reason) => return Turn::Fail(reason),
                 Turn::Done(()) => (self.greeting, heard) = (false, Heard::Start),
             }
         }
         let turn = match heard {
-            Heard::Notified(endpoint, said) => match self.cipher.decipher(said) {
+            Heard::Notified(endpoint, said) => match self.envelope.open(said) {
                 Some(plain) => self.data.converse(topic, Heard::Notified(endpoint, &plain)),
                 None => self.data.converse(topic, heard),
             },
@@ -61,7 +62,7 @@ impl<C: Cipher> Protocol for Enciphered<C> {
         };
         match turn {
             Turn::Do(Step::Write(mut frame)) => {
-                self.cipher.encipher(&mut frame.data);
+                self.envelope.seal(&mut frame.data);
                 Turn::Do(Step::Write(frame))
             }
             turn => turn,
@@ -71,7 +72,7 @@ impl<C: Cipher> Protocol for Enciphered<C> {
     fn frames(&mut self, now: Instant, outputs: &Outputs, out: &mut Frames) {
         let before = out.len();
         self.data.frames(now, outputs, out);
-        self.encipher(out.get_mut(before..).unwrap_or_default());
+        self.seal(out.get_mut(before..).unwrap_or_default());
     }
 
     fn not_written(&mut self, frames: &[Frame]) {
@@ -87,9 +88,9 @@ impl<C: Cipher> Protocol for Enciphered<C> {
         out: &mut Frames,
     ) {
         let before = out.len();
-        let plain = self.cipher.decipher(said);
+        let plain = self.envelope.open(said);
         self.data.notified(now, endpoint, plain.as_deref().unwrap_or(said), readings, out);
-        self.encipher(out.get_mut(before..).unwrap_or_default());
+        self.seal(out.get_mut(before..).unwrap_or_default());
     }
 
     fn keepalive(&self) -> Option<Duration> {
@@ -99,6 +100,6 @@ impl<C: Cipher> Protocol for Enciphered<C> {
     fn keepalive_frames(&mut self, now: Instant, outputs: &Outputs, out: &mut Frames) {
         let before = out.len();
         self.data.keepalive_frames(now, outputs, out);
-        self.encipher(out.get_mut(before..).unwrap_or_default());
+        self.seal(out.get_mut(before..).unwrap_or_default());
     }
 }
