@@ -23,6 +23,8 @@ mod fredorch_rotary;
 mod galaku;
 mod honeyplaybox;
 mod lovense;
+mod thehandy;
+mod thehandy_v3;
 mod vibcrafter;
 mod vibio;
 
@@ -55,6 +57,8 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Code> {
         "galaku" => Some(&galaku::Galaku),
         "honeyplaybox" => Some(&honeyplaybox::HoneyPlayBox),
         "lovense" => Some(&lovense::Lovense),
+        "thehandy" => Some(&thehandy::TheHandy),
+        "thehandy_v3" => Some(&thehandy_v3::TheHandyV3),
         "vibcrafter" => Some(&vibcrafter::VIBCRAFTER),
         "vibio" => Some(&vibio::VIBIO),
         _ => None,
