@@ -23,6 +23,7 @@ mod fredorch_rotary;
 mod galaku;
 mod honeyplaybox;
 mod lovense;
+mod ossm;
 mod thehandy;
 mod thehandy_v3;
 mod vibcrafter;
@@ -57,6 +58,7 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Code> {
         "galaku" => Some(&galaku::Galaku),
         "honeyplaybox" => Some(&honeyplaybox::HoneyPlayBox),
         "lovense" => Some(&lovense::Lovense),
+        "ossm" => Some(&ossm::Ossm),
         "thehandy" => Some(&thehandy::TheHandy),
         "thehandy_v3" => Some(&thehandy_v3::TheHandyV3),
         "vibcrafter" => Some(&vibcrafter::VIBCRAFTER),
