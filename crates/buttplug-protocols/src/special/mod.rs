@@ -17,13 +17,24 @@ use crate::protocol::{Identification, Protocol};
 use crate::sighting::Sighting;
 use buttplug_core::OutputKind;
 
+mod aes_ecb;
 mod cueme;
+mod envelope;
+mod fluffer;
+mod fredorch_rotary;
+mod galaku;
+mod honeyplaybox;
 mod joyhub;
 mod lelo;
 mod lovense;
 mod motion;
 mod onyx;
+mod ossm;
+mod thehandy;
+mod thehandy_v3;
 mod umove;
+mod vibcrafter;
+mod vibio;
 
 /// What the code of one protocol takes over. Every method has the answer "nothing" as its default.
 pub(crate) trait Code: Send + Sync {
@@ -56,11 +67,20 @@ pub(crate) trait Code: Send + Sync {
 pub(crate) fn find(name: &str) -> Option<&'static dyn Code> {
     match name {
         "cueme" => Some(&cueme::Cueme),
+        "fluffer" => Some(&fluffer::Fluffer),
+        "fredorch_rotary" => Some(&fredorch_rotary::FredorchRotary),
+        "galaku" => Some(&galaku::Galaku),
+        "honeyplaybox" => Some(&honeyplaybox::HoneyPlayBox),
         "joyhub" => Some(&joyhub::JoyHub),
         "lelo" => Some(&lelo::Lelo),
         "lovense" => Some(&lovense::Lovense),
         "onyx" => Some(&onyx::Onyx),
+        "ossm" => Some(&ossm::Ossm),
+        "thehandy" => Some(&thehandy::TheHandy),
+        "thehandy_v3" => Some(&thehandy_v3::TheHandyV3),
         "umove" => Some(&umove::Umove),
+        "vibcrafter" => Some(&vibcrafter::VIBCRAFTER),
+        "vibio" => Some(&vibio::VIBIO),
         _ => None,
     }
 }
