@@ -19,6 +19,7 @@ use crate::sighting::Sighting;
 mod aes_ecb;
 mod envelope;
 mod fluffer;
+mod fmachine;
 mod fredorch_rotary;
 mod galaku;
 mod honeyplaybox;
@@ -54,6 +55,7 @@ pub(crate) trait Code: Send + Sync {
 pub(crate) fn find(name: &str) -> Option<&'static dyn Code> {
     match name {
         "fluffer" => Some(&fluffer::Fluffer),
+        "fmachine" => Some(&fmachine::FMachine),
         "fredorch_rotary" => Some(&fredorch_rotary::FredorchRotary),
         "galaku" => Some(&galaku::Galaku),
         "honeyplaybox" => Some(&honeyplaybox::HoneyPlayBox),
