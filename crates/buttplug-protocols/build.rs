@@ -71,7 +71,7 @@ fn pack() -> Result<(), Vec<String>> {
         sizes.push((file.definition.id.as_str(), u32::try_from(bytes.len()).map_err(|error| one(&error))?));
         packed.extend(bytes);
     }
-    let index: Index<&str> = Index::new(definitions.iter().map(|file| &*file.definition.rules));
+    let index: Index<&str> = Index::of(&definitions.iter().map(|file| &file.definition).collect::<Vec<_>>());
     let index = postcard::to_allocvec(&(index, sizes)).map_err(|error| one(&error))?;
     fs::write(out.join("index.bin"), index).map_err(|error| one(&error))?;
     fs::write(out.join("protocols.bin"), packed).map_err(|error| one(&error))

@@ -41,7 +41,7 @@ OUTPUTS = [
     ("one vendor's rotation", "rotation", v0.VorzeA10CycloneCmd(2, 50, True), "Rotate:10;"),
     ("the other way", "rotation", v0.VorzeA10CycloneCmd(2, 25, False), "RotateChange;", "Rotate:5;"),
     ("one vendor's stroke", "stroker", v0.FleshlightLaunchFW12Cmd(4, 99, 99), "FSetSite:50;", "FSetSite:100;"),
-    ("back again", "stroker", v0.FleshlightLaunchFW12Cmd(4, 49, 99), "FSetSite:49;"),
+    ("back again", "stroker", v0.FleshlightLaunchFW12Cmd(4, 0, 99), "FSetSite:50;", "FSetSite:0;"),
 ]
 if PROTOCOL == 1:
     OUTPUTS += [
@@ -49,7 +49,7 @@ if PROTOCOL == 1:
         ("each its own", "two motors", vibration(1, (0, 0.25), (1, 0.5)), "Vibrate1:5;", "Vibrate2:10;"),
         ("clockwise", "rotation", rotation(2, 0.6, True), "RotateChange;", "Rotate:12;"),
         ("the other way", "rotation", rotation(2, 0.25, False), "RotateChange;", "Rotate:5;"),
-        ("back at once, rounded down", "stroker", movement(4, 0, 0.259), "FSetSite:25;"),
+        ("at once, rounded down", "stroker", movement(4, 0, 0.259), "FSetSite:25;"),
     ]
 REFUSED = [
     ("the single motor of no device", DEVICE, v0.SingleMotorVibrateCmd(99, 1)),

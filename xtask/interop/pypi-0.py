@@ -94,6 +94,7 @@ class Buttplug0(Library):
             return self.send(hush._client, message)
 
         vorze = beyond("VorzeA10CycloneCmd", device_index=2, speed=50, clockwise=True)
+        stroke = ["FSetSite:50;", "FSetSite:100;"]
         moving = ["FSetSite:16;", "FSetSite:32;", "FSetSite:48;", "FSetSite:50;"]
         return [
             ("half", "one motor", hush.send_vibrate_cmd(0.5), "Vibrate:10;"),
@@ -114,7 +115,8 @@ class Buttplug0(Library):
             ("motor", "constriction", max_.send_vibrate_cmd(1), "Vibrate:20;"),
             ("half way in 300 ms", "stroker", solace.send_linear_cmd((300, 0.5)), *moving),
             ("back at once, rounded down", "stroker", solace.send_linear_cmd([(0, 0.259)]), "FSetSite:25;"),
-            ("the command of one vendor", "stroker", sent(FleshlightLaunchFW12Cmd(4, 99, 99)), "FSetSite:100;"),
+            ("back to the end", "stroker", solace.send_linear_cmd((0, 0)), "FSetSite:0;"),
+            ("the command of one vendor", "stroker", sent(FleshlightLaunchFW12Cmd(4, 99, 99)), *stroke),
             ("back again", "stroker", solace.send_linear_cmd({0: (0, 0.25)}), "FSetSite:25;"),
         ]
 

@@ -128,8 +128,9 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::AlreadyConnected`] leaves the session alone. [`Error::Connector`] if nobody answers at the address,
-    /// [`Error::Handshake`] if server and client don't come together in time, [`Error::NotConnected`] if
-    /// [`disconnect`](Self::disconnect) was called meanwhile; nothing stays open then, and the client may try again.
+    /// [`Error::Handshake`] if server and client don't come together in time, [`Error::Unknown`] if the server takes no
+    /// more clients now, [`Error::NotConnected`] if [`disconnect`](Self::disconnect) was called meanwhile; nothing stays
+    /// open then, and the client may try again.
     pub async fn connect(&self, mut connector: impl ClientConnector) -> Result<ServerInfo, Error> {
         self.connect_through(&mut connector).await
     }

@@ -6,7 +6,7 @@ use buttplug_core::connector::ClientConnection;
 use buttplug_core::message::{
     ClientMessage, ClientRequest, RequestServerInfo, ServerContent, ServerInfo, ServerMessage, VersionRequest,
 };
-use buttplug_core::{PROTOCOL_VERSION_MAJOR, PROTOCOL_VERSION_MINOR};
+use buttplug_core::{ErrorClass, PROTOCOL_VERSION_MAJOR, PROTOCOL_VERSION_MINOR};
 
 /// Introduces the client. Returns what the server says about itself; messages that came right behind stay in `batch`.
 pub(crate) async fn handshake(
@@ -28,6 +28,10 @@ pub(crate) async fn handshake(
         let reply = batch.drain(..=position).next_back().map(|message| message.content);
         return match reply {
             Some(ServerContent::ServerInfo(info)) => check_version(info),
+            // Not about the handshake: a server that is full, or just ending.
+            Some(ServerContent::Error(error)) if error.class == ErrorClass::Unknown => {
+                Err(Error::reported(HANDSHAKE_ID, error))
+            }
             Some(ServerContent::Error(error)) => {
                 Err(HandshakeFailure::Refused { message: error.message }.into())
             }

@@ -174,6 +174,8 @@ fn is_in_vain(error: &Error) -> bool {
         Error::Connector(ConnectorError::BadAddress { .. }) => true,
         // Another task connects the client, or the server went away in the middle.
         Error::Connector(_) | Error::AlreadyConnected | Error::Ping(_) => false,
+        // The server has no place now, or is just ending.
+        Error::Unknown(_) => false,
         _ => true,
     }
 }

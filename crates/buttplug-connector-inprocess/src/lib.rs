@@ -123,6 +123,7 @@ impl ServerConnection for ServerEnd {
     async fn close(&mut self, reason: CloseReason) {
         self.pipe.close(match reason {
             CloseReason::Done => "",
+            CloseReason::Full => "no more clients are taken",
             CloseReason::GoingAway => "the server is ending",
             CloseReason::Violation => "the client broke a rule",
         });

@@ -79,6 +79,7 @@ impl ServerConnection for WebSocketServerConnection {
     async fn close(&mut self, reason: CloseReason) {
         let (code, text) = match reason {
             CloseReason::Done => (CloseCode::Normal, ""),
+            CloseReason::Full => (CloseCode::Again, "no more clients are taken"),
             CloseReason::GoingAway => (CloseCode::Away, "the server is ending"),
             CloseReason::Violation => (CloseCode::Policy, "a rule of the protocol was broken"),
         };

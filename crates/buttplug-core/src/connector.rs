@@ -127,6 +127,8 @@ pub enum FrameFormat {
 pub enum CloseReason {
     /// The session is over: the client left, or the watchdog or the handshake ended it.
     Done,
+    /// The server has as many clients as it takes.
+    Full,
     /// The server is ending.
     GoingAway,
     /// The client broke a rule, for example sent a frame that is too long.

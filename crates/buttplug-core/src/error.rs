@@ -83,6 +83,15 @@ pub enum UnknownError {
     /// The server is ending and takes no more commands.
     #[error("the server is shutting down")]
     ShuttingDown,
+    /// The server takes one client, and has it.
+    #[error("another client is connected, and this server takes one at a time; close that one first")]
+    Taken,
+    /// As many clients as the server takes are connected.
+    #[error("{limit} clients are connected, no more are taken; close one first")]
+    Full {
+        /// The limit.
+        limit: usize,
+    },
 }
 
 /// Errors of the handshake.
@@ -390,6 +399,8 @@ mod tests {
         let (device, feature, name) = (DeviceIndex(3), FeatureIndex(1), String::from("Twin"));
         let all: Vec<ButtplugError> = vec![
             UnknownError::ShuttingDown.into(),
+            UnknownError::Taken.into(),
+            UnknownError::Full { limit: 256 }.into(),
             HandshakeError::Missing.into(),
             HandshakeError::Repeated.into(),
             HandshakeError::TooNew { requested: 5, newest: 4 }.into(),

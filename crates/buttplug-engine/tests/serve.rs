@@ -64,7 +64,15 @@ async fn a_single_client_keeps_others_out_until_it_leaves() {
     let mut engine = Engine::start(&["--single-client"]).await;
     let mut first = engine.client().await;
     first.handshake().await;
-    assert_eq!(engine.client().await.close_code().await, Some(CloseCode::Again));
+    let mut second = engine.client().await;
+    let handshake = json!({"ClientName": "second", "MessageVersion": 3});
+    let (reply, error) = second.ask("RequestServerInfo", handshake).await;
+    assert_eq!((reply.as_str(), &error["ErrorCode"]), ("Error", &json!(0)));
+    assert!(
+        error["ErrorMessage"].as_str().unwrap_or_default().contains("another client is connected"),
+        "{error}"
+    );
+    assert_eq!(second.close_code().await, Some(CloseCode::Again));
     assert_eq!(first.ask("Ping", json!({})).await.0, "Ok");
     assert_eq!(first.ask("Disconnect", json!({})).await.0, "Ok");
     assert_eq!(first.close_code().await, Some(CloseCode::Normal));

@@ -212,7 +212,7 @@ impl Catalogue {
         own.protocols.retain(|loaded| loaded.definition.id != definition.id);
         own.protocols.push(Arc::new(Loaded::new(definition)));
         own.protocols.sort_by(|a, b| a.definition.id.cmp(&b.definition.id));
-        own.index = Index::new(own.protocols.iter().map(|loaded| &*loaded.definition.rules));
+        own.index = Index::of(&own.protocols.iter().map(|loaded| &*loaded.definition).collect::<Vec<_>>());
         Ok(())
     }
 
@@ -318,6 +318,16 @@ impl Candidate {
         }
         let code = self.code()?;
         let variant = code.and_then(|code| code.variant(&setup)).or(setup.model.variant.as_deref());
+        let form = definition.form(variant);
+        let mute = |kind| form.is_none_or(|form| form.frames(kind).is_empty());
+        if let Some(code) = code {
+            let mut outputs = setup.model.outputs();
+            if let Some((feature, output)) =
+                outputs.find(|(_, output)| code.needs_frames(output.kind) && mute(output.kind))
+            {
+                return Err(format!("there is no command for {} of feature {}", output.kind, feature.0));
+            }
+        }
         let data = Interpreter::new(Arc::clone(definition), group, variant, setup.model, setup.endpoints)?;
         match code {
             Some(code) => code.protocol(&setup, Box::new(data)),

@@ -31,7 +31,9 @@ impl Identification for Ways {
                 return Turn::Fail(reason.to_owned());
             }
             (Heard::Data(data), Some(Identify::Read(_, form))) => {
-                if let Some(identifier) = form.identifier(data) {
+                // More than was asked for names no model.
+                let asked = data.get(..usize::from(READ_LENGTH)).unwrap_or(data);
+                if let Some(identifier) = form.identifier(asked) {
                     return Turn::Done(Some(identifier));
                 }
                 self.place += 1;
@@ -129,6 +131,14 @@ mod tests {
         let mut ways = Ways::new(&[Identify::Read(Endpoint::Rx, IdentifierForm::Hex)], &sighting("x", &[]));
         ways.next(Heard::Start);
         assert_eq!(ways.next(Heard::Failed("gone")), Turn::Fail("gone".into()));
+    }
+
+    #[test]
+    fn an_identifier_has_an_end_even_if_the_answer_has_none() {
+        let mut ways = Ways::new(&[Identify::Read(Endpoint::Rx, IdentifierForm::Hex)], &sighting("x", &[]));
+        ways.next(Heard::Start);
+        let Turn::Done(Some(found)) = ways.next(Heard::Data(&[0x10; 5000])) else { panic!("no identifier") };
+        assert_eq!(found.len(), 2 * usize::from(READ_LENGTH));
     }
 
     #[test]

@@ -7,9 +7,10 @@
 //! 3. the beginning of a name, the longest first;
 //! 4. an advertised service, which for many is one of a chip's maker;
 //!
-//! and among equals that of the protocols' ids. Rules of a person's own come before all of these.
+//! and among equals that of the protocols' ids. A definition may say that it comes before another nevertheless. Rules of a
+//! person's own come before all of these.
 
-use crate::definition::Rule;
+use crate::definition::{Definition, Rule};
 use crate::sighting::{Advertisement, BusKind, Sighting, Uuid};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,8 @@ pub struct Index<S> {
     manufacturer: Vec<(u16, Vec<u8>, Claim)>,
     services: Vec<(Uuid, Claim)>,
     ids: Vec<(BusKind, u16, u16, Claim)>,
+    /// Protocols that come before others, whatever the order of their rules.
+    before: Vec<(u16, u16)>,
 }
 
 /// Which rule of which protocol fits, by their places.
@@ -39,6 +42,20 @@ pub struct Claim {
 type Rank = (u8, usize);
 
 impl<S: AsRef<str> + Ord> Index<S> {
+    /// The index of the rules of all these definitions, in their order.
+    pub fn of<'r>(definitions: &[&'r Definition]) -> Self
+    where
+        S: From<&'r str>,
+    {
+        let mut index = Self::new(definitions.iter().map(|definition| &*definition.rules));
+        let place = |id: &str| definitions.iter().position(|definition| definition.id == id);
+        for (first, definition) in (0u16..).zip(definitions) {
+            let after = definition.before.iter().filter_map(|id| u16::try_from(place(id)?).ok());
+            index.before.extend(after.map(|after| (first, after)));
+        }
+        index
+    }
+
     /// The index of the rules of all protocols, in their order.
     pub fn new<'r>(protocols: impl IntoIterator<Item = &'r [Rule]>) -> Self
     where
@@ -51,6 +68,7 @@ impl<S: AsRef<str> + Ord> Index<S> {
             manufacturer: Vec::new(),
             services: Vec::new(),
             ids: Vec::new(),
+            before: Vec::new(),
         };
         for (protocol, rules) in (0u16..).zip(protocols) {
             for (place, rule) in (0u16..).zip(rules) {
@@ -135,6 +153,14 @@ impl<S: AsRef<str> + Ord> Index<S> {
         for (_, claim) in found {
             if claims.iter().all(|better| better.protocol != claim.protocol) {
                 claims.push(claim);
+            }
+        }
+        for (first, after) in &self.before {
+            let place = |protocol: &u16| claims.iter().position(|claim| claim.protocol == *protocol);
+            if let (Some(late), Some(early)) = (place(first), place(after)) {
+                if early < late {
+                    claims[early..=late].rotate_right(1);
+                }
             }
         }
         claims
@@ -226,6 +252,22 @@ mod tests {
         for (sighting, expected) in cases {
             assert_eq!(order(&rules, sighting), *expected, "{sighting:?}");
         }
+    }
+
+    #[test]
+    fn what_is_to_come_before_another_does() {
+        let rules = [
+            bluetooth(&["LVS-*"], &[], &[]),
+            bluetooth(&[], &[], &[0x1320]),
+            bluetooth(&["LVS-S*"], &[], &[]),
+        ];
+        let mut index: Index<String> = Index::new(rules.iter().map(Vec::as_slice));
+        index.before.push((1, 0));
+        let order =
+            |sighting: &Sighting| index.find(sighting).iter().map(|claim| claim.protocol).collect::<Vec<_>>();
+        assert_eq!(order(&seen("LVS-S001", &[], &[0x1320])), [2, 1, 0]);
+        assert_eq!(order(&seen("LVS-A001", &[], &[0x1320])), [1, 0]);
+        assert_eq!(order(&seen("LVS-S001", &[], &[])), [2, 0]);
     }
 
     #[test]

@@ -188,6 +188,10 @@ pub trait Protocol: Send {
     /// Appends what keeps the device listening.
     fn keepalive_frames(&mut self, _now: Instant, _outputs: &Outputs, _out: &mut Frames) {}
 
+    /// A stop of a feature with a position: a movement that the protocol carries out by itself, point by point, ends where
+    /// it is. There is nothing to write; outputs that can rest get their zeros by [`frames`](Self::frames).
+    fn halt(&mut self, _feature: FeatureIndex) {}
+
     /// When the protocol itself has something to do next, for example the next point of a movement: then
     /// [`tick`](Self::tick) is called. Asked again after every call of a method with `&mut self`.
     fn next_tick(&self) -> Option<Instant> {

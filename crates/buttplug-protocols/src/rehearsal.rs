@@ -84,9 +84,15 @@ impl<'v> Rehearsal<'v> {
             endpoints,
             seed: 0,
         };
+        let only_found = vector.turns.iter().all(|turn| turn.act == Act::Identify);
+        let protocol = match candidate.build(setup) {
+            // What is known and not driven can be found nevertheless.
+            Err(_) if only_found => Box::new(NotDriven),
+            protocol => protocol?,
+        };
         Ok(Self {
             vector,
-            protocol: candidate.build(setup)?,
+            protocol,
             outputs: Outputs::at_rest(model.outputs().map(|(feature, output)| (feature, output.kind))),
             now,
             last_write: now,
@@ -160,6 +166,9 @@ impl<'v> Rehearsal<'v> {
     }
 
     fn stop(&mut self) {
+        for slot in self.outputs.slots().iter().filter(|slot| !slot.kind.is_stoppable()) {
+            self.protocol.halt(slot.feature);
+        }
         let stops = |slot: &&mut OutputSlot| slot.kind.is_stoppable();
         for slot in self.outputs.slots_mut().iter_mut().filter(stops) {
             (slot.value, slot.changed) = (0, true);
@@ -271,6 +280,17 @@ impl<'v> Rehearsal<'v> {
         }
         Answer::Done
     }
+}
+
+/// In place of a protocol where there is none.
+struct NotDriven;
+
+impl Protocol for NotDriven {
+    fn converse(&mut self, _topic: Topic, _heard: Heard<'_>) -> Turn<Option<i32>> {
+        Turn::Fail(String::from("it is not driven"))
+    }
+
+    fn frames(&mut self, _now: Instant, _outputs: &Outputs, _out: &mut Frames) {}
 }
 
 /// What the hardware of a rehearsal answers.

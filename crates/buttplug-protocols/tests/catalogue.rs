@@ -4,11 +4,11 @@
 use buttplug_core::{InputKind, OutputKind, StepRange};
 use buttplug_protocols::catalogue::{Candidate, Catalogue, CatalogueError, Setup, Wiring};
 use buttplug_protocols::definition::{self, Act, DefinitionFile, Group, Output, Vector, kind};
-use buttplug_protocols::frame::{Endpoint, Frames};
+use buttplug_protocols::frame::{Endpoint, Frame, Frames};
 use buttplug_protocols::notation::{MAX_FRAME_BYTES, MAX_NOTATION_BYTES};
 use buttplug_protocols::protocol::Outputs;
 use buttplug_protocols::rehearsal::rehearse;
-use buttplug_protocols::sighting::{Advertisement, Sighting};
+use buttplug_protocols::sighting::{Advertisement, Sighting, Uuid};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -69,10 +69,10 @@ fn a_vector_that_is_wrong_is_found_out() {
 #[test]
 fn what_is_built_in_is_what_the_files_say() {
     let catalogue = Catalogue::builtin();
-    let mut definitions = definitions();
-    // `a-b.toml` comes before `a.toml`, and `a` before `a-b`.
-    definitions.sort_by(|(_, a), (_, b)| a.definition.id.cmp(&b.definition.id));
-    let ids: Vec<&str> = definitions.iter().map(|(_, file)| file.definition.id.as_str()).collect();
+    let definitions = definitions();
+    let mut ids: Vec<&str> = definitions.iter().map(|(_, file)| file.definition.id.as_str()).collect();
+    // The order of file names is another one.
+    ids.sort_unstable();
     assert_eq!(catalogue.protocols(), ids);
     for (_, file) in &definitions {
         assert_eq!(catalogue.protocol(&file.definition.id).unwrap().definition(), &file.definition);
@@ -237,8 +237,14 @@ fn written(
     states.iter().map(&mut turn).collect()
 }
 
+/// Frames of a stop that motion has, too, and that don't move anything by themselves: protocol and frame.
+const HARMLESS: [(&str, &str); 1] = [
+    // Which way round, next to a speed of zero.
+    ("hismith-mini", "tx: cc 01 c0 c1"),
+];
+
 /// What is wrong with how a model is stopped: with all outputs at their greatest or least, a stop has to write what
-/// zeros write, and nothing of what makes any output move.
+/// zeros write, and nothing of what makes any output move. What comes with every change, before what matters, is no motion.
 fn wrong_with_stop(
     candidate: &Candidate,
     identifier: Option<&str>,
@@ -250,10 +256,10 @@ fn wrong_with_stop(
         .filter(|(kind, ..)| kind.is_stoppable())
         .map(|(kind, feature, _)| (kind, feature, 0))
         .collect();
-    let mut motion = Frames::new();
+    let mut motion: Vec<Frames> = Vec::new();
     for (kind, feature, range) in outputs() {
         for value in [range.min(), range.max(), range.max() / 2].into_iter().filter(|value| *value != 0) {
-            motion.extend(written(candidate, identifier, endpoints, &[&[(kind, feature, value)]]).concat());
+            motion.extend(written(candidate, identifier, endpoints, &[&[(kind, feature, value)]]));
         }
     }
     let extremes = [
@@ -273,13 +279,19 @@ fn wrong_with_stop(
         if stop != zero {
             return Some(format!("stop writes {stop:?}, zero {zero:?}"));
         }
-        if rest.is_empty() != stop.is_empty() {
+        // A spray ends by itself, and a protocol may have nothing to say to one at rest.
+        let silent = rest.iter().all(|(kind, ..)| *kind == OutputKind::Spray);
+        if stop.is_empty() && !silent || rest.is_empty() && !stop.is_empty() {
             return Some(format!("stop writes {stop:?}"));
         }
         let moved = full.iter().any(|(kind, _, value)| kind.is_stoppable() && *value != 0);
-        let mut all = moving[0].iter().filter(|_| moved).chain(&motion);
-        if let Some(frame) = all.find(|frame| stop.contains(frame)) {
-            return Some(format!("stop writes {frame}, which is motion"));
+        let harmless = |frame: &Frame| HARMLESS.contains(&(candidate.protocol(), &frame.to_string()));
+        let turns: Vec<&Frames> = motion.iter().chain(Some(&moving[0]).filter(|_| moved)).collect();
+        for (place, frame) in stop.iter().enumerate().filter(|(_, frame)| !harmless(frame)) {
+            let preparation = turns.iter().all(|turn| turn.contains(frame)) && place + 1 < stop.len();
+            if turns.iter().any(|turn| turn.contains(frame)) && !preparation {
+                return Some(format!("stop writes {frame}, which is motion"));
+            }
         }
     }
     None
@@ -325,6 +337,7 @@ fn a_stop_that_does_not_stop_is_found_out() {
         ("[\"f0 vibrate0\", \"f1 #100\"]", true),
         ("[\"if value=0: f0 distance\", \"else: f1 value\"]", true),
         ("[\"if value=0: f0 counter\", \"else: f1 value counter\"]", false),
+        ("[\"f1 #100\", \"f0 vibrate0\"]", false),
         ("\"f1+feature value\"", false),
     ];
     for (write, wrong) in cases {
@@ -353,6 +366,22 @@ fn a_definition_of_ones_own_comes_before_what_is_built_in_and_can_be_replaced() 
         assert_eq!(candidates[0].model(None).unwrap().name, name);
     }
     assert_eq!(builtin.candidates(&sighting).len(), 1, "other copies know nothing of it");
+}
+
+#[test]
+fn hardware_that_calls_itself_like_anothers_is_known_by_its_service() {
+    let found = |services: &[&str]| -> Vec<String> {
+        let advertisement = Advertisement::Bluetooth {
+            name: "LVS-S001".into(),
+            manufacturer_data: Vec::new(),
+            services: services.iter().map(|service| service.parse::<Uuid>().unwrap()).collect(),
+        };
+        let sighting = Sighting { address: "it".into(), advertisement };
+        let candidates = Catalogue::builtin().candidates(&sighting);
+        candidates.iter().map(|candidate| candidate.protocol().to_owned()).collect()
+    };
+    assert_eq!(found(&["00001320-0000-1000-8000-00805f9b34fb"]), ["adrienlastic", "lovense"]);
+    assert_eq!(found(&[]), ["lovense"]);
 }
 
 #[test]

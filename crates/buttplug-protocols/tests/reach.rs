@@ -96,6 +96,18 @@ fn counters_count_the_frames_that_mention_them() {
 }
 
 #[test]
+fn counters_begin_again_after_255() {
+    let (turns, frames): (Vec<_>, Vec<_>) = (0..=256)
+        .map(|n| (format!("\"vibrate 0 {}\"", n % 9), format!("\"{:02x} {:02x}\"", n % 256, n % 9)))
+        .unzip();
+    check(
+        "write = \"counter value\"",
+        "[{ vibrate = 9 }]",
+        &format!("[[example]]\ndo = [{}]\nwrite = [{}]", turns.join(", "), frames.join(", ")),
+    );
+}
+
+#[test]
 fn checksums_cover_what_is_said() {
     check(
         "[write]\nvibrate = \"aa 55 06 01 01 01 value fa xor\"\nconstrict = \"crc16-modbus(01 06 00 64 00 value):u16le\"
@@ -284,12 +296,16 @@ fn models_can_be_known_and_not_driven() {
     let text = format!(
         "write = \"kind value\"\n{HARDWARE}\n[[model]]\nnot-driven = \"it has no motor\"\nfallback = \"Ring\"
          [[model]]\nnames.X = \"X\"\nconstants.kind = 1\nfeatures = [{{ vibrate = 1 }}]
-         [[example]]\nmodel = \"X\"\ndo = \"vibrate 0 1\"\nwrite = \"01 01\"\n"
+         [[example]]\nmodel = \"X\"\ndo = \"vibrate 0 1\"\nwrite = \"01 01\"
+         [[example]]\nname = \"Y\"\ndo = \"identify\"\nidentifier = \"Y\"\n"
     );
     let mut catalogue = Catalogue::builtin();
     catalogue.add_definition("reach.toml", &text).unwrap();
     let candidate = catalogue.protocol("reach").unwrap();
     let sighting = Vector::default().sighting();
+    for vector in &parse("reach.toml", &text).unwrap().vectors {
+        rehearse(&candidate, vector, Instant::now()).unwrap();
+    }
     let build = |identifier, model: &Model| {
         candidate.build(Setup { identifier, model, sighting: &sighting, endpoints: &[], seed: 0 }).err()
     };
@@ -302,6 +318,28 @@ fn models_can_be_known_and_not_driven() {
     assert!(parse("alone.toml", alone).is_ok());
     let error = first_error(&format!("{alone}features = [{{ vibrate = 1 }}]"), "");
     assert!(error.starts_with("wrong.toml:6:12: what is not driven has no `features`"), "{error}");
+}
+
+#[test]
+fn code_is_no_way_to_an_output_that_does_not_hear_of_a_stop() {
+    for code in ["lelo", "joyhub", "cueme", "umove", "onyx"] {
+        let text = |write: &str| {
+            let example = "[[example]]\ndo = \"vibrate 0 1\"\nfeatures = [{ vibrate = 1 }]";
+            let model = "[[model]]\nfallback = \"X\"\nfeatures = [{ vibrate = 1 }, { oscillate = 9 }]";
+            format!("code = \"{code}\"\n{write}\n{HARDWARE}{model}\n{example}\n")
+        };
+        let error = parse("reach.toml", &text("write = \"if value>0: value\"")).unwrap_err()[0].to_string();
+        assert!(error.contains("nothing is written when vibrate of feature 0 is stopped"), "{error}");
+        let error = parse("reach.toml", &text("write = \"value*30\"")).unwrap_err()[0].to_string();
+        assert!(error.contains("`oscillate 1 6` does not fit its place"), "{error}");
+        let mut catalogue = Catalogue::builtin();
+        catalogue.add_definition("reach.toml", &text("write.vibrate = \"value\"")).unwrap();
+        let candidate = catalogue.protocol("reach").unwrap();
+        let (model, sighting) = (candidate.model(None).unwrap(), Vector::default().sighting());
+        let setup = Setup { identifier: None, model: &model, sighting: &sighting, endpoints: &[], seed: 0 };
+        let refused = candidate.build(setup).err();
+        assert_eq!(refused.as_deref(), Some("there is no command for Oscillate of feature 1"), "{code}");
+    }
 }
 
 #[test]
@@ -639,6 +677,19 @@ fn protocols_that_claim_the_same_hardware_have_to_know_it() {
         let errors = check_together(&known);
         assert_eq!(errors.is_empty(), overlap, "an overlap that is none: {one} {other}: {errors:?}");
     }
+    let first = |other: &str| format!("before = [\"{other}\"]");
+    let both = |one: &str, other: &str| {
+        let rule = bluetooth("names = [\"A\"]");
+        check_together(&[with("a.toml", one, &rule), with("b.toml", other, &rule)])
+    };
+    assert!(both(&first("b"), "").is_empty() && both("", &first("a")).is_empty());
+    assert!(both(&first("b"), &first("a"))[0].message.contains("each to be tried before the other"));
+    assert!(both("overlaps = [\"b\"]", &first("c"))[0].message.contains("there is no such protocol"));
+    let apart = [
+        with("a.toml", &first("b"), &bluetooth("advertised = [\"1320\"]")),
+        with("b.toml", "", &bluetooth("names = [\"L*\"]")),
+    ];
+    assert!(check_together(&apart).is_empty(), "a service and a name may be on the same hardware");
     let port = "[[serial]]\nport = \"default\"\nsettings = \"9600 8N1\"";
     assert!(
         check_together(&[with("a.toml", "", port), with("b.toml", "", port)]).is_empty(),

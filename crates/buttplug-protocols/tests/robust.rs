@@ -1,7 +1,7 @@
 //! Nothing that comes from outside can make the parser or the interpreter panic, and no frame is lost or grows.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail as tests do")]
 
-use buttplug_core::InputKind;
+use buttplug_core::{InputKind, OutputKind};
 use buttplug_protocols::catalogue::{Catalogue, Setup};
 use buttplug_protocols::definition::{self, Vector};
 use buttplug_protocols::frame::{Endpoint, Frames};
@@ -275,10 +275,15 @@ proptest! {
             }
             protocol.frames(now, &outputs, &mut frames);
             protocol.keepalive_frames(now, &outputs, &mut frames);
-            if protocol.next_tick().is_some_and(|at| at <= now) {
-                protocol.tick(now, &outputs, &mut frames);
+            // What it does by itself may begin a little later.
+            for _ in 0..100 {
+                let Some(due) = protocol.next_tick().filter(|_| frames.is_empty()) else { break };
+                protocol.tick(due.max(now), &outputs, &mut frames);
             }
-            prop_assert_eq!(frames.is_empty(), outputs.slots().is_empty(), "{}", id);
+            // What sprays may have nothing to say at rest.
+            let speaks = outputs.slots().iter().any(|slot| slot.kind != OutputKind::Spray);
+            prop_assert!(!frames.is_empty() || !speaks, "{id}");
+            prop_assert!(frames.is_empty() || !outputs.slots().is_empty(), "{id}");
             prop_assert!(frames.iter().all(|frame| (1..=64).contains(&frame.data.len())), "{id}: {frames:?}");
             // What fits in place is in place.
             prop_assert!(frames.iter().all(|frame| frame.data.len() > 24 || !frame.data.spilled()), "{id}");

@@ -10,6 +10,7 @@
 mod check;
 mod device;
 pub mod hardware;
+mod places;
 mod registry;
 mod run;
 mod server;

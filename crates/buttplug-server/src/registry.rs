@@ -85,7 +85,7 @@ impl Devices for Registry {
         self.get(device).map(|device| Arc::clone(device.description()))
     }
 
-    fn place(&self, device: DeviceIndex, feature: FeatureIndex) -> i32 {
-        self.get(device).map_or(0, |device| device.place(feature))
+    fn way(&self, device: DeviceIndex, feature: FeatureIndex, target: i32) -> Option<u32> {
+        self.get(device)?.way(feature, target)
     }
 }

@@ -5,6 +5,7 @@ mod effects;
 
 use crate::device::readings::WaitingReadings;
 use crate::device::{DeviceHandle, MAX_STOP_WAIT};
+use crate::places::{Place, Places};
 use crate::registry::{DeviceList, Registry, ScanRequests};
 use crate::server::Phase;
 use crate::session::{Effect, Session, SessionId, SessionSettings};
@@ -18,11 +19,12 @@ use buttplug_core::{ButtplugError, MessageId, PROTOCOL_VERSION_MAJOR, UnknownErr
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -40,6 +42,7 @@ pub(crate) const MAX_CLOSE_WAIT: Duration = Duration::from_millis(500);
 pub(crate) struct Surroundings {
     pub(crate) registry: Arc<Registry>,
     pub(crate) scan_requests: Arc<ScanRequests>,
+    pub(crate) places: Places,
     pub(crate) phase: watch::Receiver<Phase>,
 }
 
@@ -49,9 +52,8 @@ pub(crate) async fn run(
     connection: Box<dyn ServerConnection>,
     settings: SessionSettings,
     surroundings: Surroundings,
-    place: OwnedSemaphorePermit,
 ) {
-    let presence = Presence { id, surroundings: surroundings.clone(), _place: place };
+    let presence = Presence { id, surroundings: surroundings.clone() };
     let mut lists = surroundings.registry.watch();
     let known = lists.borrow_and_update().clone();
     let mut finished = surroundings.scan_requests.watch_finished();
@@ -66,6 +68,7 @@ pub(crate) async fn run(
         peer: connection.peer(),
         connection,
         session: Session::new(Instant::now().into_std(), settings, spoken),
+        place: None,
         surroundings,
         readings: Arc::default(),
         pending_reads: FuturesUnordered::new(),
@@ -83,11 +86,17 @@ pub(crate) async fn run(
     let end = runner.serve(&mut lists, &mut finished).await;
     runner.leave().await;
     drop(presence);
+    // Before the connection is closed, so that a client which reconnects at once finds a place.
+    runner.place = None;
     match end {
         End::Closed { last_words, reason } => {
             // Every stop gets its answer; each waits a second at most, all at the same time.
             while let Some(reply) = runner.pending_stops.next().await {
                 let _ = runner.send(reply);
+            }
+            // Whoever broke the rules is not told more than that.
+            if reason != CloseReason::Violation {
+                runner.answer_pending_reads();
             }
             // Whoever is gone by now does not miss them.
             if let Some(last_words) = last_words {
@@ -107,8 +116,6 @@ pub(crate) async fn run(
 struct Presence {
     id: SessionId,
     surroundings: Surroundings,
-    /// Free again before the connection is closed, so that a client which reconnects at once finds it.
-    _place: OwnedSemaphorePermit,
 }
 
 impl Drop for Presence {
@@ -144,7 +151,21 @@ enum Wake {
     Due,
 }
 
-type PendingReplies = FuturesUnordered<BoxFuture<'static, Outgoing>>;
+type PendingReply = BoxFuture<'static, Outgoing>;
+
+/// A request to the hardware that has not been answered.
+struct PendingRead {
+    id: MessageId,
+    reply: PendingReply,
+}
+
+impl Future for PendingRead {
+    type Output = Outgoing;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outgoing> {
+        self.reply.poll_unpin(cx)
+    }
+}
 
 struct Runner {
     id: SessionId,
@@ -152,10 +173,12 @@ struct Runner {
     format: FrameFormat,
     peer: String,
     session: Session,
+    /// From the handshake on.
+    place: Option<Place>,
     surroundings: Surroundings,
     readings: Arc<WaitingReadings>,
-    pending_reads: PendingReplies,
-    pending_stops: PendingReplies,
+    pending_reads: FuturesUnordered<PendingRead>,
+    pending_stops: FuturesUnordered<PendingReply>,
     /// The devices the client has been told of or could have asked for.
     known: DeviceList,
     effects: Vec<Effect>,
@@ -300,7 +323,21 @@ impl Runner {
         if stopping && !ends {
             return self.fail(id, &UnknownError::ShuttingDown.into());
         }
+        let introduces = self.session.expects_handshake()
+            && matches!(request, Request::Current(ClientRequest::RequestServerInfo(_)));
+        if introduces {
+            match self.surroundings.places.take() {
+                Ok(place) => self.place = Some(place),
+                Err(full) => {
+                    self.session.turn_away(id, full.into(), &mut self.effects);
+                    return self.carry_out();
+                }
+            }
+        }
         self.session.handle(now, id, request, &mut self.effects);
+        if introduces && !self.session.is_open() {
+            self.place = None;
+        }
         self.carry_out();
     }
 
@@ -385,11 +422,22 @@ impl Runner {
         }
     }
 
+    /// Answers the requests that still wait for hardware when the session ends: with what has come by now, else with
+    /// the reason of the end.
+    fn answer_pending_reads(&mut self) {
+        let reason = self.session.end_reason().cloned().unwrap_or_else(|| UnknownError::ShuttingDown.into());
+        for PendingRead { id, reply } in std::mem::take(&mut self.pending_reads) {
+            let answer = reply.now_or_never().unwrap_or_else(|| ServerMessage::error(id, &reason).into());
+            let _ = self.send(answer);
+        }
+    }
+
     /// Answers what arrived after a session had ended, as far as it is there already: each message gets the error that
     /// ended it.
     fn answer_what_is_late(&mut self) {
         let mut batch = Vec::new();
-        if self.session.has_ended() && self.connection.receive(&mut batch).now_or_never().is_some() {
+        if self.session.end_reason().is_some() && self.connection.receive(&mut batch).now_or_never().is_some()
+        {
             let now = Instant::now().into_std();
             for frame in batch {
                 self.handle_frame(now, frame);

@@ -1,6 +1,7 @@
 //! The server as applications hold it: built once, given connections, shut down in order.
 
 use crate::hardware::HardwareBus;
+use crate::places::Places;
 use crate::registry::{Manager, ManagerParts, Registry, ScanRequests};
 use crate::run::{self, Surroundings, wait_for_all};
 use crate::session::{SessionId, SessionSettings};
@@ -14,12 +15,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::debug;
 
 /// Clients that may be connected at a time, unless the builder says otherwise.
 pub const DEFAULT_MAX_CLIENTS: usize = 256;
+
+/// Connections that may be open beyond those of clients: whoever has not introduced itself takes no client's place, and
+/// has ten seconds for it.
+pub(crate) const MAX_STRANGERS: usize = 64;
 
 /// Where a server is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,10 +56,12 @@ impl ServerBuilder {
     }
 
     /// The longest time between a client's pings; when it is over the client's devices stop and its connection ends.
-    /// Zero, which is the default, means that no pings are needed: several published clients never send one.
+    /// Zero, which is the default, means that no pings are needed: several published clients never send one. Clients are
+    /// told whole milliseconds, so it is rounded up to those, and `u32::MAX` of them is the longest.
     #[must_use]
     pub fn max_ping_time(mut self, time: Duration) -> Self {
-        self.settings.max_ping = time;
+        let ms = time.as_nanos().div_ceil(1_000_000);
+        self.settings.max_ping = Duration::from_millis(u32::try_from(ms).unwrap_or(u32::MAX).into());
         self
     }
 
@@ -111,8 +118,7 @@ impl ServerBuilder {
         let inner = Inner {
             runtime,
             settings,
-            max_clients,
-            places: Arc::new(Semaphore::new(max_clients.min(Semaphore::MAX_PERMITS))),
+            places: Places::new(max_clients),
             registry,
             scan_requests,
             phase,
@@ -130,9 +136,7 @@ struct Inner {
     /// Where everything of this server runs.
     runtime: Handle,
     settings: SessionSettings,
-    max_clients: usize,
-    /// One for each client.
-    places: Arc<Semaphore>,
+    places: Places,
     registry: Arc<Registry>,
     scan_requests: Arc<ScanRequests>,
     phase: watch::Sender<Phase>,
@@ -237,19 +241,19 @@ impl AcceptConnection for Server {
         if *phase.borrow() != Phase::Serving {
             return Err(String::from("the server is shutting down"));
         }
-        let Ok(place) = Arc::clone(&inner.places).try_acquire_owned() else {
-            return Err(match inner.max_clients {
-                1 => String::from("another client is connected, and this server takes one at a time"),
-                count => format!("{count} clients are connected, no more are taken"),
-            });
-        };
+        if sessions.len() >= inner.places.limit().saturating_add(MAX_STRANGERS) {
+            return Err(format!(
+                "{MAX_STRANGERS} connections are open whose clients have not introduced themselves"
+            ));
+        }
         let surroundings = Surroundings {
             registry: Arc::clone(&inner.registry),
             scan_requests: Arc::clone(&inner.scan_requests),
+            places: inner.places.clone(),
             phase,
         };
         let id = SessionId(inner.next_session.fetch_add(1, Ordering::Relaxed));
-        let session = run::run(id, connection, inner.settings.clone(), surroundings, place);
+        let session = run::run(id, connection, inner.settings.clone(), surroundings);
         sessions.spawn_on(session, &inner.runtime);
         Ok(())
     }

@@ -240,9 +240,21 @@ impl Session {
         matches!(self.state, State::Open { .. })
     }
 
-    /// Whether whatever still comes is answered with the error that ended the session.
-    pub(crate) fn has_ended(&self) -> bool {
-        matches!(self.state, State::Closed(_))
+    /// Whether the client still has to introduce itself.
+    pub(crate) fn expects_handshake(&self) -> bool {
+        matches!(self.state, State::ExpectHandshake { .. })
+    }
+
+    /// There is no place for this client: that is the answer to its handshake, and the end.
+    pub(crate) fn turn_away(&mut self, id: MessageId, reason: ButtplugError, effects: &mut Vec<Effect>) {
+        let last_words = Some(ServerMessage::error(id, &reason));
+        effects.push(Effect::End { last_words, reason: CloseReason::Full });
+        self.state = State::Closed(reason);
+    }
+
+    /// The error that ended the session, with which whatever still comes is answered.
+    pub(crate) fn end_reason(&self) -> Option<&ButtplugError> {
+        if let State::Closed(reason) = &self.state { Some(reason) } else { None }
     }
 
     fn open(&mut self, now: Instant, id: MessageId, info: RequestServerInfo, effects: &mut Vec<Effect>) {

@@ -2,6 +2,7 @@
 
 mod rig;
 
+use buttplug_core::connector::CloseReason;
 use buttplug_hardware_simulated::Archetype::{OneMotorVibrator, Rotator, Stroker, TwoMotorVibrator};
 use buttplug_protocols::frame::{Endpoint, Frame};
 use rig::{HANDSHAKE, Rig, error_code, output, settle, sleep_ms, within};
@@ -215,18 +216,37 @@ async fn a_newer_client_is_told_and_sent_away_and_a_silent_one_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn clients_beyond_the_limit_are_refused_until_one_leaves() {
-    let rig = Rig::with(&[], Duration::ZERO, |builder| builder.max_clients(2)).await;
-    let (one, _two) = (rig.client().await, rig.client().await);
-    let refused = rig.try_stranger().err().expect("refused");
-    assert!(refused.contains("2 clients"), "{refused}");
-    drop(one);
-    settle().await;
-    assert!(rig.try_stranger().is_ok());
-    let single = Rig::with(&[], Duration::ZERO, |builder| builder.max_clients(1)).await;
-    let _first = single.client().await;
-    let refused = single.try_stranger().err().expect("refused");
-    assert!(refused.contains("one at a time"), "{refused}");
+async fn clients_beyond_the_limit_are_turned_away_until_one_leaves() {
+    for (limit, reason) in [(2, "2 clients are connected"), (1, "one at a time")] {
+        let rig = Rig::with(&[OneMotorVibrator], Duration::ZERO, |builder| builder.max_clients(limit)).await;
+        let mut clients = Vec::new();
+        for _ in 0..limit {
+            clients.push(rig.client().await);
+        }
+        let mut late = rig.stranger();
+        let reply = late.asks(HANDSHAKE).await;
+        assert!(error_code(&reply, 1) == Some(0) && reply.contains(reason), "{reply}");
+        assert_eq!(late.hears_nothing_but_the_end().await, CloseReason::Full);
+        let mut first = clients.remove(0);
+        assert_eq!(first.asks(r#"[{"Disconnect":{"Id":2}}]"#).await, r#"[{"Ok":{"Id":2}}]"#);
+        // Not even its connection is closed yet.
+        rig.client().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_does_not_introduce_itself_takes_nobodys_place() {
+    let rig = Rig::with(&[], Duration::ZERO, |builder| builder.max_clients(1)).await;
+    let _silent = rig.stranger();
+    let mut newer = rig.stranger();
+    let reply = newer.asks(HANDSHAKE.replace(r#"Major":4"#, r#"Major":5"#)).await;
+    assert_eq!(error_code(&reply, 1), Some(1));
+    let mut odd = rig.stranger();
+    odd.asks(HANDSHAKE.replace(r#""ProtocolVersionMajor":4"#, r#""MessageVersion":9"#)).await;
+    rig.client().await;
+    // There is an end to their number, too.
+    let strangers: Vec<_> = std::iter::from_fn(|| rig.try_stranger().ok()).take(1000).collect();
+    assert!(strangers.len() < 100, "{}", strangers.len());
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,11 @@ use rig::{Rig, TestClient, error_code, input, settle, sleep_ms, texts};
 
 async fn client_of(rig: &Rig, version: u32) -> TestClient {
     let mut client = rig.stranger();
+    introduces_itself(&mut client, version).await;
+    client
+}
+
+async fn introduces_itself(client: &mut TestClient, version: u32) {
     let handshake = match version {
         0 => String::new(),
         1..=3 => format!(r#","MessageVersion":{version}"#),
@@ -16,7 +21,6 @@ async fn client_of(rig: &Rig, version: u32) -> TestClient {
         .asks(format!(r#"[{{"RequestServerInfo":{{"Id":1,"ClientName":"V{version}"{handshake}}}}}]"#))
         .await;
     assert!(info.starts_with(r#"[{"ServerInfo":{"Id":1,"#), "{info}");
-    client
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,6 +76,29 @@ async fn a_device_that_comes_and_goes_is_told_to_each_client_in_its_way() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_later_change_does_not_tell_what_was_so_before_the_handshake() {
+    let mut rig = Rig::new(&[OneMotorVibrator]).await;
+    let mut strangers = [rig.stranger(), rig.stranger()];
+    rig.add(OneMotorVibrator).await;
+    rig.devices[0].vanish();
+    settle().await;
+    for (client, version) in strangers.iter_mut().zip([0, 3]) {
+        introduces_itself(client, version).await;
+    }
+    rig.add(Stroker).await;
+    rig.devices[1].vanish();
+    for client in &mut strangers {
+        let told = client.heard().await;
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(
+            told[0].starts_with(r#"[{"DeviceAdded":{"Id":0,"DeviceName":"Simulated Stroker","#),
+            "{told:?}"
+        );
+        assert_eq!(told[1], r#"[{"DeviceRemoved":{"Id":0,"DeviceIndex":1}}]"#);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn readings_reach_only_those_who_subscribed_and_whose_version_has_them() {
     let rig = Rig::new(&[PressureSensor]).await;
     let mut old = client_of(&rig, 3).await;
@@ -92,16 +119,21 @@ async fn readings_reach_only_those_who_subscribed_and_whose_version_has_them() {
     );
 }
 
+async fn launch(client: &mut TestClient, position: u32, speed: u32) {
+    let reply = client
+        .asks(format!(
+            r#"[{{"FleshlightLaunchFW12Cmd":{{"Id":2,"DeviceIndex":0,"Position":{position},"Speed":{speed}}}}}]"#
+        ))
+        .await;
+    assert_eq!(reply, r#"[{"Ok":{"Id":2}}]"#);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_launch_takes_as_long_as_its_way_at_its_speed_and_never_jumps() {
     let rig = Rig::new(&[Stroker]).await;
     let mut client = client_of(&rig, 0).await;
     for (position, speed) in [(99, 50), (99, 20), (0, 99), (49, 0)] {
-        client
-            .asks(format!(
-                r#"[{{"FleshlightLaunchFW12Cmd":{{"Id":2,"DeviceIndex":0,"Position":{position},"Speed":{speed}}}}}]"#
-            ))
-            .await;
+        launch(&mut client, position, speed).await;
         sleep_ms(1000).await;
     }
     assert_eq!(
@@ -111,6 +143,32 @@ async fn a_launch_takes_as_long_as_its_way_at_its_speed_and_never_jumps() {
             "0 HwPositionWithDuration 1000 in 979 ms",
             "0 HwPositionWithDuration 0 in 213 ms",
             "0 HwPositionWithDuration 494 in 8391 ms",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_launch_is_not_faster_than_asked_from_wherever_it_may_be() {
+    let rig = Rig::new(&[Stroker]).await;
+    let mut client = client_of(&rig, 0).await;
+    // Where it is before the first command is not known.
+    launch(&mut client, 0, 50).await;
+    sleep_ms(1000).await;
+    // On a long and slow way, close to its end by what was asked and far from it in truth.
+    launch(&mut client, 99, 5).await;
+    sleep_ms(100).await;
+    launch(&mut client, 89, 99).await;
+    // A stop may have halted it anywhere.
+    client.asks(r#"[{"StopAllDevices":{"Id":3}}]"#).await;
+    sleep_ms(5000).await;
+    launch(&mut client, 99, 99).await;
+    assert_eq!(
+        texts(&rig.devices[0]),
+        [
+            "0 HwPositionWithDuration 0 in 409 ms",
+            "0 HwPositionWithDuration 1000 in 3667 ms",
+            "0 HwPositionWithDuration 898 in 191 ms",
+            "0 HwPositionWithDuration 1000 in 213 ms",
         ]
     );
 }

@@ -32,7 +32,9 @@ use buttplug_core::connector::ConnectorError;
 use buttplug_core::message::ServerInfo;
 use std::fmt;
 
-/// Which server to use. Can be used again after a connection has ended.
+/// Which server to use. Can be used again after a connection has ended, but an embedded server not by two clients at the
+/// same time: each connection starts a server, and a bus serves one. For several clients, start
+/// the `embedded::Server` once and connect each with `embedded::connector`.
 #[derive(Clone)]
 pub struct ServerChoice(Choice);
 
@@ -121,6 +123,10 @@ async fn external(client: &Client, url: &str) -> Result<Connected, Error> {
 
 #[cfg(feature = "embedded")]
 async fn embedded(client: &Client, builder: &ServerBuilder) -> Result<Connected, Error> {
+    // A second server would take the buses away from the one that the client is connected to.
+    if client.is_connected() {
+        return Err(Error::AlreadyConnected);
+    }
     // From here on whatever happens ends it.
     let own = OwnServer::start(builder);
     match client.connect(embedded::connector(&own.server)).await {

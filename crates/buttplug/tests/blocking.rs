@@ -5,7 +5,7 @@
 use buttplug::blocking::{Client, Device};
 use buttplug::choice::ServerChoice;
 use buttplug::core::{InputKind, OutputKind};
-use buttplug::embedded::{Server, ServerBuilder};
+use buttplug::embedded::{self, Server, ServerBuilder};
 use buttplug::{Batch, Error, Event, Output, Value};
 use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
 use std::sync::Arc;
@@ -103,6 +103,21 @@ fn a_client_connects_again() {
     client.run(toy.wait_for(|toy| !toy.is_at_rest()));
     drop(client);
     assert!(toy.is_at_rest());
+}
+
+#[test]
+fn a_disconnect_also_ends_what_the_script_connected_by_hand() {
+    let (builder, toy) = server();
+    let client = Client::new("Script").unwrap();
+    let _server = client.run(async {
+        let server = builder.start();
+        client.inner().connect(embedded::connector(&server)).await.unwrap();
+        server
+    });
+    client.start_scanning().unwrap();
+    client.next_device(AGES).expect("a device").vibrate(1.0).unwrap();
+    client.disconnect();
+    assert!(toy.is_at_rest() && !client.inner().is_connected());
 }
 
 #[test]

@@ -23,8 +23,12 @@ const MAX_LINES: usize = 60;
 /// The longest wait of a line.
 const MAX_WAIT_MS: u64 = 15_000;
 
-/// Messages that a client may have sent for each line: a call about everything is one for each feature, and it pings.
+/// Messages that a client may have sent for each line: a call about everything is one for each feature.
 const MAX_SENT_PER_LINE: usize = 500;
+
+/// Pings that a client may have sent for each millisecond: the shortest ping time that a server can announce is one, and no
+/// ping is due sooner.
+const MAX_PINGS_PER_MS: u64 = 1;
 
 /// Plays the server and the application that `data` says.
 pub fn hold(data: &[u8]) {
@@ -46,7 +50,7 @@ async fn hold_against(lines: Vec<Vec<u8>>) {
         async move { drop(client.connect(connector).await) }
     });
     let mut unanswered = VecDeque::new();
-    let (mut sent, most) = (0, (lines.len() + 1) * MAX_SENT_PER_LINE);
+    let (mut sent, mut most) = (0, (lines.len() + 1) * MAX_SENT_PER_LINE);
     for line in lines {
         settle().await;
         while let Ok(message) = from_client.try_recv() {
@@ -67,6 +71,7 @@ async fn hold_against(lines: Vec<Vec<u8>>) {
             words => match std::str::from_utf8(words).unwrap_or_default().split_once(' ') {
                 Some(("wait", ms)) => {
                     let ms = ms.parse::<u64>().unwrap_or_default().min(MAX_WAIT_MS);
+                    most += usize::try_from(ms * MAX_PINGS_PER_MS).unwrap_or(usize::MAX);
                     tokio::time::sleep(Duration::from_millis(ms)).await;
                 }
                 Some(("call", what)) => call(&client, what, &mut calls),

@@ -69,7 +69,9 @@ fn accepted(file: &DefinitionFile, text: &str) {
         let Some(model) = candidate.model(identifier.as_deref()) else {
             panic!("no model {identifier:?}, which the definition names");
         };
-        drive(&candidate, identifier.as_deref(), &model, text.as_bytes());
+        for endpoints in [&[][..], &[Endpoint::Tx, Endpoint::Rx, Endpoint::TxMode, Endpoint::Whitelist]] {
+            drive(&candidate, identifier.as_deref(), &model, endpoints, text.as_bytes());
+        }
     }
 }
 
@@ -81,9 +83,15 @@ fn identifiers(candidate: &Candidate) -> Vec<Option<String>> {
     named.chain(fallback).collect()
 }
 
-fn drive(candidate: &Candidate, identifier: Option<&str>, model: &Model, noise: &[u8]) {
+fn drive(
+    candidate: &Candidate,
+    identifier: Option<&str>,
+    model: &Model,
+    endpoints: &[Endpoint],
+    noise: &[u8],
+) {
     let sighting = Vector::default().sighting();
-    let setup = Setup { identifier, model, sighting: &sighting, endpoints: &[], seed: 0 };
+    let setup = Setup { identifier, model, sighting: &sighting, endpoints, seed: 0 };
     // Code that is built in may refuse a model that is not made for it.
     let Ok(mut protocol) = candidate.build(setup) else { return };
     let mut hardware = Hardware { noise, at: 0 };

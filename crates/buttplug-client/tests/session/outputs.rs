@@ -3,6 +3,7 @@
 use crate::rig::{MIXER, STOP_ALL, TWIN, error, ok, session};
 use buttplug_client::core::{ErrorClass, FeatureIndex, OutputKind};
 use buttplug_client::{Error, InvalidCommand, MAX_REQUESTS_IN_FLIGHT, Output, StopWhat, Value};
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use std::time::Duration;
 
@@ -233,4 +234,16 @@ async fn k50_k51_r16_each_level_of_stop_has_its_message() {
         }
     );
     assert_eq!(done, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_before_it_went_out_does_not_move_anything_but_stops_nevertheless() {
+    let (client, _events, mut peer) = session(&[TWIN]).await;
+    let device = client.devices().remove(0);
+    // Called, and dropped before the connection's task had its turn.
+    assert_eq!(device.vibrate(1.0).now_or_never(), None);
+    assert_eq!(device.stop().now_or_never(), None);
+    assert_eq!(device.features()[0].vibrate(0.5).now_or_never(), None);
+    peer.grants(r#"{"StopCmd":{"DeviceIndex":0,"Inputs":true,"Outputs":true}}"#).await;
+    peer.hears_nothing().await;
 }

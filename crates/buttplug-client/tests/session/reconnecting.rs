@@ -168,6 +168,18 @@ async fn r30_handshake_errors_and_addresses_that_are_none_end_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn r30_a_server_that_has_no_place_now_is_asked_again() {
+    let mut rig = Rig::new(0, refused());
+    let mut peer = rig.peers.next().await;
+    peer.next().await.unwrap();
+    peer.says(&error(1, 0, "another client is connected"));
+    peer.sees_the_end().await;
+    rig.welcomes(&[]).await;
+    rig.client.disconnect().await;
+    assert_eq!(rig.end().await, ReconnectEnd::Requested);
+}
+
+#[tokio::test(start_paused = true)]
 async fn r30_a_server_that_is_busy_or_lets_nobody_stay_is_left_in_peace_for_longer_and_longer() {
     let begun = Instant::now();
     let busy = ConnectorError::Declined { address: String::from("here"), reason: String::from("busy") };

@@ -44,7 +44,10 @@ impl Peer {
 
     /// Checks the next message and returns its id.
     pub(crate) async fn hears(&mut self, expected: &str) -> u32 {
-        let (text, id) = self.next().await.expect("the connection is open");
+        // By a paused clock, so that a test fails instead of hanging.
+        let next = tokio::time::timeout(Duration::from_secs(7200), self.next()).await;
+        let next = next.unwrap_or_else(|_| panic!("nothing came instead of {expected}"));
+        let (text, id) = next.expect("the connection is open");
         assert_eq!(text, expected);
         assert!(id > 0);
         id

@@ -105,6 +105,8 @@ pub struct Definition {
     pub id: String,
     /// The name of the code that helps.
     pub code: Option<String>,
+    /// The protocols that are tried after this one where both fit.
+    pub before: Vec<String>,
     /// Which hardware speaks it.
     pub rules: Vec<Rule>,
     /// How the model is found, tried in this order.

@@ -69,6 +69,8 @@ fn definition(file_name: &str, mut table: Table<'_>, source: &mut Source<'_>) ->
     }
     let code = table.take("code").and_then(|value| value.text(source)).map(|text| text.text.to_owned());
     let overlaps = table.take("overlaps").map(|value| value.texts(source)).unwrap_or_default();
+    let before = table.take("before").map(|value| value.texts(source)).unwrap_or_default();
+    let before: Vec<String> = before.into_iter().map(|text| text.text.to_owned()).collect();
     let (rules, rule_places) = match_rules(&mut table, source);
     let identify = match table.take("identify") {
         Some(value) => value.texts(source).iter().filter_map(|text| identify(text, source)).collect(),
@@ -78,7 +80,7 @@ fn definition(file_name: &str, mut table: Table<'_>, source: &mut Source<'_>) ->
     let response = table.take("response").and_then(|value| value.boolean(source)).unwrap_or(false);
     let (forms, form_places) = forms(&mut table, Context { constants: &constants, response }, source);
     share_features(&mut groups, &group_places, source);
-    let definition = Definition { id: id.into(), code, rules, identify, constants, groups, forms };
+    let definition = Definition { id: id.into(), code, before, rules, identify, constants, groups, forms };
     let vectors = parse_vectors(&mut table, response, source);
     table.end(source);
     let places = Places { groups: group_places, forms: form_places };

@@ -61,8 +61,7 @@ pub(super) fn check_one(
             (&other.features, &other.variant, &other.constants)
                 == (&group.features, &group.variant, &group.constants)
         };
-        // Code may choose another form and write frames of its own.
-        if definition.code.is_none() && !checked.iter().any(like) {
+        if !checked.iter().any(like) {
             checked.push((group, form, *at));
         }
     }
@@ -72,8 +71,12 @@ pub(super) fn check_one(
         return;
     }
     for (group, form, at) in checked {
-        check_outputs(group, form, at, source);
-        check_inputs(definition, group, form, at, source);
+        let coded = definition.code.is_some();
+        check_outputs(group, form, coded, at, source);
+        // Code may read them.
+        if !coded {
+            check_inputs(definition, group, form, at, source);
+        }
     }
 }
 
@@ -229,8 +232,15 @@ pub fn check_together(files: &[DefinitionFile]) -> Vec<DefinitionError> {
     for (place, file) in files.iter().enumerate() {
         for other in &files[place + 1..] {
             let (a, b) = (&file.definition.id, &other.definition.id);
+            let (first, second) = (&file.definition.before, &other.definition.before);
+            if first.contains(b) && second.contains(a) {
+                let message = format!("`{a}` and `{b}` are each to be tried before the other");
+                errors.push(DefinitionError { file: file.file.clone(), line: 1, column: 1, message });
+            }
             let Some((line, claim)) = first_overlap(file, other) else { continue };
-            if file.overlaps.contains(b) || other.overlaps.contains(a) {
+            if [&file.overlaps, first].iter().any(|list| list.contains(b))
+                || [&other.overlaps, second].iter().any(|list| list.contains(a))
+            {
                 known.insert((a, b));
                 known.insert((b, a));
                 continue;
@@ -245,16 +255,24 @@ pub fn check_together(files: &[DefinitionFile]) -> Vec<DefinitionError> {
             });
         }
     }
+    let unfounded = |file: &DefinitionFile, message: String| {
+        let file = file.file.clone();
+        DefinitionError { file, line: 1, column: 1, message }
+    };
     for file in files {
-        for overlap in
-            file.overlaps.iter().filter(|overlap| !known.contains(&(&file.definition.id, *overlap)))
-        {
-            errors.push(DefinitionError {
-                file: file.file.clone(),
-                line: 1,
-                column: 1,
-                message: format!("`overlaps` names `{overlap}`, but nothing is claimed by both"),
-            });
+        let id = &file.definition.id;
+        for overlap in file.overlaps.iter().filter(|overlap| !known.contains(&(id, *overlap))) {
+            let message = format!("`overlaps` names `{overlap}`, but nothing is claimed by both");
+            errors.push(unfounded(file, message));
+        }
+        // A name of one and a service of the other may be on the same hardware.
+        for other in &file.definition.before {
+            if files.iter().all(|file| file.definition.id != *other) {
+                errors.push(unfounded(
+                    file,
+                    format!("`before` names `{other}`, but there is no such protocol"),
+                ));
+            }
         }
     }
     errors

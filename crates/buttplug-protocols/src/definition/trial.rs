@@ -60,9 +60,9 @@ impl std::fmt::Display for Case {
     }
 }
 
-/// Tries every output with its values, alone and with the others at their ends: something must be written, and every
-/// number must fit its place.
-pub(super) fn check_outputs(group: &Group, form: &Form, at: usize, source: &mut Source<'_>) {
+/// Tries every output with its values, alone and with the others at their ends: something must be written, unless it is
+/// `coded`, and every number must fit its place.
+pub(super) fn check_outputs(group: &Group, form: &Form, coded: bool, at: usize, source: &mut Source<'_>) {
     let outputs: Vec<(u32, &Output)> = group
         .features
         .iter()
@@ -70,7 +70,9 @@ pub(super) fn check_outputs(group: &Group, form: &Form, at: usize, source: &mut 
         .collect();
     for place in 0..outputs.len() {
         for case in Case::all(form) {
-            if let Err(message) = try_output(&outputs, place, group, form, &case) {
+            let Err((message, missing)) = try_output(&outputs, place, group, form, &case) else { continue };
+            // Code may write frames of its own, and choose another form.
+            if !(coded && missing) {
                 source.error(at, message);
                 break;
             }
@@ -78,14 +80,14 @@ pub(super) fn check_outputs(group: &Group, form: &Form, at: usize, source: &mut 
     }
 }
 
-/// Tries one output on hardware of one kind.
+/// Tries one output on hardware of one kind. An error says whether it is about frames that are missing.
 fn try_output(
     outputs: &[(u32, &Output)],
     place: usize,
     group: &Group,
     form: &Form,
     case: &Case,
-) -> Result<(), String> {
+) -> Result<(), (String, bool)> {
     let Some((feature, output)) = outputs.get(place) else { return Ok(()) };
     let templates = form.frames(output.kind);
     let name = kind::output_name(output.kind);
@@ -117,9 +119,10 @@ fn try_output(
                     written_at_rest |= value == 0;
                     if !template.frame(&scope).1 {
                         let time = if *duration == 0 { String::new() } else { format!(" in {duration} ms") };
-                        return Err(format!(
+                        let text = format!(
                             "`{name} {feature} {value}{time}` does not fit its place in the frame{case}"
-                        ));
+                        );
+                        return Err((text, false));
                     }
                 }
             }
@@ -127,11 +130,12 @@ fn try_output(
     }
     let at_rest = written_at_rest || !output.kind.is_stoppable();
     if !written {
-        return Err(format!("nothing is written for {name} of feature {feature}{case}"));
+        return Err((format!("nothing is written for {name} of feature {feature}{case}"), true));
     }
     // What sprays stops by itself; everything else would run on.
     if !at_rest && output.kind != OutputKind::Spray {
-        return Err(format!("nothing is written when {name} of feature {feature} is stopped{case}"));
+        let text = format!("nothing is written when {name} of feature {feature} is stopped{case}");
+        return Err((text, false));
     }
     Ok(())
 }

@@ -28,6 +28,10 @@ const GREATEST: u8 = 28;
 pub(crate) struct FMachine;
 
 impl Code for FMachine {
+    fn needs_frames(&self, kind: OutputKind) -> bool {
+        kind != OutputKind::Oscillate
+    }
+
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
         Ok(Box::new(Machine { data, state: State::default(), connecting: Connecting::Subscribed }))
     }

@@ -15,18 +15,25 @@
 use crate::catalogue::Setup;
 use crate::protocol::{Identification, Protocol};
 use crate::sighting::Sighting;
+use buttplug_core::OutputKind;
 
 mod aes_ecb;
+mod cueme;
 mod envelope;
 mod fluffer;
 mod fmachine;
 mod fredorch_rotary;
 mod galaku;
 mod honeyplaybox;
+mod joyhub;
+mod lelo;
 mod lovense;
+mod motion;
+mod onyx;
 mod ossm;
 mod thehandy;
 mod thehandy_v3;
+mod umove;
 mod vibcrafter;
 mod vibio;
 
@@ -42,6 +49,12 @@ pub(crate) trait Code: Send + Sync {
         None
     }
 
+    /// Whether outputs of a kind are written by the definition alone, so that a model with one for which the definition has no
+    /// frames has to be refused: it would not even hear of a stop.
+    fn needs_frames(&self, _kind: OutputKind) -> bool {
+        false
+    }
+
     /// The protocol of one device. `data` is what the definition alone makes for it, with the variant chosen above.
     ///
     /// # Errors
@@ -54,15 +67,20 @@ pub(crate) trait Code: Send + Sync {
 /// The code with this name.
 pub(crate) fn find(name: &str) -> Option<&'static dyn Code> {
     match name {
+        "cueme" => Some(&cueme::Cueme),
         "fluffer" => Some(&fluffer::Fluffer),
         "fmachine" => Some(&fmachine::FMachine),
         "fredorch_rotary" => Some(&fredorch_rotary::FredorchRotary),
         "galaku" => Some(&galaku::Galaku),
         "honeyplaybox" => Some(&honeyplaybox::HoneyPlayBox),
+        "joyhub" => Some(&joyhub::JoyHub),
+        "lelo" => Some(&lelo::Lelo),
         "lovense" => Some(&lovense::Lovense),
+        "onyx" => Some(&onyx::Onyx),
         "ossm" => Some(&ossm::Ossm),
         "thehandy" => Some(&thehandy::TheHandy),
         "thehandy_v3" => Some(&thehandy_v3::TheHandyV3),
+        "umove" => Some(&umove::Umove),
         "vibcrafter" => Some(&vibcrafter::VIBCRAFTER),
         "vibio" => Some(&vibio::VIBIO),
         _ => None,

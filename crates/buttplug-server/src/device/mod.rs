@@ -7,6 +7,7 @@ mod schedule;
 mod subscriptions;
 pub(crate) mod task;
 mod wanted;
+mod whereabouts;
 
 use crate::check::{CheckedOutput, check_input, checked_feature};
 use crate::session::SessionId;
@@ -19,7 +20,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use subscriptions::{Subscriber, Subscriptions};
 use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::Instant;
 use wanted::Wanted;
+use whereabouts::Whereabouts;
 
 /// Reads that may wait for one device. Each is a round trip over the radio; a client that asks faster gets an error.
 pub(crate) const MAX_WAITING_READS: usize = 16;
@@ -62,6 +65,7 @@ struct Shared {
 #[derive(Debug)]
 struct Mailbox {
     wanted: Wanted,
+    whereabouts: Whereabouts,
     /// The wanted state holds zeros that go out at once, past gap and pauses.
     stop: bool,
     /// Told when the zeros are written.
@@ -90,6 +94,7 @@ impl DeviceHandle {
     ) -> Self {
         let mailbox = Mailbox {
             wanted: Wanted::at_rest(outputs),
+            whereabouts: Whereabouts::default(),
             stop: false,
             stop_waiters: Vec::new(),
             subscriptions: Subscriptions::new(description.index),
@@ -129,7 +134,7 @@ impl DeviceHandle {
         if mailbox.gone {
             return Err(self.gone());
         }
-        Ok(mailbox.wanted.set(checked.feature, checked.command, owner))
+        Ok(self.put(&mut mailbox, checked, owner))
     }
 
     /// The same for several outputs: either all are set or none is.
@@ -140,14 +145,22 @@ impl DeviceHandle {
         if mailbox.gone {
             return Err(self.gone());
         }
-        Ok(checked.iter().fold(false, |changed, output| {
-            mailbox.wanted.set(output.feature, output.command, owner) | changed
-        }))
+        Ok(checked.into_iter().fold(false, |changed, output| self.put(&mut mailbox, output, owner) | changed))
     }
 
-    /// Where the feature was sent last, in steps; 0 as long as it was not sent anywhere.
-    pub(crate) fn place(&self, feature: FeatureIndex) -> i32 {
-        self.mailbox().wanted.place(feature)
+    fn put(&self, mailbox: &mut Mailbox, output: CheckedOutput, owner: SessionId) -> bool {
+        let CheckedOutput { feature, command } = output;
+        let changed = mailbox.wanted.set(feature, command, owner);
+        if changed {
+            let gap = Duration::from_millis(self.description().message_gap_ms.into());
+            mailbox.whereabouts.told(feature, command, Instant::now().into_std(), gap);
+        }
+        changed
+    }
+
+    /// How many steps the feature may be away from a position, at most; `None` if nobody knows where it is.
+    pub(crate) fn way(&self, feature: FeatureIndex, target: i32) -> Option<u32> {
+        self.mailbox().whereabouts.way(feature, target, Instant::now().into_std())
     }
 
     /// Lets the device look at its wanted state.
@@ -165,6 +178,7 @@ impl DeviceHandle {
         let mut mailbox = self.mailbox();
         if !mailbox.gone {
             mailbox.wanted.stop(scope);
+            mailbox.whereabouts.stopped(scope, Instant::now().into_std());
             mailbox.stop = true;
             mailbox.add_stop_waiter(written);
         }
@@ -181,6 +195,7 @@ impl DeviceHandle {
             return None;
         }
         mailbox.subscriptions.remove_all(owner, None);
+        mailbox.whereabouts.stopped(None, Instant::now().into_std());
         let waiter = mailbox.wanted.release(owner).then(|| {
             let (written, waiter) = oneshot::channel();
             mailbox.stop = true;
@@ -277,7 +292,7 @@ impl DeviceHandle {
         mailbox.gone = true;
         mailbox.stop_waiters.clear();
         mailbox.reads.clear();
-        mailbox.subscriptions = Subscriptions::new(self.description().index);
+        mailbox.subscriptions.end();
         drop(mailbox);
         self.shared.ended.send_replace(true);
     }

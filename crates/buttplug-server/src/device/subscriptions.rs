@@ -51,7 +51,7 @@ impl Subscriptions {
     pub(super) fn remove(&mut self, input: Input, owner: SessionId, answer: oneshot::Sender<Answer<()>>) {
         let device = self.device;
         let entry = self.entry(input);
-        entry.unsubscribe(owner, device);
+        entry.unsubscribe(|subscriber| subscriber == owner, device);
         entry.waiters.push(answer);
         entry.settle();
     }
@@ -60,8 +60,15 @@ impl Subscriptions {
     pub(super) fn remove_all(&mut self, owner: SessionId, scope: Option<FeatureIndex>) {
         for entry in &mut self.entries {
             if scope.is_none_or(|feature| feature == entry.input.feature) {
-                entry.unsubscribe(owner, self.device);
+                entry.unsubscribe(|subscriber| subscriber == owner, self.device);
             }
+        }
+    }
+
+    /// Removes all subscriptions: the device is gone.
+    pub(super) fn end(&mut self) {
+        for mut entry in std::mem::take(&mut self.entries) {
+            entry.unsubscribe(|_| true, self.device);
         }
     }
 
@@ -109,10 +116,10 @@ impl Subscriptions {
 }
 
 impl Entry {
-    fn unsubscribe(&mut self, owner: SessionId, device: DeviceIndex) {
+    fn unsubscribe(&mut self, ends: impl Fn(SessionId) -> bool, device: DeviceIndex) {
         let input = self.input;
         self.subscribers.retain(|subscriber| {
-            let ends = subscriber.owner == owner;
+            let ends = ends(subscriber.owner);
             if ends {
                 // After the end of a subscription the client hears nothing more of it, not even what is on its way.
                 subscriber.readings.forget(|reading| {
@@ -198,6 +205,16 @@ mod tests {
 
     #[test]
     fn after_the_end_of_a_subscription_nothing_of_it_is_left_on_its_way() {
+        nothing_is_left_after(|subscriptions| drop(remove(subscriptions, ALICE)));
+        nothing_is_left_after(|subscriptions| subscriptions.remove_all(ALICE, None));
+    }
+
+    #[test]
+    fn after_the_end_of_a_device_nothing_of_it_is_left_on_its_way() {
+        nothing_is_left_after(Subscriptions::end);
+    }
+
+    fn nothing_is_left_after(end: impl Fn(&mut Subscriptions)) {
         let mut subscriptions = Subscriptions::new(DeviceIndex(3));
         let (answer, _receiver) = oneshot::channel();
         let readings = Arc::new(WaitingReadings::default());
@@ -213,7 +230,7 @@ mod tests {
                 value: 212,
             });
         }
-        drop(remove(&mut subscriptions, ALICE));
+        end(&mut subscriptions);
         assert_eq!(readings.pop().map(|reading| reading.device), Some(DeviceIndex(4)));
         assert_eq!(readings.pop(), None);
     }

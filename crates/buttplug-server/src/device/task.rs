@@ -205,6 +205,8 @@ impl DeviceTask {
     async fn work(&mut self) -> Result<(), Ended> {
         let (stop, close, changed) = {
             let mut mailbox = self.handle.mailbox();
+            let mut protocol = lock(&self.protocol);
+            mailbox.wanted.take_halted().for_each(|feature| protocol.halt(feature));
             (std::mem::take(&mut mailbox.stop), mailbox.close, mailbox.wanted.has_changed())
         };
         if close {

@@ -26,6 +26,10 @@ struct Mark {
     latest: bool,
     /// A zero is to be written before anything else, even if a newer value stands in the slot by now.
     zero: bool,
+    /// A movement to a position is to end where it is; the task has not been told yet.
+    halted: bool,
+    /// A movement to it may have ended elsewhere, so that the same goal is news again.
+    ended: bool,
     /// Value and duration that the device got last.
     arrived: (i32, u32),
 }
@@ -41,7 +45,10 @@ impl Wanted {
     pub(crate) fn set(&mut self, feature: FeatureIndex, command: OutputCommand, owner: SessionId) -> bool {
         let Some(at) = self.position(feature, command.kind()) else { return false };
         let slot = &mut self.outputs.slots_mut()[at];
+        // A spray is over when it is written, and the next one is one more.
         let repeated = self.marks[at].latest
+            && !self.marks[at].ended
+            && command.kind() != OutputKind::Spray
             && slot.value == command.value()
             && slot.duration_ms == command.duration_ms();
         slot.value = command.value();
@@ -50,6 +57,8 @@ impl Wanted {
         // Zero is rest, except for a position: there it is a place like any other.
         let moves = command.value() != 0 || !command.kind().is_stoppable();
         self.marks[at].owner = moves.then_some(owner);
+        // What is set after a stop is not stopped by it.
+        (self.marks[at].halted, self.marks[at].ended) = (false, false);
         for (other, (slot, mark)) in self.outputs.slots().iter().zip(&mut self.marks).enumerate() {
             if slot.feature == feature {
                 mark.latest = other == at;
@@ -97,13 +106,26 @@ impl Wanted {
                 (slot.value, slot.duration_ms, slot.changed) = (0, 0, false);
                 mark.zero = true;
                 any = true;
-            } else if slot.changed {
+                continue;
+            }
+            // Another output of the feature has ended its movement already.
+            if mark.latest {
+                (mark.halted, mark.ended) = (true, true);
+                any = true;
+            }
+            if slot.changed {
                 (slot.value, slot.duration_ms) = mark.arrived;
                 slot.changed = false;
                 mark.latest = false;
             }
         }
         any
+    }
+
+    /// The features whose movements are to end where they are.
+    pub(crate) fn take_halted(&mut self) -> impl Iterator<Item = FeatureIndex> {
+        let slots = self.outputs.slots().iter().zip(&mut self.marks);
+        slots.filter_map(|(slot, mark)| std::mem::take(&mut mark.halted).then_some(slot.feature))
     }
 
     /// Whether there is something to send.
@@ -167,14 +189,6 @@ impl Wanted {
         }
     }
 
-    /// Where the feature was sent last, in steps; 0 as long as it was not sent anywhere.
-    pub(crate) fn place(&self, feature: FeatureIndex) -> i32 {
-        let slots = self.outputs.slots().iter().zip(&self.marks);
-        let mut places =
-            slots.filter(|(slot, mark)| slot.feature == feature && mark.latest && !slot.kind.is_stoppable());
-        places.next().map_or(0, |(slot, _)| slot.value)
-    }
-
     /// Whether any output that a stop would set to zero is in motion.
     #[cfg(test)]
     fn is_at_rest(&self) -> bool {
@@ -189,7 +203,7 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use buttplug_core::OutputKind::{HwPositionWithDuration, Oscillate, Position, Vibrate};
+    use buttplug_core::OutputKind::{HwPositionWithDuration, Oscillate, Position, Spray, Vibrate};
 
     const F0: FeatureIndex = FeatureIndex(0);
     const F1: FeatureIndex = FeatureIndex(1);
@@ -271,17 +285,6 @@ mod tests {
     }
 
     #[test]
-    fn a_feature_is_where_it_was_sent_last_by_either_kind_of_position() {
-        let mut wanted = Wanted::at_rest([(F0, Position), (F0, HwPositionWithDuration), (F1, Vibrate)]);
-        assert_eq!((wanted.place(F0), wanted.place(F1)), (0, 0));
-        wanted.set(F0, OutputCommand::timed_position(70, 200), ALICE);
-        wanted.set(F1, vibrate(5), ALICE);
-        assert_eq!((wanted.place(F0), wanted.place(F1)), (70, 0));
-        wanted.set(F0, OutputCommand::new(Position, 20), ALICE);
-        assert_eq!(wanted.place(F0), 20);
-    }
-
-    #[test]
     fn a_zero_goes_out_before_a_newer_value() {
         let mut wanted = two_motors();
         wanted.set(F0, vibrate(9), ALICE);
@@ -334,6 +337,36 @@ mod tests {
         wanted.set(F0, OutputCommand::new(Oscillate, 3), BOB);
         taken(&mut wanted);
         assert!(!wanted.release(ALICE), "by now it is another's");
+    }
+
+    #[test]
+    fn a_stop_ends_movements_to_positions_and_the_same_goal_is_news_afterwards() {
+        let mut wanted =
+            Wanted::at_rest([(F0, HwPositionWithDuration), (F1, Position), (F1, HwPositionWithDuration)]);
+        let go = |wanted: &mut Wanted, feature| {
+            let news = wanted.set(feature, OutputCommand::timed_position(100, 9_000), ALICE);
+            taken(wanted);
+            news
+        };
+        let halted = |wanted: &mut Wanted| wanted.take_halted().collect::<Vec<_>>();
+        assert!(go(&mut wanted, F0) && go(&mut wanted, F1) && !go(&mut wanted, F1));
+        wanted.stop(Some(F1));
+        assert_eq!(halted(&mut wanted), [F1]);
+        assert_eq!(halted(&mut wanted), []);
+        assert!(!wanted.has_changed(), "there is nothing to write");
+        assert!(go(&mut wanted, F1) && !go(&mut wanted, F1) && !go(&mut wanted, F0));
+        assert!(!wanted.release(BOB));
+        assert!(wanted.release(ALICE));
+        assert_eq!(halted(&mut wanted), [F0, F1]);
+    }
+
+    #[test]
+    fn every_spray_is_news() {
+        let mut wanted = Wanted::at_rest([(F0, Spray)]);
+        for _ in 0..3 {
+            assert!(wanted.set(F0, OutputCommand::new(Spray, 1), ALICE));
+            assert_eq!(taken(&mut wanted), [(0, 1)]);
+        }
     }
 
     #[test]

@@ -50,9 +50,16 @@ pub(crate) async fn connect(
         let wirings: Vec<&Wiring> = candidates.iter().map(Candidate::wiring).collect();
         let mut open = bus.open(&sighting, &wirings).await.map_err(AttemptError::Open)?;
         opened = Some(Arc::clone(&open.hardware));
-        let candidate =
-            candidates.get(open.wiring).ok_or(AttemptError::Open(HardwareError::NoProtocolFits))?;
-        let (identifier, model, protocol) = introduce(candidate, &sighting, &mut open).await?;
+        let wiring = wirings.get(open.wiring).ok_or(AttemptError::Open(HardwareError::NoProtocolFits))?;
+        let mut outcome = Err(AttemptError::Open(HardwareError::NoProtocolFits));
+        // A protocol that knows no such model leaves the hardware to the next one that finds its endpoints in the same places.
+        for candidate in candidates.iter().skip(open.wiring).filter(|next| next.wiring() == *wiring) {
+            outcome = introduce(candidate, &sighting, &mut open).await.map(|made| (candidate, made));
+            if !matches!(outcome, Err(AttemptError::NoModel { .. })) {
+                break;
+            }
+        }
+        let (candidate, (identifier, model, protocol)) = outcome?;
         Ok(Ready { open, protocol, protocol_id: candidate.protocol().to_owned(), identifier, model })
     };
     let outcome = match tokio::time::timeout(MAX_CONNECT_TIME, talk).await {

@@ -1,6 +1,6 @@
 //! What a session's state machine wants done: outputs set, inputs asked, devices stopped, and the answers.
 
-use super::{End, MAX_PENDING_READS, MAX_PENDING_STOPS, Runner, wait_for_all};
+use super::{End, MAX_PENDING_READS, MAX_PENDING_STOPS, PendingRead, Runner, wait_for_all};
 use crate::device::{DeviceHandle, RequestFailure, read_reply, request_error};
 use crate::session::Effect;
 use crate::version::{Outgoing, ReadingForm};
@@ -134,7 +134,7 @@ impl Runner {
             })
         };
         match reply {
-            Ok(reply) => self.pending_reads.push(reply),
+            Ok(reply) => self.pending_reads.push(PendingRead { id, reply }),
             Err(error) => self.fail(id, &error.into()),
         }
     }

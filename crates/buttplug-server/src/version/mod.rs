@@ -59,8 +59,9 @@ pub(crate) trait Devices {
     /// What the device has.
     fn describe(&self, device: DeviceIndex) -> Option<Arc<DeviceDescription>>;
 
-    /// Where a feature that moves to positions was sent last, in steps; 0 as long as it was not sent anywhere.
-    fn place(&self, device: DeviceIndex, feature: FeatureIndex) -> i32;
+    /// How many steps a feature that moves to positions may be away from one, at most; `None` if nobody knows where it
+    /// is.
+    fn way(&self, device: DeviceIndex, feature: FeatureIndex, target: i32) -> Option<u32>;
 }
 
 impl dyn Devices + '_ {

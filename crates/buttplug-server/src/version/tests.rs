@@ -80,8 +80,8 @@ impl Devices for World {
         [combo(), fan(), radio()].into_iter().find(|one| one.index == device)
     }
 
-    fn place(&self, _: DeviceIndex, _: FeatureIndex) -> i32 {
-        0
+    fn way(&self, _: DeviceIndex, _: FeatureIndex, target: i32) -> Option<u32> {
+        Some(target.unsigned_abs())
     }
 }
 
@@ -308,6 +308,23 @@ fn version_3_counts_every_strength_and_knows_the_battery() {
     for command in ["SensorSubscribeCmd", "SensorUnsubscribeCmd"] {
         assert_eq!(sensor(command, 0, "Pressure", 3), "error 4");
     }
+}
+
+#[test]
+fn a_sensor_that_version_3_does_not_read_is_told_from_one_that_does_not_exist() {
+    let reason = |kind: &str| {
+        let frame = format!(
+            r#"[{{"SensorReadCmd":{{"Id":7,"DeviceIndex":3,"SensorIndex":0,"SensorType":"{kind}"}}}}]"#
+        );
+        let element = split_frame(frame.as_bytes()).expect("a frame").remove(0).expect("a message");
+        edge(3).up(&element, &World).map_err(|bad| bad.error.to_string())
+    };
+    let other = Err(String::from(
+        "device 3 (Combo) has nothing that follows a SensorReadCmd of anything but its battery",
+    ));
+    assert_eq!(reason("Pressure"), other);
+    assert_eq!(reason("RSSI"), other);
+    assert_eq!(reason("Smell"), Err(String::from("no input is called \"Smell\"")));
 }
 
 #[test]

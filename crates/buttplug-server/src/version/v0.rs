@@ -173,10 +173,11 @@ impl FleshlightLaunchFw12Cmd {
         let reach = |stroker: &Actuator<'_>| -> OutputCmd {
             let target = i64::from(self.position.0) * i64::from(stroker.steps) / 99;
             let target = i32::try_from(target).unwrap_or(stroker.steps);
-            let from = devices.place(device.index, stroker.feature.index);
-            let way = (f64::from(target) - f64::from(from)).abs() / f64::from(stroker.steps);
-            // Sent there again it may still be on its way, and shall not hurry.
-            let way = if way > 0.0 { way.min(1.0) } else { 1.0 };
+            // Where it is unknown, the way may be the whole one. Sent there again, it shall not hurry either.
+            let way = match devices.way(device.index, stroker.feature.index, target) {
+                None | Some(0) => 1.0,
+                Some(steps) => (f64::from(steps) / f64::from(stroker.steps)).min(1.0),
+            };
             stroker.reach(device.index, target, launch_duration_ms(way, self.speed.0))
         };
         Ok(Request::Outputs(device.index, strokers.iter().map(reach).collect()))

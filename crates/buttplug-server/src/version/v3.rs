@@ -180,8 +180,13 @@ impl SensorCmd<'_> {
     fn read(&self, devices: &dyn Devices) -> Result<Request, ButtplugError> {
         let device = devices.get(DeviceIndex(self.device_index.0))?;
         let kind = InputKind::Battery;
-        if self.sensor_type != kind.name() {
-            return Err(DeviceError::UnknownInput(quoted(&self.sensor_type)).into());
+        match InputKind::from_name(&self.sensor_type) {
+            Some((InputKind::Battery, _)) => {}
+            Some(_) => {
+                let (name, command) = (device.name.clone(), "a SensorReadCmd of anything but its battery");
+                return Err(DeviceError::CannotFollow { device: device.index, name, command }.into());
+            }
+            None => return Err(DeviceError::UnknownInput(quoted(&self.sensor_type)).into()),
         }
         let index = self.sensor_index.0;
         let place = usize::try_from(index).unwrap_or(usize::MAX);

@@ -184,6 +184,14 @@ impl TestClient {
         }
     }
 
+    /// The next frame, however long it takes.
+    pub(crate) async fn hears_late(&mut self) -> String {
+        match self.from_server.recv().await {
+            Some(Sent::Frame(frame)) => frame,
+            other => panic!("instead of a frame: {other:?}"),
+        }
+    }
+
     /// The frames that are there after everything has run.
     pub(crate) async fn heard(&mut self) -> Vec<String> {
         settle().await;

@@ -140,6 +140,7 @@ impl ServerConnection for MemoryConnection {
 
     async fn close(&mut self, reason: CloseReason) {
         let code = match reason {
+            CloseReason::Full => 1013,
             CloseReason::Done => 1000,
             CloseReason::GoingAway => 1001,
             CloseReason::Violation => 1008,

@@ -182,6 +182,19 @@ async fn a_connected_client_keeps_its_session_and_no_second_server_stays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn choosing_again_while_connected_takes_no_bus_away_from_the_running_server() {
+    let own = Own::new();
+    let client = Client::new("Test");
+    let choice = ServerChoice::embedded(own.builder());
+    let connected = choice.connect(&client).await.unwrap();
+    let again = choice.connect(&client).await;
+    assert_eq!(again.map(|_| ()), Err(Error::AlreadyConnected));
+    within_ages(set_in_motion(&client, &own)).await;
+    connected.end().await;
+    assert!(own.toy.is_at_rest());
+}
+
+#[tokio::test(start_paused = true)]
 async fn dropping_what_is_connected_ends_the_own_server_and_leaves_no_device_running() {
     let own = Own::new();
     let client = Client::new("Test");

@@ -16,7 +16,7 @@ use crate::model::Model;
 use crate::protocol::{Heard, Identification, Outputs, Protocol, Topic, Turn};
 use crate::sighting::Sighting;
 use battery::BatteryQuery;
-use buttplug_core::{InputKind, OutputKind};
+use buttplug_core::{FeatureIndex, InputKind, OutputKind};
 use identification::ModelQuery;
 use rotator::Rotator;
 use std::fmt::{self, Write as _};
@@ -160,6 +160,12 @@ impl Protocol for Device {
         }
     }
 
+    fn halt(&mut self, _feature: FeatureIndex) {
+        if let Motion::Stroker(stroker) = &mut self.motion {
+            stroker.halt();
+        }
+    }
+
     fn next_tick(&self) -> Option<Instant> {
         match &self.motion {
             Motion::Stroker(stroker) => stroker.next_point(),
@@ -200,7 +206,7 @@ mod tests {
     use crate::model::{ModelFeature, ModelOutput};
     use crate::sighting::Advertisement;
     use OutputKind::{Constrict, HwPositionWithDuration, Oscillate, Rotate, Vibrate};
-    use buttplug_core::{FeatureIndex, StepRange};
+    use buttplug_core::StepRange;
 
     fn model(features: &[&[OutputKind]]) -> Model {
         let output =

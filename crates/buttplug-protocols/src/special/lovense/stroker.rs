@@ -1,18 +1,14 @@
 //! The strokers: Solace (`H`) oscillates, Solace Pro (`BA`) also goes to positions.
 //!
-//! `FSetSite` is a jump, so a movement that shall take a while is a row of points, one each tenth of a second. Here they
-//! are planned: no clock, time is an argument. What is not known is where the stroker stands at connect and after an
-//! oscillation; the last point it was sent to is taken for it.
+//! `FSetSite` is a jump, so a movement that shall take a while is a row of points. What is not known is where the stroker
+//! stands at connect and after an oscillation; the last point it was sent to is taken for it.
 
 use super::command;
 use crate::frame::{Frame, Frames};
 use crate::protocol::Outputs;
+use crate::special::motion::Motion;
 use buttplug_core::OutputKind;
-use std::time::{Duration, Instant};
-
-/// The time between the points of a movement.
-const TICK: Duration = Duration::from_millis(TICK_MS as u64);
-const TICK_MS: u32 = 100;
+use std::time::Instant;
 
 /// The stroke range that goes with an oscillation: all of it.
 const FULL_STROKE: u32 = 20;
@@ -49,7 +45,8 @@ impl Stroker {
             if self.oscillating {
                 out.push(self.oscillate(0));
             }
-            self.motion.go(now, slot.value, slot.duration_ms);
+            let goal = slot.value.max(0).unsigned_abs().min(MAX_POSITION);
+            self.motion.go(now, goal, slot.duration_ms);
         }
     }
 
@@ -58,9 +55,14 @@ impl Stroker {
         self.oscillating |= frames.iter().any(|frame| frame.data.starts_with(b"Mply:"));
     }
 
+    /// Ends a movement where it is.
+    pub(super) fn halt(&mut self) {
+        self.motion.freeze();
+    }
+
     /// When the next point of a movement is due.
     pub(super) fn next_point(&self) -> Option<Instant> {
-        self.motion.course.as_ref().map(|course| course.due)
+        self.motion.next_point()
     }
 
     /// The next point of a movement, if it is due.
@@ -75,86 +77,13 @@ impl Stroker {
     }
 }
 
-/// Where the stroker is and where it is going.
-#[derive(Debug, Default)]
-struct Motion {
-    /// The last point it was sent to, 0 to [`MAX_POSITION`].
-    position: u32,
-    last_point: Option<Instant>,
-    /// `None`: at rest.
-    course: Option<Course>,
-}
-
-/// A movement that has not reached its goal.
-#[derive(Debug)]
-struct Course {
-    goal: u32,
-    duration_ms: u32,
-    /// The distance from point to point, at least 1.
-    stride: u32,
-    /// The points that the time allows, the next one included; at least 1.
-    points_left: u32,
-    /// When the next point is due.
-    due: Instant,
-}
-
-impl Motion {
-    /// Plans the way from here to `goal`. The first point is due at once, but not sooner than a tick after the last
-    /// one of the movement before; from then on the last one comes no later than asked for.
-    fn go(&mut self, now: Instant, goal: i32, duration_ms: u32) {
-        let goal = goal.max(0).unsigned_abs().min(MAX_POSITION);
-        // The same command again must not start its time anew, or the movement would slow down more and more. Another
-        // time for the same goal is a new plan.
-        if self.course.as_ref().is_some_and(|course| (course.goal, course.duration_ms) == (goal, duration_ms))
-        {
-            return;
-        }
-        let distance = goal.abs_diff(self.position);
-        let ticks = (duration_ms / TICK_MS).max(1);
-        self.course = (distance > 0).then(|| Course {
-            goal,
-            duration_ms,
-            // Rounded down: rather a small step at the end than larger ones all the way.
-            stride: (distance / ticks).max(1),
-            points_left: ticks + 1,
-            due: self.last_point.map_or(now, |last| now.max(last + TICK)),
-        });
-    }
-
-    /// Stays at the last point.
-    fn freeze(&mut self) {
-        self.course = None;
-    }
-
-    /// Goes to the next point, if it is due.
-    fn advance(&mut self, now: Instant) -> Option<u32> {
-        let course = self.course.as_mut().filter(|course| course.due <= now)?;
-        let remaining = course.goal.abs_diff(self.position);
-        // Where rounded strides would not arrive in time, the points lie one further apart.
-        let step = course.stride.max(remaining.div_ceil(course.points_left)).min(remaining);
-        if course.goal > self.position {
-            self.position += step;
-        } else {
-            self.position -= step;
-        }
-        // A little late, the points keep their rhythm; later, they begin a new one rather than hurry.
-        let point = if now < course.due + TICK / 2 { course.due } else { now };
-        self.last_point = Some(point);
-        course.due = point + TICK;
-        course.points_left -= 1;
-        if self.position == course.goal {
-            self.course = None;
-        }
-        Some(self.position)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use OutputKind::{HwPositionWithDuration, Oscillate};
     use buttplug_core::FeatureIndex;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     const F0: FeatureIndex = FeatureIndex(0);
 
@@ -244,6 +173,9 @@ mod tests {
         // From there on it goes on when it is told to.
         world.go(40, 0).pass(5000);
         assert_eq!(world.texts()[4..], ["FSetSite:40;"]);
+        world.go(80, 1000).pass(50).stroker.halt();
+        world.pass(5000);
+        assert_eq!(world.texts()[5..], ["FSetSite:44;"]);
     }
 
     #[test]

@@ -32,8 +32,8 @@ impl Devices for One {
         Some(Arc::clone(&self.0))
     }
 
-    fn place(&self, _: DeviceIndex, _: FeatureIndex) -> i32 {
-        0
+    fn way(&self, _: DeviceIndex, _: FeatureIndex, target: i32) -> Option<u32> {
+        Some(target.unsigned_abs())
     }
 }
 
