@@ -306,10 +306,17 @@ fn some_and_all_endpoints(candidate: &Candidate) -> Vec<Vec<Endpoint>> {
     asked.map(without).chain([Vec::new(), all.clone()]).collect()
 }
 
+/// Hardware with a single switch: what stops it while it runs would start it at rest, so that what a stop writes depends on
+/// what was written before. That it is the right thing is proved beside the code.
+const SWITCHED: &[&str] = &["fmachine"];
+
 #[test]
 fn stop_writes_what_zeros_write_for_every_model_and_nothing_that_moves() {
     let catalogue = Catalogue::builtin();
     for (_, file) in definitions() {
+        if SWITCHED.contains(&file.definition.id.as_str()) {
+            continue;
+        }
         let candidate = catalogue.protocol(&file.definition.id).unwrap();
         let driven = || file.definition.groups.iter().filter(|group| group.not_driven.is_none());
         let ids = driven().flat_map(|group| &group.names).flat_map(|(_, ids)| ids);

@@ -93,6 +93,31 @@ async fn a_failed_stop_is_tried_until_it_is_written_and_answers_then() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_switch_that_was_not_pressed_for_a_stop_is_pressed_when_writes_succeed_again() {
+    let rig = Rig::playing(BusKind::Bluetooth).await;
+    let machine = SimulatedDevice::bluetooth("fm", "FM-A");
+    rig.bus.add(machine.clone());
+    let mut client = rig.client().await;
+    client.asks(r#"[{"StartScanning":{"Id":2}}]"#).await;
+    // Connecting takes its time.
+    sleep_ms(5000).await;
+    assert!(client.heard().await.concat().contains("F-Machine Alpha"));
+    let presses = || machine.writes().iter().filter(|write| write.frame.data[0] == 1).count();
+    client.sets(0, 0, "Oscillate", 1).await;
+    settle().await;
+    assert_eq!(presses(), 1, "it is on");
+    machine.fail_writes(true);
+    client.says(STOP);
+    sleep_ms(120).await;
+    assert_eq!(presses(), 1);
+    machine.fail_writes(false);
+    assert_eq!(client.hears().await, OK);
+    assert_eq!(presses(), 2, "it is off");
+    assert_eq!(client.asks(STOP).await, OK);
+    assert_eq!(presses(), 2, "it stays off");
+}
+
+#[tokio::test(start_paused = true)]
 async fn positions_stay_where_they_are() {
     let rig = Rig::new(&[Stroker]).await;
     let mut client = rig.client().await;

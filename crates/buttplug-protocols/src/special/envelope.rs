@@ -4,6 +4,7 @@
 
 use crate::frame::{Endpoint, Frame, FrameBytes, Frames};
 use crate::protocol::{Heard, Outputs, Protocol, Reading, Step, Topic, Turn};
+use buttplug_core::FeatureIndex;
 use std::time::{Duration, Instant};
 
 /// What is done to whole frames.
@@ -91,6 +92,10 @@ impl<E: Envelope> Protocol for Enveloped<E> {
         let plain = self.envelope.open(said);
         self.data.notified(now, endpoint, plain.as_deref().unwrap_or(said), readings, out);
         self.seal(out.get_mut(before..).unwrap_or_default());
+    }
+
+    fn halt(&mut self, feature: FeatureIndex) {
+        self.data.halt(feature);
     }
 
     fn keepalive(&self) -> Option<Duration> {

@@ -8,6 +8,7 @@ use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, FrameBytes};
 use crate::protocol::{Heard, Protocol, Step, Turn};
 use crate::sighting::{Advertisement, Sighting};
+use buttplug_core::OutputKind;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
@@ -29,6 +30,10 @@ const BEGIN: [u8; 5] = [0x82, 0x0e, 0x02, 0x00, 0x01];
 pub(crate) struct Fluffer;
 
 impl Code for Fluffer {
+    fn needs_frames(&self, _kind: OutputKind) -> bool {
+        true
+    }
+
     fn protocol(&self, setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
         let [.., a, b, c, d] = setup.seed.to_be_bytes();
         let greeting = advertised(setup.sighting).and_then(|advertised| greeting(advertised, [a, b, c, d]));

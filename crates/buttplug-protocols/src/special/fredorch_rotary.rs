@@ -18,6 +18,10 @@ const MAX_SPEED: u8 = 20;
 pub(crate) struct FredorchRotary;
 
 impl Code for FredorchRotary {
+    fn needs_frames(&self, _kind: OutputKind) -> bool {
+        true
+    }
+
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
         Ok(Box::new(Machine { data, speed: 0, wanted: 0, due: None }))
     }

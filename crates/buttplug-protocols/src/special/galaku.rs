@@ -5,11 +5,16 @@ use super::envelope::{Envelope, Enveloped};
 use crate::catalogue::Setup;
 use crate::frame::FrameBytes;
 use crate::protocol::Protocol;
+use buttplug_core::OutputKind;
 
 /// What the definition can't say.
 pub(crate) struct Galaku;
 
 impl Code for Galaku {
+    fn needs_frames(&self, _kind: OutputKind) -> bool {
+        true
+    }
+
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
         Ok(Box::new(Enveloped::new(data, Chain)))
     }

@@ -6,6 +6,7 @@ use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, FrameBytes};
 use crate::notation::checksum::Checksum;
 use crate::protocol::{Heard, Protocol, Step, Turn};
+use buttplug_core::OutputKind;
 use md5::{Digest, Md5};
 use std::time::Duration;
 
@@ -48,6 +49,10 @@ const MAX_PIECES: u32 = 64;
 pub(crate) struct HoneyPlayBox;
 
 impl Code for HoneyPlayBox {
+    fn needs_frames(&self, _kind: OutputKind) -> bool {
+        true
+    }
+
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
         Ok(Box::new(Enveloped::new(data, Session::default())))
     }

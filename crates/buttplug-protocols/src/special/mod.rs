@@ -21,6 +21,7 @@ mod aes_ecb;
 mod cueme;
 mod envelope;
 mod fluffer;
+mod fmachine;
 mod fredorch_rotary;
 mod galaku;
 mod honeyplaybox;
@@ -68,6 +69,7 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Code> {
     match name {
         "cueme" => Some(&cueme::Cueme),
         "fluffer" => Some(&fluffer::Fluffer),
+        "fmachine" => Some(&fmachine::FMachine),
         "fredorch_rotary" => Some(&fredorch_rotary::FredorchRotary),
         "galaku" => Some(&galaku::Galaku),
         "honeyplaybox" => Some(&honeyplaybox::HoneyPlayBox),

@@ -19,6 +19,10 @@ const FULL_SPEED: &[u8] = b"set:speed:100";
 pub(crate) struct Ossm;
 
 impl Code for Ossm {
+    fn needs_frames(&self, _kind: OutputKind) -> bool {
+        true
+    }
+
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
         Ok(Box::new(Machine { data, mode: None, reported: None, halted: false }))
     }

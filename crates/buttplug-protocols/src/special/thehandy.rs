@@ -18,6 +18,10 @@ const MESSAGE_ID: u32 = 2;
 pub(crate) struct TheHandy;
 
 impl Code for TheHandy {
+    fn needs_frames(&self, kind: OutputKind) -> bool {
+        kind != OutputKind::HwPositionWithDuration
+    }
+
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
         Ok(Box::new(Device { data }))
     }

@@ -22,6 +22,10 @@ const REQUEST: i32 = 1;
 pub(crate) struct TheHandyV3;
 
 impl Code for TheHandyV3 {
+    fn needs_frames(&self, kind: OutputKind) -> bool {
+        !matches!(kind, OutputKind::HwPositionWithDuration | OutputKind::Vibrate)
+    }
+
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
         Ok(Box::new(Device { data, requests: 0 }))
     }

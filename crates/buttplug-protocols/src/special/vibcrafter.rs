@@ -7,6 +7,7 @@ use super::envelope::{Envelope, Enveloped};
 use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, FrameBytes};
 use crate::protocol::{Heard, Protocol, Step, Turn};
+use buttplug_core::OutputKind;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
@@ -38,6 +39,10 @@ pub(crate) static VIBCRAFTER: Dialect = Dialect {
 };
 
 impl Code for Dialect {
+    fn needs_frames(&self, _kind: OutputKind) -> bool {
+        true
+    }
+
     fn protocol(&self, setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
         let handshake = Handshake {
             cipher: AesEcb::new(self.key),

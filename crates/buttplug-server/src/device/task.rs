@@ -301,14 +301,15 @@ impl DeviceTask {
     }
 
     /// Writes the frames in order. A failure ends it, except that every zero is tried. Values end early when a stop
-    /// comes in between; then the answer is false. The protocol is told which values were not written: one of the
-    /// frames may be a toggle that it has to send again.
+    /// comes in between; then the answer is false. The protocol is told which frames were not written: one of them may
+    /// be a toggle that it has to send again.
     ///
     /// A conversation under way goes on meanwhile: it may hold what the hardware needs for this write.
     async fn write_all(&mut self, writing: Writing) -> Result<bool, HardwareError> {
         let mut frames = std::mem::take(&mut self.frames);
         let hardware = Arc::clone(&self.hardware);
         let mut outcome = Ok(true);
+        let mut lost = Frames::new();
         for (at, frame) in frames.iter().enumerate() {
             let overtaken = writing == Writing::Values && at > 0 && self.handle.mailbox().stop;
             let written = if overtaken {
@@ -334,11 +335,13 @@ impl DeviceTask {
             }
             let go_on = writing == Writing::Zeros && outcome != Err(HardwareError::Gone);
             if !go_on {
-                if writing != Writing::Aside {
-                    lock(&self.protocol).not_written(&frames[at..]);
-                }
+                lost.extend_from_slice(&frames[at..]);
                 break;
             }
+            lost.push(frame.clone());
+        }
+        if !lost.is_empty() && writing != Writing::Aside {
+            lock(&self.protocol).not_written(&lost);
         }
         frames.clear();
         self.frames = frames;
