@@ -1,7 +1,7 @@
 //! Runs a definition's vectors against the protocol it makes: no hardware, no waiting, time as an argument.
 
-use crate::catalogue::{Candidate, Setup, Wiring};
-use crate::definition::{Act, Said, Vector, VectorStep};
+use crate::catalogue::{Candidate, Catalogue, CatalogueError, Setup, Wiring};
+use crate::definition::{self, Act, DefinitionError, DefinitionFile, Place, Said, Vector, VectorStep};
 use crate::frame::{Endpoint, Frames};
 use crate::model::{Model, ModelFeature};
 use crate::protocol::{Heard, Identification, OutputSlot, Outputs, Protocol, Reading, Step, Topic, Turn};
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 /// What is different from what a vector says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {message}")]
+#[error("{}:{}: {message}", .place.line, .place.column)]
 pub struct Difference {
-    /// The line of the vector.
-    pub line: usize,
+    /// The turn, or the vector where it is about no turn.
+    pub place: Place,
     /// What is different.
     pub message: String,
 }
@@ -26,9 +26,88 @@ const MAX_STEPS: usize = 10_000;
 /// # Errors
 /// What is different from what the vector says.
 pub fn rehearse(candidate: &Candidate, vector: &Vector, now: Instant) -> Result<(), Difference> {
-    Rehearsal::new(candidate, vector, now)
-        .and_then(|mut rehearsal| rehearsal.run(candidate))
-        .map_err(|message| Difference { line: vector.line, message })
+    let mut rehearsal = Rehearsal::new(candidate, vector, now)
+        .map_err(|message| Difference { place: vector.place, message })?;
+    rehearsal.run(candidate)
+}
+
+/// Checks a definition of a person's own as it would be used, and runs its vectors. Answers what it says.
+///
+/// # Errors
+/// All that is wrong with it, and where.
+///
+/// ```
+/// use buttplug_protocols::rehearsal::check;
+/// use std::time::Instant;
+///
+/// let text = r#"
+///     write = "f1+feature value"
+///     [[websocket]]
+///     names = ["mine"]
+///     [[model]]
+///     fallback = "My Device"
+///     features = [{ vibrate = 100 }, { vibrate = 100 }]
+///     [[example]]
+///     do = ["vibrate 1 64", "stop"]
+///     write = ["f2 40", ["f1 00", "f2 00"]]
+/// "#;
+/// assert_eq!(check("mine.toml", text, Instant::now()).map(|file| file.vectors.len()), Ok(1));
+///
+/// let errors = check("mine.toml", &text.replace("40", "41"), Instant::now()).unwrap_err();
+/// assert_eq!(errors[0].to_string(), "mine.toml:9:11: `vibrate 1 64` gives f2 40; expected f2 41");
+/// ```
+pub fn check(file_name: &str, text: &str, now: Instant) -> Result<DefinitionFile, Vec<DefinitionError>> {
+    let file = definition::parse(file_name, text)?;
+    let error = |place: Place, message: String| DefinitionError {
+        file: file_name.into(),
+        line: place.line,
+        column: place.column,
+        message,
+    };
+    let mut catalogue = Catalogue::builtin();
+    if let Err(reason) = catalogue.add_definition(file_name, text) {
+        return Err(match reason {
+            CatalogueError::Definition(errors) => errors,
+            CatalogueError::UnknownCode { .. } | CatalogueError::UnknownProtocol(_) => {
+                vec![error(file.code_place.unwrap_or(Place { line: 1, column: 1 }), reason.to_string())]
+            }
+        });
+    }
+    let candidate = catalogue.protocol(&file.definition.id);
+    let rehearsed = file.vectors.iter().filter_map(|vector| rehearse(candidate.as_ref()?, vector, now).err());
+    let errors: Vec<_> = rehearsed.map(|difference| error(difference.place, difference.message)).collect();
+    if errors.is_empty() { Ok(file) } else { Err(errors) }
+}
+
+/// What the hardware of a model would be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// What it would be told in each turn. The last one is incomplete if there is an error.
+    pub turns: Vec<Vec<VectorStep>>,
+    /// The readings that come of it, in order.
+    pub readings: Vec<Reading>,
+    /// Why it goes on no further.
+    pub error: Option<String>,
+}
+
+/// Plays the turns of a vector, beginning at `now`, to find out what the hardware would be told. What the vector says
+/// about that is passed over.
+pub fn play(candidate: &Candidate, vector: &Vector, now: Instant) -> Told {
+    let mut told = Told::default();
+    let mut rehearsal = match Rehearsal::new(candidate, vector, now) {
+        Ok(rehearsal) => rehearsal,
+        Err(error) => return Told { error: Some(error), ..told },
+    };
+    for turn in &vector.turns {
+        let acted = rehearsal.act(&turn.act, candidate);
+        told.turns.push(std::mem::take(&mut rehearsal.told));
+        if let Err(error) = acted {
+            told.error = Some(error);
+            break;
+        }
+    }
+    told.readings = rehearsal.readings;
+    told
 }
 
 impl Vector {
@@ -102,25 +181,32 @@ impl<'v> Rehearsal<'v> {
         })
     }
 
-    fn run(&mut self, candidate: &Candidate) -> Result<(), String> {
+    fn run(&mut self, candidate: &Candidate) -> Result<(), Difference> {
         for turn in &self.vector.turns {
+            let different = |message| Difference { place: turn.place, message };
             self.told.clear();
-            self.act(&turn.act, candidate).map_err(|error| format!("`{}`: {error}", turn.text))?;
+            self.act(&turn.act, candidate).map_err(|error| different(format!("`{}`: {error}", turn.text)))?;
             if self.told != turn.told {
                 let list = |steps: &[VectorStep]| match steps {
                     [] => String::from("nothing"),
                     steps => steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | "),
                 };
                 let (told, expected) = (list(&self.told), list(&turn.told));
-                return Err(format!("`{}` gives {told}; expected {expected}", turn.text));
+                return Err(different(format!("`{}` gives {told}; expected {expected}", turn.text)));
             }
         }
+        let different = |message| Difference { place: self.vector.place, message };
         if self.readings != self.vector.readings {
-            return Err(format!("the readings are {:?}; expected {:?}", self.readings, self.vector.readings));
+            let list = |readings: &[Reading]| match readings {
+                [] => String::from("none"),
+                readings => readings.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            };
+            let (readings, expected) = (list(&self.readings), list(&self.vector.readings));
+            return Err(different(format!("the readings are {readings}; expected {expected}")));
         }
         match self.heard.len() {
             0 => Ok(()),
-            left => Err(format!("{left} of the things the hardware says were never asked for")),
+            left => Err(different(format!("{left} of the things the hardware says were never asked for"))),
         }
     }
 
@@ -200,6 +286,9 @@ impl<'v> Rehearsal<'v> {
                 self.now = end;
                 return Ok(());
             };
+            if self.told.len() > MAX_STEPS {
+                break;
+            }
             self.now = due.max(self.now);
             let mut frames = Frames::new();
             if tick == Some(due) {

@@ -36,7 +36,7 @@ fn every_vector_of_every_definition_holds() {
         let candidate = catalogue.protocol(&file.definition.id).unwrap();
         for vector in &file.vectors {
             if let Err(difference) = rehearse(&candidate, vector, Instant::now()) {
-                differences.push(format!("{} {difference}", file.file));
+                differences.push(format!("{}:{difference}", file.file));
             }
         }
     }

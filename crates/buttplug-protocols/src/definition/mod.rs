@@ -26,7 +26,7 @@ use crate::notation::expression::Name;
 use crate::notation::frame::Template;
 use crate::notation::pattern::Pattern;
 use crate::notation::step::{Action, StepTemplate};
-use crate::sighting::Uuid;
+use crate::sighting::{BusKind, Uuid};
 use buttplug_core::{InputKind, OutputKind};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -83,6 +83,15 @@ pub struct DefinitionError {
     pub message: String,
 }
 
+/// A place in a definition's text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The line, from 1.
+    pub line: usize,
+    /// The character in the line, from 1.
+    pub column: usize,
+}
+
 /// A definition file, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DefinitionFile {
@@ -96,6 +105,8 @@ pub struct DefinitionFile {
     pub file: String,
     /// The lines of the definition's match rules.
     pub rule_lines: Vec<usize>,
+    /// Where it asks for code.
+    pub code_place: Option<Place>,
 }
 
 /// What a protocol's hardware is and understands. This is what the packed catalogue holds.
@@ -297,6 +308,20 @@ pub struct Keepalive {
     pub after_ms: u32,
     /// Only while something is not zero.
     pub while_running: bool,
+}
+
+impl Rule {
+    /// The bus on which this hardware is found.
+    pub fn bus(&self) -> BusKind {
+        match self {
+            Self::Bluetooth { .. } => BusKind::Bluetooth,
+            Self::Serial { .. } => BusKind::Serial,
+            Self::Hid(_) => BusKind::Hid,
+            Self::Usb(_) => BusKind::Usb,
+            Self::WebSocket(_) => BusKind::WebSocket,
+            Self::Simulated(_) => BusKind::Simulated,
+        }
+    }
 }
 
 impl Definition {

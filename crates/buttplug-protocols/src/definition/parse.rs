@@ -67,7 +67,9 @@ fn definition(file_name: &str, mut table: Table<'_>, source: &mut Source<'_>) ->
     if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
         source.error(0, "the file's name is the protocol's id: letters, digits, `-`, `_`, and then `.toml`");
     }
-    let code = table.take("code").and_then(|value| value.text(source)).map(|text| text.text.to_owned());
+    let code = table.take("code").and_then(|value| value.text(source));
+    let code_place = code.map(|text| source.place(text.at));
+    let code = code.map(|text| text.text.to_owned());
     let overlaps = table.take("overlaps").map(|value| value.texts(source)).unwrap_or_default();
     let before = table.take("before").map(|value| value.texts(source)).unwrap_or_default();
     let before: Vec<String> = before.into_iter().map(|text| text.text.to_owned()).collect();
@@ -89,7 +91,7 @@ fn definition(file_name: &str, mut table: Table<'_>, source: &mut Source<'_>) ->
     }
     let overlaps = overlaps.into_iter().map(|text| text.text.to_owned()).collect();
     let rule_lines = rule_places.iter().map(|at| source.line(*at)).collect();
-    DefinitionFile { definition, vectors, overlaps, file: file_name.into(), rule_lines }
+    DefinitionFile { definition, vectors, overlaps, file: file_name.into(), rule_lines, code_place }
 }
 
 /// An endpoint by its name.

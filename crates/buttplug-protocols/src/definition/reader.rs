@@ -1,6 +1,6 @@
 //! TOML with positions: hands out values one by one, and knows what was left over. Knows nothing about devices.
 
-use super::DefinitionError;
+use super::{DefinitionError, Place};
 use crate::notation::NotationError;
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
@@ -23,9 +23,7 @@ impl<'t> Source<'t> {
     /// Notes that something is wrong at `at`, in bytes from the beginning.
     pub(super) fn error(&mut self, at: usize, message: impl Into<String>) {
         if self.errors.len() < MAX_ERRORS {
-            let before = self.text.get(..at).unwrap_or(self.text);
-            let line = self.line(at);
-            let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+            let Place { line, column } = self.place(at);
             self.errors.push(DefinitionError {
                 file: self.file.into(),
                 line,
@@ -44,6 +42,13 @@ impl<'t> Source<'t> {
     /// The line of a place, from 1.
     pub(super) fn line(&self, at: usize) -> usize {
         self.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+    }
+
+    /// The line and the column of a place that is given in bytes from the beginning.
+    pub(super) fn place(&self, at: usize) -> Place {
+        let before = self.text.get(..at).unwrap_or(self.text);
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        Place { line: self.line(at), column }
     }
 
     /// Unwraps what was read from a piece of notation that stands at `text`.
@@ -76,6 +81,11 @@ pub(super) struct Text<'v> {
 }
 
 impl<'v> Text<'v> {
+    /// A text that is all there is.
+    pub(super) fn by_itself(text: &'v str) -> Self {
+        Self { at: 0, text, plain: false }
+    }
+
     /// A part of this string, which knows where it stands.
     pub(super) fn part(&self, part: &'v str) -> Self {
         let offset = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);

@@ -39,7 +39,7 @@ pub(super) fn check_one(
             }
         };
         if !known {
-            source.error_in_line(vector.line, "the example is about a model that does not exist");
+            source.error_in_line(vector.place.line, "the example is about a model that does not exist");
         }
     }
     check_endpoints(definition, places, source);

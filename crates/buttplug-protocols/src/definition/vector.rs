@@ -4,7 +4,7 @@ use super::hardware::manufacturer_data;
 use super::models::features;
 use super::parse::{endpoint, milliseconds};
 use super::reader::{Source, Table, Text, Value};
-use super::{Feature, MAX_EXAMPLES, kind};
+use super::{Feature, MAX_EXAMPLES, Place, kind};
 use crate::frame::{Endpoint, Frame};
 use crate::notation::expression::Scope;
 use crate::notation::frame::Condition;
@@ -12,13 +12,15 @@ use crate::notation::step::Action;
 use crate::notation::{Context, parse_step};
 use crate::protocol::{Input, Reading};
 use buttplug_core::{FeatureIndex, OutputKind};
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// One example of a definition: turns, and what the hardware is told in each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vector {
-    /// The line of the definition where it stands.
-    pub line: usize,
+    /// Where it stands.
+    pub place: Place,
     /// The model's identifier. `None`: the fallback.
     pub model: Option<String>,
     /// The advertised name, where it matters. `None`: the identifier.
@@ -44,6 +46,8 @@ pub struct Vector {
 pub struct VectorTurn {
     /// As it stands in the definition.
     pub text: String,
+    /// Where it stands.
+    pub place: Place,
     /// What happens.
     pub act: Act,
     /// What the hardware is told, in order, and nothing else.
@@ -110,16 +114,74 @@ pub enum VectorStep {
     Wait(Duration),
 }
 
-impl std::fmt::Display for VectorStep {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for VectorStep {
+    /// As an example says it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Write(frame) if frame.response => write!(f, "{frame}, with response"),
-            Self::Write(frame) => write!(f, "{frame}"),
+            Self::Write(frame) => write_frame(frame, f),
             Self::Subscribe(endpoint) => write!(f, "subscribe {endpoint}"),
             Self::Unsubscribe(endpoint) => write!(f, "unsubscribe {endpoint}"),
             Self::Read(endpoint) => write!(f, "read {endpoint}"),
             Self::Wait(time) => write!(f, "wait {} ms", time.as_millis()),
         }
+    }
+}
+
+/// A frame as an example says it.
+fn write_frame(frame: &Frame, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (place, byte) in frame.data.iter().enumerate() {
+        let space = if place == 0 { "" } else { " " };
+        write!(f, "{space}{byte:02x}")?;
+    }
+    match (frame.endpoint, frame.response) {
+        (Endpoint::Tx, false) => Ok(()),
+        (Endpoint::Tx, true) => f.write_str(", with response"),
+        (endpoint, false) => write!(f, " -> {endpoint}"),
+        (endpoint, true) => write!(f, " -> {endpoint}, with response"),
+    }
+}
+
+impl fmt::Display for Reading {
+    /// As an example says it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Input { feature, kind } = self.input;
+        write!(f, "{} {} = {}", kind::input_name(kind), feature.0, self.value)
+    }
+}
+
+impl FromStr for Act {
+    type Err = String;
+
+    /// Reads a turn as an example says it.
+    ///
+    /// ```
+    /// use buttplug_protocols::definition::Act;
+    ///
+    /// assert_eq!("stop".parse(), Ok(Act::Stop));
+    /// assert!("vibrate".parse::<Act>().is_err());
+    /// ```
+    fn from_str(text: &str) -> Result<Self, String> {
+        by_itself(text, act)
+    }
+}
+
+impl FromStr for Said {
+    type Err = String;
+
+    /// Reads what the hardware says as an example says it: `rx: 01 02`, or `silence`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        by_itself(text, said)
+    }
+}
+
+/// Reads a text that stands in no file.
+fn by_itself<T>(text: &str, read: impl FnOnce(&Text<'_>, &mut Source<'_>) -> Option<T>) -> Result<T, String> {
+    let mut source = Source::new("", text);
+    let found = read(&Text::by_itself(text), &mut source);
+    match (found, source.errors.into_iter().next()) {
+        (Some(found), None) => Ok(found),
+        (_, Some(error)) => Err(error.message),
+        (None, None) => Err(format!("`{text}` means nothing here")),
     }
 }
 
@@ -129,7 +191,7 @@ pub(super) fn parse_vectors(table: &mut Table<'_>, response: bool, source: &mut 
 }
 
 fn vector(mut table: Table<'_>, response: bool, source: &mut Source<'_>) -> Vector {
-    let mut vector = Vector { line: source.line(table.at), ..Vector::default() };
+    let mut vector = Vector { place: source.place(table.at), ..Vector::default() };
     let take = |table: &mut Table<'_>, key: &str, source: &mut Source<'_>| {
         table.take(key).and_then(|value| value.text(source)).map(|text| text.text.to_owned())
     };
@@ -173,7 +235,8 @@ fn turns(vector: &mut Vector, table: &mut Table<'_>, response: bool, source: &mu
         let told = told.get(place).map(Vec::as_slice).unwrap_or_default();
         let told = told.iter().filter_map(|value| step(&value.text(source)?, response, source)).collect();
         if let Some(act) = act(text, source) {
-            vector.turns.push(VectorTurn { text: text.text.into(), act, told });
+            let place = source.place(text.at);
+            vector.turns.push(VectorTurn { text: text.text.into(), place, act, told });
         }
     }
 }
