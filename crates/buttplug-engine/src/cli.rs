@@ -4,6 +4,7 @@
 
 mod absent;
 mod demo;
+mod devices;
 mod serve;
 
 pub(crate) use absent::AbsentFlags;
@@ -35,6 +36,8 @@ enum Command {
     Serve(Box<ServeFlags>),
     /// Shows a server, a client and four simulated devices at work, and checks them
     Demo,
+    /// Lists the supported devices, shows what they are told, checks definitions of your own
+    Devices(devices::DevicesFlags),
 }
 
 /// Does what was typed. The first of `arguments` is the program's own name.
@@ -42,6 +45,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
     match Cli::try_parse_from(with_subcommand(arguments)) {
         Ok(Cli { command: Command::Serve(flags) }) => serve::run(&flags),
         Ok(Cli { command: Command::Demo }) => demo::run(),
+        Ok(Cli { command: Command::Devices(flags) }) => devices::run(&flags),
         Err(error) => {
             // Nobody reads what is wrong: the exit code says it too.
             let _ = error.print();

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// It did what it was asked to, and ended in order.
     Orderly = 0,
-    /// Somebody has to mend something first: a flag, a file, a port that is taken. Starting again won't help.
+    /// Somebody has to mend something first: a flag, a file, a port that is taken. Starting again won't help. Also:
+    /// nothing was found.
     Mend = 1,
     /// The program itself failed. Starting again may help.
     Internal = 70,

@@ -1,0 +1,58 @@
+//! `buttplug devices`: what is supported, what a device would be told, and whether a definition of one's own is right.
+
+mod check;
+mod list;
+mod models;
+mod show;
+
+use super::complain;
+use crate::exit::Exit;
+use std::io::{self, Write};
+
+/// What `devices` can be told.
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Ends with 0 if something is found, with 1 if nothing is.\n\
+        For example: buttplug devices lovense rotate"
+)]
+pub(crate) struct DevicesFlags {
+    #[command(subcommand)]
+    task: Option<Task>,
+
+    /// Parts of what is looked for: a model, an advertised name, a protocol, a feature, a bus; all have to fit
+    words: Vec<String>,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Task {
+    /// Prints what a device would be told, to compare it with what another program writes
+    Show(show::ShowFlags),
+    /// Checks definitions of your own, and runs their examples
+    Check(check::CheckFlags),
+}
+
+/// Lists, shows or checks.
+pub(super) fn run(flags: &DevicesFlags) -> Exit {
+    match &flags.task {
+        None => list::run(&flags.words, flags.json),
+        Some(Task::Show(flags)) => show::run(flags),
+        Some(Task::Check(flags)) => check::run(flags),
+    }
+}
+
+/// Prints what was asked for, and answers `exit` if that works. A reader who has gone is no error.
+fn print(text: &str, exit: Exit) -> Exit {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(format_args!("the output can't be written: {error}"));
+            Exit::Mend
+        }
+        _ => exit,
+    }
+}
