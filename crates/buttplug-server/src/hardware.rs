@@ -117,8 +117,9 @@ pub trait HardwareBus: Send + Sync {
     /// Which bus it is.
     fn kind(&self) -> BusKind;
 
-    /// The least time between writes to hardware of this bus, unless the model says otherwise.
-    fn message_gap(&self) -> Duration;
+    /// The least time between writes to hardware that was sighted as being on `hardware`, unless the model says
+    /// otherwise. That may be another bus than [`kind`](Self::kind) says, where this one reaches hardware through others.
+    fn message_gap(&self, hardware: BusKind) -> Duration;
 
     /// Whether a new sighting of a connected address means that the hardware has connected anew and the old
     /// connection is dead.
@@ -150,6 +151,10 @@ pub trait HardwareBus: Send + Sync {
     /// # Errors
     /// The hardware is gone or refuses, or no wiring fits.
     async fn open(&self, sighting: &Sighting, wirings: &[&Wiring]) -> Result<OpenHardware, HardwareError>;
+
+    /// The server takes what it has just opened for hardware that speaks this protocol, named by its id. Comes before
+    /// everything that is written or read. Buses on which hardware waits for an answer give it.
+    async fn accept(&self, _sighting: &Sighting, _protocol: &str) {}
 
     /// The server has no use for what was sighted, for this reason. Buses on which hardware waits for an answer give
     /// it.
