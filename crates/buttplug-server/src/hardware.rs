@@ -55,10 +55,12 @@ pub const MAX_WAITING_EVENTS: usize = 64;
 
 /// Hardware that is open.
 ///
-/// Every call ends by itself: an implementation limits its own waits. Calls may come from several tasks.
+/// Every call ends by itself: an implementation limits its own waits. Calls may come from several tasks, and be dropped
+/// before they end: what they have begun is done before what later calls ask for, or not at all.
 #[async_trait]
 pub trait Hardware: Send + Sync {
-    /// Writes a frame. Frames of one device arrive in the order of the calls. Where the hardware supports only one of
+    /// Writes a frame. Frames of one device arrive in the order of the calls, also if a call is made while an earlier one
+    /// waits for its confirmation: a stop does not wait for long. Where the hardware supports only one of
     /// confirmed and unconfirmed writes, that one is used.
     ///
     /// # Errors

@@ -10,7 +10,8 @@ use buttplug_protocols::catalogue::Catalogue;
 use buttplug_server::Server;
 use buttplug_websocket::dial;
 use std::sync::Arc;
-use tokio::time::timeout;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
 
 struct World {
     server: Server,
@@ -133,4 +134,61 @@ async fn hardware_that_no_definition_knows_is_rejected() {
         assert_eq!(said, [format!(r#"{{"rejected":{{"reason":"{reason}"}}}}"#)]);
         assert_eq!(end, closed(1008, reason));
     }
+}
+/// Two motors, each told in a write of its own that has to be confirmed.
+const CONFIRMED: &str = r#"
+write = "f1+feature value"
+response = true
+
+[[bluetooth]]
+names = ["Confirms"]
+services.fff0 = { tx = "fff2" }
+
+[[model]]
+fallback = "Confirms"
+features = [{ vibrate = 100 }, { vibrate = 100 }]
+
+[[example]]
+do = ["vibrate 0 1", "vibrate 1 1", "stop"]
+write = ["f1 01", "f2 01", ["f1 00", "f2 00"]]
+"#;
+
+#[tokio::test]
+async fn a_stop_goes_out_although_the_bridge_answers_nothing() {
+    let mut catalogue = Catalogue::builtin();
+    catalogue.add_definition("confirms.toml", CONFIRMED).unwrap();
+    let world = World::new(catalogue).await;
+    let mut events = world.client.events();
+    let (mut other, other_device) = world.lovense("AA:BB").await;
+    let mut bridge = world.bridge(&offer("CC:DD").replace("LVS-Z001", "Confirms")).await;
+    assert_eq!(bridge.hears().await, r#"{"accepted":{"protocol":"confirms"}}"#);
+    let device = loop {
+        match timeout(AGES, events.next()).await.unwrap() {
+            Some(Event::DeviceAdded(device)) if device.name() == "Confirms" => break device,
+            _ => {}
+        }
+    };
+    let write = |id: u32, data: &str| {
+        format!(r#"{{"id":{id},"write":{{"characteristic":"{TX}","data":"{data}","response":true}}}}"#)
+    };
+    other_device.run_output(vibrate(5)).await.unwrap();
+    device.run_output(vibrate(50)).await.unwrap();
+    assert_eq!(bridge.hears().await, write(1, "f132"));
+    assert_eq!(other.hears().await, written("Vibrate:5;"));
+    let asked = Instant::now();
+    let stopped = async {
+        world.client.stop_all().await.unwrap();
+        asked.elapsed()
+    };
+    let zeros = async {
+        assert_eq!(other.hears().await, written("Vibrate:0;"));
+        let others = asked.elapsed();
+        assert_eq!(bridge.hears().await, write(2, "f100"));
+        assert_eq!(bridge.hears().await, write(3, "f200"));
+        (others, asked.elapsed())
+    };
+    let (answered, (others, zeros)) = tokio::join!(stopped, zeros);
+    assert!(others < Duration::from_millis(200), "another device's stop took {others:?}");
+    assert!(zeros < Duration::from_secs(1), "zeros went out after {zeros:?}, unanswered writes hold them up");
+    assert!(answered < Duration::from_secs(2), "answered after {answered:?}");
 }
