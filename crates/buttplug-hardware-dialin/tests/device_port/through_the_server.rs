@@ -191,4 +191,8 @@ async fn a_stop_goes_out_although_the_bridge_answers_nothing() {
     assert!(others < Duration::from_millis(200), "another device's stop took {others:?}");
     assert!(zeros < Duration::from_secs(1), "zeros went out after {zeros:?}, unanswered writes hold them up");
     assert!(answered < Duration::from_secs(2), "answered after {answered:?}");
+    let asked = Instant::now();
+    let ((), (said, _)) = tokio::join!(world.server.shut_down(), bridge.end());
+    assert!(said.contains(&String::from(r#"{"disconnect":{}}"#)), "{said:?}");
+    assert!(asked.elapsed() < Duration::from_secs(3), "the server ended after {:?}", asked.elapsed());
 }

@@ -79,13 +79,6 @@ struct Mailbox {
 }
 
 impl Mailbox {
-    /// Whether zeros are to go out at once.
-    fn must_rest(&self) -> bool {
-        self.stop || self.close
-    }
-}
-
-impl Mailbox {
     fn add_stop_waiter(&mut self, written: oneshot::Sender<()>) {
         if self.stop_waiters.len() >= STOP_WAITERS_BEFORE_SWEEP {
             self.stop_waiters.retain(|waiter| !waiter.is_closed());

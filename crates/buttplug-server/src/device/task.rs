@@ -75,6 +75,7 @@ pub(crate) async fn run(parts: DeviceParts) -> Arc<dyn Hardware> {
     match AssertUnwindSafe(live).catch_unwind().await {
         Ok(Ended::Closed) => debug!(device = index.0, name, "device closed"),
         Ok(Ended::Gone(reason)) => info!(device = index.0, name, reason, "device gone"),
+        Ok(Ended::Unstopped) => warn!(device = index.0, name, "device closed; it took no zeros to the end"),
         Ok(Ended::GivenUp(reason)) => {
             warn!(device = index.0, name, reason, "device given up");
             write_zeros(&handle, &protocol, &*hardware).await;
@@ -136,6 +137,8 @@ enum Ended {
     Closed,
     /// By itself, for this reason.
     Gone(String),
+    /// On request, without having taken its zeros, or without having said so.
+    Unstopped,
     /// It is there but takes no more writes, for this reason.
     GivenUp(String),
 }
@@ -235,7 +238,7 @@ impl DeviceTask {
             match self.write_wanted().await {
                 Ok(false) if Instant::now() < patience => tokio::time::sleep(FIRST_RETRY_PAUSE).await,
                 Ok(true) => return Ended::Closed,
-                Ok(false) => return Ended::GivenUp(String::from("it refused its zeros to the end")),
+                Ok(false) => return Ended::Unstopped,
                 Err(ended) => return ended,
             }
         }

@@ -2,9 +2,10 @@
 //! written and when, `task.rs` decides.
 
 use super::{DeviceTask, converse, lock};
-use crate::device::DeviceHandle;
+use crate::device::{DeviceHandle, Mailbox};
 use crate::hardware::HardwareError;
-use buttplug_protocols::frame::Frames;
+use buttplug_protocols::frame::{Frame, Frames};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,13 @@ impl DeviceTask {
     /// A conversation under way goes on meanwhile: it may hold what the hardware needs for this write.
     pub(super) async fn write_all(&mut self, writing: Writing) -> Result<bool, HardwareError> {
         let mut frames = std::mem::take(&mut self.frames);
+        let outcome = self.write_each(&frames, writing).await;
+        frames.clear();
+        self.frames = frames;
+        outcome
+    }
+
+    async fn write_each(&mut self, frames: &[Frame], writing: Writing) -> Result<bool, HardwareError> {
         let hardware = Arc::clone(&self.hardware);
         let mut unconfirmed = Vec::new();
         let mut lost = Frames::new();
@@ -76,8 +84,11 @@ impl DeviceTask {
             lost.push(frame.clone());
         }
         // The zeros have gone out; now there is time to hear how they fared.
+        let mut patient = true;
         for (frame, mut write) in unconfirmed {
-            let written = self.with_conversation(&mut write).await;
+            let written = if patient { self.confirmation(&mut write).await } else { write.now_or_never() };
+            patient &= written.is_some();
+            let written = written.unwrap_or(Err(HardwareError::TimedOut("the confirmation of a zero")));
             if written.is_err() {
                 lost.push(frame.clone());
             }
@@ -88,13 +99,10 @@ impl DeviceTask {
         if !lost.is_empty() && writing != Writing::Aside {
             lock(&self.protocol).not_written(&lost);
         }
-        frames.clear();
-        self.frames = frames;
         outcome
     }
 
-    /// Waits for a write to end. If it is to be confirmed, for so long as a stop may wait: the zero behind this one, or
-    /// one that is asked for meanwhile.
+    /// Waits for a write to end; if it is to be confirmed, for no longer than a stop may wait.
     async fn progress(
         &mut self,
         write: &mut BoxFuture<'_, Result<(), HardwareError>>,
@@ -104,18 +112,38 @@ impl DeviceTask {
         if !confirmed {
             return Progress::Ended(self.with_conversation(write).await);
         }
+        // A zero behind this one, or one that is asked for meanwhile.
+        let zero_is_due = |mailbox: &Mailbox| writing == Writing::Zeros || mailbox.stop || mailbox.close;
         let handle = self.handle.clone();
         let mut woken = false;
         let progress = tokio::select! {
             biased;
             written = self.with_conversation(write) => Progress::Ended(written),
-            () = stop_is_due(&handle, writing, &mut woken) => Progress::Unconfirmed,
+            () = patience_after(&handle, zero_is_due, &mut woken) => Progress::Unconfirmed,
         };
         if woken {
             // What it was woken for is still to be done.
             handle.shared.wake.notify_one();
         }
         progress
+    }
+
+    /// Waits for the confirmation of a zero that has gone out. `None`: the device is to be closed, and it took too long.
+    async fn confirmation(
+        &mut self,
+        write: &mut BoxFuture<'_, Result<(), HardwareError>>,
+    ) -> Option<Result<(), HardwareError>> {
+        let handle = self.handle.clone();
+        let mut woken = false;
+        let written = tokio::select! {
+            biased;
+            written = self.with_conversation(write) => Some(written),
+            () = patience_after(&handle, |mailbox| mailbox.close, &mut woken) => None,
+        };
+        if woken {
+            handle.shared.wake.notify_one();
+        }
+        written
     }
 
     /// Waits for a write to end and goes on with the conversation meanwhile.
@@ -135,14 +163,11 @@ impl DeviceTask {
     }
 }
 
-/// Waits until a zero has to go out although what is written now is not confirmed. `woken`: the device's task was woken
-/// meanwhile.
-async fn stop_is_due(handle: &DeviceHandle, writing: Writing, woken: &mut bool) {
-    if writing != Writing::Zeros {
-        while !handle.mailbox().must_rest() {
-            handle.shared.wake.notified().await;
-            *woken = true;
-        }
+/// Waits until something is due, and then for so long as a stop may wait. `woken`: the device's task was woken meanwhile.
+async fn patience_after(handle: &DeviceHandle, is_due: impl Fn(&Mailbox) -> bool, woken: &mut bool) {
+    while !is_due(&handle.mailbox()) {
+        handle.shared.wake.notified().await;
+        *woken = true;
     }
     tokio::time::sleep(STOP_PATIENCE).await;
 }
