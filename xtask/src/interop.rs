@@ -1,6 +1,6 @@
 //! `cargo xtask interop`: client libraries as published, unmodified, against the real engine and devices that dial in.
 //! A library is a line in [`LIBRARIES`] and a script in `xtask/interop/`; what is asserted stands in the script, the
-//! comparing and counting is done here.
+//! comparing and counting is done here. So is the example of a bridge, with the library that it needs.
 
 mod conversation;
 mod device;
@@ -51,6 +51,8 @@ const LIBRARIES: &[Library] = &[
     buttplug_py("2", "buttplug-py-3-2.py"),
     buttplug_py("1", "buttplug-py-1-0.py"),
     buttplug_py("0", "buttplug-py-1-0.py"),
+    // No client library: what the bridge of the examples speaks through.
+    Library { package: "websockets", ..pypi("17.4", "bridge.py") },
 ];
 
 /// No version of this one pings, so it needs the default, no watchdog.
@@ -135,6 +137,7 @@ impl Library {
         let mut engine = Engine::start(program, &folder, self.flags)?;
         engine.wait_for_ports()?;
         script.env("INTEROP_URL", format!("ws://127.0.0.1:{}", engine.client_port));
+        script.env("INTEROP_DEVICES_URL", format!("ws://127.0.0.1:{}", engine.device_port));
         let outcome = Conversation::new(&mut engine, tally).hold(&mut script, TIME_PER_LIBRARY);
         outcome.map_err(|failure| format!("{failure}\n{}", engine.last_words()))
     }

@@ -1,9 +1,12 @@
 //! The bus: listens, hears greetings, reports who has dialled in, and hands lines to the server.
 
+use crate::bridge::{Bridge, Bridged};
 use crate::greeting::Greeting;
-use crate::limits::{DialInLimits, MESSAGE_GAP};
+use crate::limits::{BRIDGED_BLUETOOTH_GAP, DialInLimits, MESSAGE_GAP};
+use crate::line::{Line, LineTimes};
 use crate::roster::Roster;
-use crate::version0::Line;
+use crate::speech::Speech;
+use crate::version0::{Hearing, Version0};
 use async_trait::async_trait;
 use buttplug_protocols::catalogue::Wiring;
 use buttplug_protocols::sighting::{BusKind, Sighting};
@@ -74,16 +77,19 @@ impl DialInBus {
 
     /// The line that this sighting is about.
     fn pending(&self, sighting: &Sighting) -> Option<Arc<Line>> {
-        let line = self.port.roster.find(&sighting.address)?;
-        (line.sighting() == sighting && line.is_pending()).then_some(line)
+        self.line(sighting).filter(|line| line.is_pending())
+    }
+
+    fn line(&self, sighting: &Sighting) -> Option<Arc<Line>> {
+        self.port.roster.find(sighting).filter(|line| line.sighting() == sighting)
     }
 }
 
 impl Port {
     /// Hears a greeting and gives the connection a line and a task of its own.
     async fn greet(self: Arc<Self>, mut socket: Socket, peer: SocketAddr, events: BusEvents) {
-        let first = match timeout(self.limits.greeting_time, first_message(&mut socket)).await {
-            Ok(Some(first)) => first,
+        let (first, more) = match timeout(self.limits.greeting_time, first_messages(&mut socket)).await {
+            Ok(Some(messages)) => messages,
             Ok(None) => return tracing::debug!(%peer, "a device left without a greeting"),
             Err(_) => {
                 let reason = format!("no greeting within {} s", self.limits.greeting_time.as_secs_f32());
@@ -92,7 +98,17 @@ impl Port {
             }
         };
         match Greeting::parse(&first) {
-            Ok(Greeting::Version0(sighting)) => self.admit(socket, peer, sighting, events).await,
+            Ok(Greeting::Version0(sighting)) => {
+                let line = self.line(sighting, socket, Speech::Version0(Hearing::default()));
+                self.admit(line, peer, events).await;
+            }
+            Ok(Greeting::Bridge(offer)) => {
+                let bridge = Bridge::new(peer, offer.transport);
+                let line = self.line(offer.sighting, socket, Speech::Bridge(Box::new(bridge)));
+                // It may be gone already.
+                line.hear(more);
+                self.admit(line, peer, events).await;
+            }
             Err(error) => {
                 tracing::info!(%peer, %error, "refusing a device");
                 socket.close(error.close_code(), &error.to_string()).await;
@@ -100,13 +116,18 @@ impl Port {
         }
     }
 
-    async fn admit(self: Arc<Self>, socket: Socket, peer: SocketAddr, sighting: Sighting, events: BusEvents) {
-        tracing::debug!(%peer, address = ?sighting.address, name = ?sighting.name(), "a device dialled in");
-        let line = Arc::new(Line::new(sighting.clone(), socket, self.limits.write_time));
+    fn line(&self, sighting: Sighting, socket: Socket, speech: Speech) -> Arc<Line> {
+        let times = LineTimes { write: self.limits.write_time, answer: self.limits.answer_time };
+        Arc::new(Line::new(sighting, socket, speech, times))
+    }
+
+    async fn admit(self: Arc<Self>, line: Arc<Line>, peer: SocketAddr, events: BusEvents) {
+        let sighting = line.sighting().clone();
+        tracing::debug!(%peer, bus = %sighting.bus(), address = ?sighting.address, name = ?sighting.name(), "a device dialled in");
         let full = match self.roster.add(Arc::clone(&line)) {
             Ok(None) => false,
             Ok(Some(replaced)) => {
-                replaced.end(CloseCode::Policy, "the same address has dialled in again");
+                replaced.end_replaced();
                 false
             }
             Err(_) => true,
@@ -134,18 +155,19 @@ impl Port {
     }
 }
 
-/// The first message, if there is one. What follows it in the same breath is lost, as nobody has asked for it.
-async fn first_message(socket: &mut Socket) -> Option<Received> {
-    let mut first = None;
+/// The first message, if there is one, and what has come together with it.
+async fn first_messages(socket: &mut Socket) -> Option<(Received, Vec<Received>)> {
+    let (mut first, mut more) = (None, Vec::new());
     while first.is_none() {
-        let take = |message| {
-            first.get_or_insert(message);
+        let take = |message| match first {
+            None => first = Some(message),
+            Some(_) => more.push(message),
         };
         if socket.receive(take).await.is_err() {
             break;
         }
     }
-    first
+    Some((first?, more))
 }
 
 #[async_trait]
@@ -154,8 +176,13 @@ impl HardwareBus for DialInBus {
         BusKind::WebSocket
     }
 
-    fn message_gap(&self) -> Duration {
-        MESSAGE_GAP
+    fn message_gap(&self, hardware: BusKind) -> Duration {
+        match hardware {
+            BusKind::Bluetooth => BRIDGED_BLUETOOTH_GAP,
+            BusKind::Serial | BusKind::Hid | BusKind::Usb | BusKind::WebSocket | BusKind::Simulated => {
+                MESSAGE_GAP
+            }
+        }
     }
 
     fn replaces_connected(&self) -> bool {
@@ -195,10 +222,19 @@ impl HardwareBus for DialInBus {
 
     async fn open(&self, sighting: &Sighting, wirings: &[&Wiring]) -> Result<OpenHardware, HardwareError> {
         let line = self.pending(sighting).ok_or(HardwareError::Gone)?;
+        if sighting.bus() != BusKind::WebSocket {
+            return Bridged::open(line, wirings);
+        }
         let wiring = wirings.iter().position(|wiring| matches!(wiring, Wiring::Direct));
         let wiring = wiring.ok_or(HardwareError::NoProtocolFits)?;
-        let (hardware, events) = line.open()?;
+        let (hardware, events) = Version0::open(line)?;
         Ok(OpenHardware { hardware: Arc::new(hardware), events, wiring, endpoints: Vec::new() })
+    }
+
+    async fn accept(&self, sighting: &Sighting, protocol: &str) {
+        if let Some(line) = self.line(sighting) {
+            line.accept(protocol);
+        }
     }
 
     async fn refuse(&self, sighting: &Sighting, reason: &str) {

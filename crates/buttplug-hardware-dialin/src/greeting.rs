@@ -1,5 +1,6 @@
 //! Reads a device's first message. Knows no socket.
 
+use crate::bridge::Offer;
 use crate::limits::{MAX_GREETING_BYTES, MAX_NAME_BYTES};
 use buttplug_protocols::sighting::{Advertisement, Sighting};
 use buttplug_websocket::{CloseCode, Received};
@@ -11,6 +12,8 @@ use thiserror::Error;
 pub(crate) enum Greeting {
     /// Version 0: the device is its own transport.
     Version0(Sighting),
+    /// Version 1: a bridge offers hardware.
+    Bridge(Offer),
 }
 
 /// What is wrong with a greeting. The text goes to the device.
@@ -32,6 +35,10 @@ pub(crate) enum BadGreeting {
     Empty(&'static str),
     #[error("{0:?} is longer than {MAX_NAME_BYTES} bytes")]
     NameTooLong(&'static str),
+    #[error("{0:?} has to be {1}")]
+    Wrong(&'static str, &'static str),
+    #[error("the transport {0:?} is not known here; there are bluetooth-le, serial, hid and usb")]
+    UnknownTransport(String),
 }
 
 impl BadGreeting {
@@ -44,15 +51,22 @@ impl BadGreeting {
             | Self::UnknownVersion(_)
             | Self::Missing(_)
             | Self::Empty(_)
-            | Self::NameTooLong(_) => CloseCode::Policy,
+            | Self::NameTooLong(_)
+            | Self::Wrong(..)
+            | Self::UnknownTransport(_) => CloseCode::Policy,
         }
     }
 }
 
-/// Unknown fields are ignored. Fields are values of any kind, so that each error can name its field.
+/// Which of the greetings it is. Unknown fields are ignored.
+#[derive(Deserialize)]
+struct Version {
+    version: Option<serde_json::Value>,
+}
+
+/// The greeting of version 0. Fields are values of any kind, so that each error can name its field.
 #[derive(Deserialize)]
 struct Wire {
-    version: Option<serde_json::Value>,
     identifier: Option<serde_json::Value>,
     address: Option<serde_json::Value>,
 }
@@ -67,30 +81,35 @@ impl Greeting {
         if text.trim_ascii_start().first() != Some(&b'{') {
             return Err(BadGreeting::NotJson);
         }
-        let wire: Wire = serde_json::from_slice(text).map_err(|_| BadGreeting::NotJson)?;
+        let wire: Version = serde_json::from_slice(text).map_err(|_| BadGreeting::NotJson)?;
         match wire.version.as_ref().and_then(serde_json::Value::as_u64) {
             None => Err(BadGreeting::NoVersion),
-            Some(0) => version0(wire).map(Self::Version0),
+            Some(0) => version0(text).map(Self::Version0),
+            Some(1) => Offer::parse(text).map(Self::Bridge),
             Some(other) => Err(BadGreeting::UnknownVersion(other)),
         }
     }
 }
 
-fn version0(wire: Wire) -> Result<Sighting, BadGreeting> {
+fn version0(text: &[u8]) -> Result<Sighting, BadGreeting> {
+    let wire: Wire = serde_json::from_slice(text).map_err(|_| BadGreeting::NotJson)?;
     let identifier = name("identifier", wire.identifier)?;
     let address = name("address", wire.address)?;
     Ok(Sighting { address, advertisement: Advertisement::WebSocket { identifier } })
 }
 
-fn name(field: &'static str, value: Option<serde_json::Value>) -> Result<String, BadGreeting> {
+/// A text that is not empty and not too long to be kept.
+pub(crate) fn name(field: &'static str, value: Option<serde_json::Value>) -> Result<String, BadGreeting> {
     match value {
         Some(serde_json::Value::String(name)) if name.is_empty() => Err(BadGreeting::Empty(field)),
-        Some(serde_json::Value::String(name)) if name.len() > MAX_NAME_BYTES => {
-            Err(BadGreeting::NameTooLong(field))
-        }
+        Some(serde_json::Value::String(name)) if is_long(&name) => Err(BadGreeting::NameTooLong(field)),
         Some(serde_json::Value::String(name)) => Ok(name),
         _ => Err(BadGreeting::Missing(field)),
     }
+}
+
+pub(crate) fn is_long(name: &str) -> bool {
+    name.len() > MAX_NAME_BYTES
 }
 
 #[cfg(test)]
@@ -148,7 +167,8 @@ mod tests {
     fn only_a_short_text_can_be_a_greeting() {
         let binary = Received::Binary(Bytes::from_static(br#"{"identifier":"x","address":"y","version":0}"#));
         assert_eq!(Greeting::parse(&binary), Err(BadGreeting::NotText));
-        assert_eq!(parse(&" ".repeat(4097)), Err(BadGreeting::TooLong(4097)));
+        let length = MAX_GREETING_BYTES + 1;
+        assert_eq!(parse(&" ".repeat(length)), Err(BadGreeting::TooLong(length)));
     }
 
     #[test]

@@ -15,10 +15,20 @@ pub const MAX_DEVICES: usize = 1000;
 /// Bytes of a message of a device. A longer one ends the connection with code 1009.
 pub const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 
-/// Bytes of a greeting. Room for a bridge to list what its radio sees.
-pub const MAX_GREETING_BYTES: usize = 4096;
+/// The same for a Bluetooth device behind a bridge. Radio links carry a write at most every few tens of milliseconds; what
+/// comes faster queues up in the bridge's system, and a stop would wait behind it.
+pub const BRIDGED_BLUETOOTH_GAP: Duration = Duration::from_millis(75);
 
-/// Bytes of an identifier and of an address: they are kept, compared and logged.
+/// Bytes of a greeting. Room for a bridge to list what its radio sees: three hundred characteristics.
+pub const MAX_GREETING_BYTES: usize = 16 * 1024;
+
+/// Bytes of a bridge's message after its greeting. Room for 4000 bytes from the hardware; Bluetooth has 512 at most.
+pub const MAX_BRIDGE_MESSAGE_BYTES: usize = 8 * 1024;
+
+/// Requests that one bridge may leave unanswered. The server makes one at a time, with a write or two beside it.
+pub const MAX_REQUESTS: usize = 32;
+
+/// Bytes of a name, an identifier, an address and a port's name: they are kept, compared and logged.
 pub const MAX_NAME_BYTES: usize = 256;
 
 /// How long a device may take to greet after the upgrade. Until then it is an unfinished connection and bounded as
@@ -30,6 +40,9 @@ pub const PENDING_TIME: Duration = Duration::from_secs(10);
 
 /// How long a write may take. The device does not read by then.
 pub const WRITE_TIME: Duration = Duration::from_secs(5);
+
+/// How long a bridge may take for the answer to a request, as the port's protocol says. A stop waits for none.
+pub const ANSWER_TIME: Duration = Duration::from_secs(5);
 
 /// Silence after which a device is pinged. Twice that of a client: a device that is gone moves nothing any more, and
 /// pinging hundreds of them is the only work of a server at rest.
@@ -53,6 +66,8 @@ pub struct DialInLimits {
     pub pending_time: Duration,
     /// See [`WRITE_TIME`].
     pub write_time: Duration,
+    /// See [`ANSWER_TIME`].
+    pub answer_time: Duration,
     /// Bounds of the port and of the sockets.
     pub listener: ListenerLimits,
 }
@@ -73,6 +88,7 @@ impl Default for DialInLimits {
             greeting_time: GREETING_TIME,
             pending_time: PENDING_TIME,
             write_time: WRITE_TIME,
+            answer_time: ANSWER_TIME,
             listener: ListenerLimits { socket, ..ListenerLimits::default() },
         }
     }

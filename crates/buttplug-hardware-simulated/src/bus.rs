@@ -98,7 +98,7 @@ impl HardwareBus for SimulatedBus {
         self.kind
     }
 
-    fn message_gap(&self) -> Duration {
+    fn message_gap(&self, _hardware: BusKind) -> Duration {
         self.message_gap
     }
 

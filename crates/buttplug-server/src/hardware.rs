@@ -55,10 +55,12 @@ pub const MAX_WAITING_EVENTS: usize = 64;
 
 /// Hardware that is open.
 ///
-/// Every call ends by itself: an implementation limits its own waits. Calls may come from several tasks.
+/// Every call ends by itself: an implementation limits its own waits. Calls may come from several tasks, and be dropped
+/// before they end: what they have begun is done before what later calls ask for, or not at all.
 #[async_trait]
 pub trait Hardware: Send + Sync {
-    /// Writes a frame. Frames of one device arrive in the order of the calls. Where the hardware supports only one of
+    /// Writes a frame. Frames of one device arrive in the order of the calls, also if a call is made while an earlier one
+    /// waits for its confirmation: a stop does not wait for long. Where the hardware supports only one of
     /// confirmed and unconfirmed writes, that one is used.
     ///
     /// # Errors
@@ -117,8 +119,9 @@ pub trait HardwareBus: Send + Sync {
     /// Which bus it is.
     fn kind(&self) -> BusKind;
 
-    /// The least time between writes to hardware of this bus, unless the model says otherwise.
-    fn message_gap(&self) -> Duration;
+    /// The least time between writes to hardware that was sighted as being on `hardware`, unless the model says
+    /// otherwise. That may be another bus than [`kind`](Self::kind) says, where this one reaches hardware through others.
+    fn message_gap(&self, hardware: BusKind) -> Duration;
 
     /// Whether a new sighting of a connected address means that the hardware has connected anew and the old
     /// connection is dead.
@@ -150,6 +153,10 @@ pub trait HardwareBus: Send + Sync {
     /// # Errors
     /// The hardware is gone or refuses, or no wiring fits.
     async fn open(&self, sighting: &Sighting, wirings: &[&Wiring]) -> Result<OpenHardware, HardwareError>;
+
+    /// The server takes what it has just opened for hardware that speaks this protocol, named by its id. Comes before
+    /// everything that is written or read. Buses on which hardware waits for an answer give it.
+    async fn accept(&self, _sighting: &Sighting, _protocol: &str) {}
 
     /// The server has no use for what was sighted, for this reason. Buses on which hardware waits for an answer give
     /// it.

@@ -564,3 +564,36 @@ async fn a_movement_ends_with_its_client_though_there_is_nothing_to_be_set_to_ze
     sleep_ms(20_000).await;
     assert_eq!(places(&device), way);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_lets_a_write_be_confirmed_in_its_time_but_does_not_wait_for_a_confirmation_that_does_not_come()
+ {
+    // How long a confirmation takes, and what has arrived when. What is given up never arrives here.
+    let cases: [(u64, &[&str]); 2] =
+        [(150, &["150 ms: f3 00 40", "300 ms: f3 00 00"]), (400, &["610 ms: f3 00 00"])];
+    for (confirmed_after, expected) in cases {
+        let mut rig = Rig::playing(BusKind::Bluetooth).await;
+        let egg = rig.add_device(SimulatedDevice::bluetooth("AA:BB", "LOVE EGG")).await;
+        let mut client = rig.client().await;
+        sleep_ms(1000).await;
+        egg.forget_writes();
+        egg.slow_writes(Duration::from_millis(confirmed_after));
+        let start = Instant::now();
+        client.sets(0, 0, "Vibrate", 64).await;
+        sleep_ms(10).await;
+        // Something else that wakes the device's task is no reason to give up.
+        client.sets(0, 0, "Vibrate", 65).await;
+        assert_eq!(client.asks(STOP).await, OK);
+        sleep_ms(2000).await;
+        let arrived: Vec<String> = egg
+            .writes()
+            .iter()
+            .map(|write| {
+                let data: Vec<String> = write.frame.data.iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("{} ms: {}", (write.at - start).as_millis(), data.join(" "))
+            })
+            .collect();
+        assert_eq!(arrived, expected, "{confirmed_after} ms");
+        rig.server.shut_down().await;
+    }
+}

@@ -2,8 +2,8 @@
 //! no device of it left, and the next device is heard as ever.
 //!
 //! An input that begins with a line of HTTP is what the peer sends. Any other is bytes from which a conversation is made
-//! that begins with a good upgrade: a greeting, messages, frames that break the rules, and between them what a client
-//! wants of the device.
+//! that begins with a good upgrade: a greeting of a device or of a bridge, messages, frames that break the rules, and
+//! between them what a client wants of the device.
 
 use crate::client::{Client, handshake};
 use arbitrary::{Result, Unstructured};
@@ -183,6 +183,7 @@ fn greeting(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         0 => String::from_utf8_lossy(piece(bytes)?).into_owned(),
         1 => format!(r#"["{identifier}","{address}",{version}]"#),
         2 => format!(r#"{{"version":{version},"devices":[{{}}],"identifier":"{identifier}"}}"#),
+        8 | 9 => offer(bytes, address)?,
         _ => format!(r#"{{"identifier":"{identifier}","address":"{address}","version":{version}}}"#),
     };
     let opcode = *bytes.choose(&[0x81, 0x81, 0x81, 0x81, 0x81, 0x81, 0x82, 0x01])?;
@@ -190,10 +191,40 @@ fn greeting(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     Ok(frame)
 }
 
+/// A greeting of version 1.
+fn offer(bytes: &mut Unstructured<'_>, address: &str) -> Result<String> {
+    /// Hardware of every kind, and hardware that there is not.
+    const HARDWARE: &[&str] = &[
+        r#""transport":"bluetooth-le","name":"LVS-Z001","services":{"0000fff0-0000-1000-8000-00805f9b34fb":["0000fff1-0000-1000-8000-00805f9b34fb","0000fff2-0000-1000-8000-00805f9b34fb"]}"#,
+        r#""transport":"bluetooth-le","name":"LOVE EGG","rssi":-60,"services":{"0000ff00-0000-1000-8000-00805f9b34fb":["0000ff01-0000-1000-8000-00805f9b34fb"]}"#,
+        r#""transport":"bluetooth-le","name":"","manufacturer_data":{"620":"ff21"},"services":{}"#,
+        r#""transport":"bluetooth-le","name":"LVS-Z001","services":{"fff0":[]}"#,
+        r#""transport":"serial","port":"/dev/ttyUSB0""#,
+        r#""transport":"hid","vendor_id":1,"product_id":65536"#,
+        r#""transport":"usb","vendor_id":1155,"product_id":22336"#,
+    ];
+    let hardware = bytes.choose(HARDWARE)?;
+    Ok(format!(r#"{{"version":1,"address":"{address}",{hardware}}}"#))
+}
+
 fn step(bytes: &mut Unstructured<'_>) -> Result<Step> {
     /// What hardware says when it is asked.
     const ANSWERS: &[&str] =
         &["Z:11:0082059AD3BD;", "P:1:0;", "85;", "s99;", "OK;", "ERR;", ";", "-1;", "99999999999;"];
+    /// What a bridge says; ids are small, so that now and then one is asked for.
+    const SAYINGS: &[&str] = &[
+        r#"{"id":1,"ok":{}}"#,
+        r#"{"id":2,"ok":{}}"#,
+        r#"{"id":1,"data":"55"}"#,
+        r#"{"id":2,"error":"not connected"}"#,
+        r#"{"notify":{"characteristic":"0000fff1-0000-1000-8000-00805f9b34fb","data":"5a3a31313a3030383230353941443342443b"}}"#,
+        r#"{"notify":{"endpoint":"rx","data":"4f4b3b"}}"#,
+        r#"{"rssi":-58}"#,
+        r#"{"gone":{}}"#,
+        r#"{"id":0,"ok":{}}"#,
+        r#"{"notify":{"characteristic":"0000fff1-0000-1000-8000-00805f9b34fb","data":"5"}}"#,
+        "{}",
+    ];
     /// What a client wants of the device that comes first.
     const WISHES: &[&str] = &[
         r#"[{"OutputCmd":{"Id":2,"DeviceIndex":0,"FeatureIndex":0,"Command":{"Vibrate":{"Value":9}}}}]"#,
@@ -204,7 +235,7 @@ fn step(bytes: &mut Unstructured<'_>) -> Result<Step> {
         r#"[{"StartScanning":{"Id":6}}]"#,
     ];
     let mut frame = Vec::new();
-    match bytes.int_in_range(0..=11)? {
+    match bytes.int_in_range(0..=15)? {
         0..=2 => {
             let answer = bytes.choose(ANSWERS)?.as_bytes();
             write_frame(&mut frame, *bytes.choose(&[0x82, 0x82, 0x81])?, answer, 4);
@@ -218,6 +249,7 @@ fn step(bytes: &mut Unstructured<'_>) -> Result<Step> {
         }
         7 => frame.extend_from_slice(piece(bytes)?),
         8 => return Ok(Step::Turn),
+        12..=15 => write_frame(&mut frame, 0x81, bytes.choose(SAYINGS)?.as_bytes(), 4),
         _ => return Ok(Step::Client((*bytes.choose(WISHES)?).to_owned())),
     }
     Ok(Step::Send(frame))

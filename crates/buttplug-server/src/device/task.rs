@@ -1,6 +1,9 @@
 //! The shell of one device: one select, one timer. Owns the hardware and the protocol; what is due when stands in
-//! `schedule.rs`, what is wanted in the mailbox.
+//! `schedule.rs`, what is wanted in the mailbox; `task/write.rs` sees writes through.
 
+mod write;
+
+use self::write::Writing;
 use super::conversation::{ConversationError, hold};
 use super::schedule::{FIRST_RETRY_PAUSE, Schedule, Timer};
 use super::{Answer, DeviceHandle, RequestFailure};
@@ -15,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use tracing::{debug, error, info, trace, warn};
+use tracing::{debug, error, info, warn};
 
 /// The longest that one request to the hardware may take, from its first step to its last.
 const MAX_REQUEST_TIME: Duration = Duration::from_secs(10);
@@ -72,6 +75,7 @@ pub(crate) async fn run(parts: DeviceParts) -> Arc<dyn Hardware> {
     match AssertUnwindSafe(live).catch_unwind().await {
         Ok(Ended::Closed) => debug!(device = index.0, name, "device closed"),
         Ok(Ended::Gone(reason)) => info!(device = index.0, name, reason, "device gone"),
+        Ok(Ended::Unstopped) => warn!(device = index.0, name, "device closed; it took no zeros to the end"),
         Ok(Ended::GivenUp(reason)) => {
             warn!(device = index.0, name, reason, "device given up");
             write_zeros(&handle, &protocol, &*hardware).await;
@@ -133,6 +137,8 @@ enum Ended {
     Closed,
     /// By itself, for this reason.
     Gone(String),
+    /// On request, without having taken its zeros, or without having said so.
+    Unstopped,
     /// It is there but takes no more writes, for this reason.
     GivenUp(String),
 }
@@ -160,17 +166,6 @@ async fn converse(conversation: &mut Option<Conversation>) -> Result<Option<i32>
         Some(conversation) => (&mut conversation.progress).await,
         None => std::future::pending().await,
     }
-}
-
-/// What frames are made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Writing {
-    /// Zeros of a stop.
-    Zeros,
-    /// New values.
-    Values,
-    /// Something that stands beside the wanted state: a keepalive, a point of a movement, an answer.
-    Aside,
 }
 
 struct DeviceTask {
@@ -243,7 +238,7 @@ impl DeviceTask {
             match self.write_wanted().await {
                 Ok(false) if Instant::now() < patience => tokio::time::sleep(FIRST_RETRY_PAUSE).await,
                 Ok(true) => return Ended::Closed,
-                Ok(false) => return Ended::GivenUp(String::from("it refused its zeros to the end")),
+                Ok(false) => return Ended::Unstopped,
                 Err(ended) => return ended,
             }
         }
@@ -298,54 +293,6 @@ impl DeviceTask {
                 Ok(false)
             }
         }
-    }
-
-    /// Writes the frames in order. A failure ends it, except that every zero is tried. Values end early when a stop
-    /// comes in between; then the answer is false. The protocol is told which frames were not written: one of them may
-    /// be a toggle that it has to send again.
-    ///
-    /// A conversation under way goes on meanwhile: it may hold what the hardware needs for this write.
-    async fn write_all(&mut self, writing: Writing) -> Result<bool, HardwareError> {
-        let mut frames = std::mem::take(&mut self.frames);
-        let hardware = Arc::clone(&self.hardware);
-        let mut outcome = Ok(true);
-        let mut lost = Frames::new();
-        for (at, frame) in frames.iter().enumerate() {
-            let overtaken = writing == Writing::Values && at > 0 && self.handle.mailbox().stop;
-            let written = if overtaken {
-                Ok(false)
-            } else {
-                trace!(device = self.handle.description().index.0, %frame, "write");
-                let mut write = hardware.write(frame);
-                loop {
-                    tokio::select! {
-                        biased;
-                        written = &mut write => break written.map(|()| true),
-                        ended = converse(&mut self.conversation), if self.conversed.is_none() => {
-                            self.conversed = Some(ended);
-                        }
-                    }
-                }
-            };
-            if written == Ok(true) {
-                continue;
-            }
-            if outcome == Ok(true) {
-                outcome = written;
-            }
-            let go_on = writing == Writing::Zeros && outcome != Err(HardwareError::Gone);
-            if !go_on {
-                lost.extend_from_slice(&frames[at..]);
-                break;
-            }
-            lost.push(frame.clone());
-        }
-        if !lost.is_empty() && writing != Writing::Aside {
-            lock(&self.protocol).not_written(&lost);
-        }
-        frames.clear();
-        self.frames = frames;
-        outcome
     }
 
     /// Lets the protocol do what it has planned for now. That is not bound to the gap, and doesn't count for it.

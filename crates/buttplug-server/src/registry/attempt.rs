@@ -52,6 +52,9 @@ pub(crate) async fn connect(
         opened = Some(Arc::clone(&open.hardware));
         let wiring = wirings.get(open.wiring).ok_or(AttemptError::Open(HardwareError::NoProtocolFits))?;
         let mut outcome = Err(AttemptError::Open(HardwareError::NoProtocolFits));
+        if let Some(first) = candidates.get(open.wiring) {
+            bus.accept(&sighting, first.protocol()).await;
+        }
         // A protocol that knows no such model leaves the hardware to the next one that finds its endpoints in the same places.
         for candidate in candidates.iter().skip(open.wiring).filter(|next| next.wiring() == *wiring) {
             outcome = introduce(candidate, &sighting, &mut open).await.map(|made| (candidate, made));

@@ -224,7 +224,7 @@ impl Manager {
         let by_index = &self.registry.by_index;
         let (index, returning) = self.indexes.assign(identity, |index| by_index.contains_key(&index));
         info!("Assigning index {index} to {}", model.name);
-        let message_gap = model.message_gap.unwrap_or_else(|| self.buses[bus].message_gap());
+        let message_gap = model.message_gap.unwrap_or_else(|| self.buses[bus].message_gap(place.0));
         let display_name = self.display_names.get(&place).cloned();
         let description = Arc::new(describe(index, &model, display_name, message_gap));
         let outputs = model.outputs().map(|(feature, output)| (feature, output.kind)).collect::<Vec<_>>();

@@ -252,7 +252,7 @@ impl HardwareBus for Searcher {
         BusKind::Serial
     }
 
-    fn message_gap(&self) -> Duration {
+    fn message_gap(&self, _hardware: BusKind) -> Duration {
         Duration::ZERO
     }
 

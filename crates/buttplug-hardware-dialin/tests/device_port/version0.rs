@@ -1,15 +1,12 @@
-//! The device port against devices of all kinds, on real sockets.
+//! Devices that are their own transport, of all kinds.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
-
-use buttplug_hardware_dialin::{DialInBus, DialInLimits, ListenerLimits, MESSAGE_GAP, SocketLimits};
-use buttplug_protocols::catalogue::{SerialSettings, Wiring};
+use crate::rig::{AGES, Rig, closed, end_of, event, frame, gone, greeting, hear, say, serial, with_socket};
+use buttplug_hardware_dialin::{DialInBus, DialInLimits, MESSAGE_GAP, SocketLimits};
+use buttplug_protocols::catalogue::Wiring;
 use buttplug_protocols::frame::{Endpoint, Frame};
 use buttplug_protocols::sighting::{Advertisement, BusKind, Sighting};
-use buttplug_server::hardware::{
-    BusEvent, Hardware, HardwareBus, HardwareError, HardwareEvent, MAX_WAITING_EVENTS, OpenHardware,
-};
-use buttplug_websocket::{Received, Socket, SocketError, dial};
+use buttplug_server::hardware::{Hardware, HardwareBus, HardwareError, HardwareEvent, MAX_WAITING_EVENTS};
+use buttplug_websocket::{Received, SocketError, dial};
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,105 +16,10 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// Longer than anything here takes, unless it hangs.
-const AGES: Duration = Duration::from_secs(20);
-
-struct Rig {
-    bus: DialInBus,
-    events: mpsc::Receiver<BusEvent>,
-    address: SocketAddr,
-}
-
-impl Rig {
-    async fn new(limits: DialInLimits) -> Self {
-        let bus = DialInBus::bind_with(&["127.0.0.1:0".parse().unwrap()], limits).await.unwrap();
-        let address = bus.local_addresses()[0];
-        let (sender, events) = mpsc::channel(32);
-        bus.attach(sender).await;
-        Self { bus, events, address }
-    }
-
-    async fn dial(&self) -> Socket {
-        dial(&format!("ws://{}", self.address), SocketLimits::default()).await.unwrap()
-    }
-
-    async fn sighted(&mut self) -> Sighting {
-        match timeout(AGES, self.events.recv()).await.expect("nothing was sighted") {
-            Some(BusEvent::Sighted(sighting)) => sighting,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// A device that has greeted and waits for the server.
-    async fn greeted(&mut self, address: &str) -> (Socket, Sighting) {
-        let mut device = self.dial().await;
-        say(&mut device, &greeting(address));
-        let sighting = self.sighted().await;
-        assert_eq!(sighting.address, address);
-        (device, sighting)
-    }
-
-    async fn open(&mut self, address: &str) -> (Socket, OpenHardware) {
-        let (device, sighting) = self.greeted(address).await;
-        let hardware = self.bus.open(&sighting, &[&Wiring::Direct]).await.unwrap();
-        (device, hardware)
-    }
-}
-
-fn greeting(address: &str) -> String {
-    format!(r#"{{"identifier": "Test", "address": "{address}", "version": 0}}"#)
-}
-
-fn say(device: &mut Socket, text: &str) {
-    device.send_text(String::from(text)).unwrap();
-    assert_eq!(device.try_flush(), Ok(true));
-}
-
-fn with_socket(socket: SocketLimits) -> DialInLimits {
-    let limits = DialInLimits::default();
-    DialInLimits { listener: ListenerLimits { socket, ..limits.listener }, ..limits }
-}
-
-fn frame(bytes: &[u8]) -> Frame {
-    Frame::new(Endpoint::Tx, bytes)
-}
-
-async fn hear(device: &mut Socket, count: usize) -> Vec<Received> {
-    let mut heard = Vec::new();
-    while heard.len() < count {
-        timeout(AGES, device.receive(|message| heard.push(message))).await.expect("nothing comes").unwrap();
-    }
-    heard
-}
-
-/// What the device is told at the end.
-async fn end_of(device: &mut Socket) -> SocketError {
-    loop {
-        if let Err(error) = timeout(AGES, device.receive(|_| {})).await.expect("the connection stays open") {
-            return error;
-        }
-    }
-}
-
-async fn event(hardware: &mut OpenHardware) -> HardwareEvent {
-    timeout(AGES, hardware.events.recv()).await.expect("no event").expect("no end")
-}
-
-fn gone(event: HardwareEvent) -> String {
-    match event {
-        HardwareEvent::Gone(reason) => reason,
-        HardwareEvent::Notification { .. } => panic!("{event:?}"),
-    }
-}
-
-fn closed(code: u16, reason: &str) -> SocketError {
-    SocketError::Closed { code: Some(code), reason: String::from(reason) }
-}
-
 #[tokio::test]
 async fn a_device_dials_in_and_is_driven() {
     let mut rig = Rig::new(DialInLimits::default()).await;
-    assert_eq!((rig.bus.kind(), rig.bus.message_gap()), (BusKind::WebSocket, MESSAGE_GAP));
+    assert_eq!((rig.bus.kind(), rig.bus.message_gap(BusKind::WebSocket)), (BusKind::WebSocket, MESSAGE_GAP));
     assert!(rig.bus.replaces_connected());
     rig.bus.start_scanning().await.unwrap();
     assert!(!rig.bus.is_scanning());
@@ -139,10 +41,6 @@ async fn a_device_dials_in_and_is_driven() {
     assert_eq!(hear(&mut device, 4).await, expected, "each frame is one binary message, in order");
     let read = hardware.hardware.read(Endpoint::Rx, 20).await;
     assert_eq!(read, Err(HardwareError::NotSupported("reading")));
-}
-
-fn serial() -> Wiring {
-    Wiring::Serial(SerialSettings { baud_rate: 9600, data_bits: 8, parity: 'N', stop_bits: 1 })
 }
 
 #[tokio::test]
@@ -234,8 +132,8 @@ async fn bad_greetings_are_closed_with_a_reason_and_hold_up_nobody() {
     device.send_binary(Bytes::from_static(b"{}")).unwrap();
     assert_eq!(end_of(&mut device).await, closed(1002, "the first message has to be the greeting, as text"));
     let mut device = rig.dial().await;
-    say(&mut device, &" ".repeat(5000));
-    let long = closed(1008, "the greeting has 5000 bytes, more than the 4096 allowed");
+    say(&mut device, &" ".repeat(20_000));
+    let long = closed(1008, "the greeting has 20000 bytes, more than the 16384 allowed");
     assert_eq!(end_of(&mut device).await, long);
     // Meanwhile others are served, and the silent one learns what was missing.
     rig.greeted("a1").await;
