@@ -72,8 +72,11 @@ impl Client {
         assert_eq!(self.version, Some(version), "the handshake gives the version that was asked for");
     }
 
-    /// Says something, and notes what it is owed for it. Returns that.
+    /// Says something, and notes what it is owed for it. Returns that. It is text, as from every socket: what is none is
+    /// replaced, since the product does not look at text that it passes over.
     pub(crate) fn says(&mut self, frame: &[u8]) -> Vec<Owed> {
+        let frame = String::from_utf8_lossy(frame);
+        let frame = frame.as_bytes();
         let Some(to_server) = self.to_server.as_ref().filter(|_| self.end.is_none()) else {
             return Vec::new();
         };

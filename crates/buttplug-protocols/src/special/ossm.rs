@@ -15,6 +15,9 @@ const SPEED: &[u8] = b"set:speed:";
 /// The speed with which it goes to positions: as fast as they ask for.
 const FULL_SPEED: &[u8] = b"set:speed:100";
 
+/// What a stop is.
+const REST: &[u8] = b"set:speed:0";
+
 /// What the definition can't say.
 pub(crate) struct Ossm;
 
@@ -96,6 +99,10 @@ impl Protocol for Machine {
         if stroking.is_some() {
             let commands = out.split_off(before);
             out.extend(commands.into_iter().filter(|frame| frame.data.starts_with(SPEED)));
+            // Whatever words a definition has for it: a stop is written.
+            if out.len() == before && self.halted {
+                out.push(frame(Endpoint::Tx, REST));
+            }
         }
     }
 
