@@ -2,10 +2,10 @@
 //! envelope on the way out and taken out of it on the way in. What the envelope is, and how the hardware is greeted,
 //! stands in the protocol's own file.
 
+use super::overlay::{Overlay, over};
 use crate::frame::{Endpoint, Frame, FrameBytes, Frames};
 use crate::protocol::{Heard, Outputs, Protocol, Reading, Step, Topic, Turn};
-use buttplug_core::FeatureIndex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What is done to whole frames.
 pub(super) trait Envelope: Send {
@@ -24,19 +24,17 @@ pub(super) trait Envelope: Send {
     }
 }
 
-/// A protocol whose frames go in envelopes.
-pub(super) struct Enveloped<E> {
-    data: Box<dyn Protocol>,
+/// A protocol whose frames go in envelopes: seals what `data` writes.
+pub(super) fn enveloped(data: Box<dyn Protocol>, envelope: impl Envelope + 'static) -> Box<dyn Protocol> {
+    over(data, Enveloped { envelope, greeting: false })
+}
+
+struct Enveloped<E> {
     envelope: E,
     greeting: bool,
 }
 
 impl<E: Envelope> Enveloped<E> {
-    /// Seals what `data` writes.
-    pub(super) fn new(data: Box<dyn Protocol>, envelope: E) -> Self {
-        Self { data, envelope, greeting: false }
-    }
-
     fn seal(&mut self, frames: &mut [Frame]) {
         for frame in frames {
             self.envelope.seal(&mut frame.data);
@@ -44,8 +42,8 @@ impl<E: Envelope> Enveloped<E> {
     }
 }
 
-impl<E: Envelope> Protocol for Enveloped<E> {
-    fn converse(&mut self, topic: Topic, mut heard: Heard<'_>) -> Turn<Option<i32>> {
+impl<E: Envelope> Overlay for Enveloped<E> {
+    fn converse(&mut self, data: &mut dyn Protocol, topic: Topic, mut heard: Heard<'_>) -> Turn<Option<i32>> {
         self.greeting |= heard == Heard::Start;
         if topic == Topic::Connect && self.greeting {
             match self.envelope.greet(heard) {
@@ -56,10 +54,10 @@ impl<E: Envelope> Protocol for Enveloped<E> {
         }
         let turn = match heard {
             Heard::Notified(endpoint, said) => match self.envelope.open(said) {
-                Some(plain) => self.data.converse(topic, Heard::Notified(endpoint, &plain)),
-                None => self.data.converse(topic, heard),
+                Some(plain) => data.converse(topic, Heard::Notified(endpoint, &plain)),
+                None => data.converse(topic, heard),
             },
-            heard => self.data.converse(topic, heard),
+            heard => data.converse(topic, heard),
         };
         match turn {
             Turn::Do(Step::Write(mut frame)) => {
@@ -70,18 +68,15 @@ impl<E: Envelope> Protocol for Enveloped<E> {
         }
     }
 
-    fn frames(&mut self, now: Instant, outputs: &Outputs, out: &mut Frames) {
+    fn frames(&mut self, data: &mut dyn Protocol, now: Instant, outputs: &Outputs, out: &mut Frames) {
         let before = out.len();
-        self.data.frames(now, outputs, out);
+        data.frames(now, outputs, out);
         self.seal(out.get_mut(before..).unwrap_or_default());
-    }
-
-    fn not_written(&mut self, frames: &[Frame]) {
-        self.data.not_written(frames);
     }
 
     fn notified(
         &mut self,
+        data: &mut dyn Protocol,
         now: Instant,
         endpoint: Endpoint,
         said: &[u8],
@@ -90,21 +85,19 @@ impl<E: Envelope> Protocol for Enveloped<E> {
     ) {
         let before = out.len();
         let plain = self.envelope.open(said);
-        self.data.notified(now, endpoint, plain.as_deref().unwrap_or(said), readings, out);
+        data.notified(now, endpoint, plain.as_deref().unwrap_or(said), readings, out);
         self.seal(out.get_mut(before..).unwrap_or_default());
     }
 
-    fn halt(&mut self, feature: FeatureIndex) {
-        self.data.halt(feature);
-    }
-
-    fn keepalive(&self) -> Option<Duration> {
-        self.data.keepalive()
-    }
-
-    fn keepalive_frames(&mut self, now: Instant, outputs: &Outputs, out: &mut Frames) {
+    fn keepalive_frames(
+        &mut self,
+        data: &mut dyn Protocol,
+        now: Instant,
+        outputs: &Outputs,
+        out: &mut Frames,
+    ) {
         let before = out.len();
-        self.data.keepalive_frames(now, outputs, out);
+        data.keepalive_frames(now, outputs, out);
         self.seal(out.get_mut(before..).unwrap_or_default());
     }
 }

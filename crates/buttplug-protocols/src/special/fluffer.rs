@@ -3,7 +3,7 @@
 
 use super::Code;
 use super::aes_ecb::AesEcb;
-use super::envelope::{Envelope, Enveloped};
+use super::envelope::{Envelope, enveloped};
 use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, FrameBytes};
 use crate::protocol::{Heard, Protocol, Step, Turn};
@@ -38,7 +38,7 @@ impl Code for Fluffer {
         let [.., a, b, c, d] = setup.seed.to_be_bytes();
         let greeting = advertised(setup.sighting).and_then(|advertised| greeting(advertised, [a, b, c, d]));
         let handshake = Handshake { cipher: AesEcb::new(KEY), greeting, state: State::Subscribed };
-        Ok(Box::new(Enveloped::new(data, handshake)))
+        Ok(enveloped(data, handshake))
     }
 }
 

@@ -3,6 +3,7 @@
 //! speed by pressing often enough.
 
 use super::Code;
+use super::overlay::{Overlay, over};
 use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, FrameBytes, Frames};
 use crate::protocol::{Heard, Outputs, Protocol, Step, Topic, Turn};
@@ -33,7 +34,7 @@ impl Code for FMachine {
     }
 
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
-        Ok(Box::new(Machine { data, state: State::default(), connecting: Connecting::Subscribed }))
+        Ok(over(data, Machine { state: State::default(), connecting: Connecting::Subscribed }))
     }
 }
 
@@ -70,7 +71,6 @@ fn check(bytes: &[u8]) -> u8 {
 
 /// One machine.
 struct Machine {
-    data: Box<dyn Protocol>,
     state: State,
     connecting: Connecting,
 }
@@ -189,10 +189,10 @@ impl Connecting {
     }
 }
 
-impl Protocol for Machine {
-    fn converse(&mut self, topic: Topic, heard: Heard<'_>) -> Turn<Option<i32>> {
+impl Overlay for Machine {
+    fn converse(&mut self, data: &mut dyn Protocol, topic: Topic, heard: Heard<'_>) -> Turn<Option<i32>> {
         if topic != Topic::Connect {
-            return self.data.converse(topic, heard);
+            return data.converse(topic, heard);
         }
         if heard == Heard::Start {
             self.state = State::default();
@@ -200,22 +200,22 @@ impl Protocol for Machine {
         self.connecting.next(heard)
     }
 
-    fn frames(&mut self, now: Instant, outputs: &Outputs, out: &mut Frames) {
+    fn frames(&mut self, _data: &mut dyn Protocol, now: Instant, outputs: &Outputs, out: &mut Frames) {
         if let Some(slot) = outputs.changed().find(|slot| slot.kind == OutputKind::Oscillate) {
             let wanted = u8::try_from(slot.value.max(0)).unwrap_or(GREATEST).min(GREATEST);
             self.state.set(now, wanted, out);
         }
     }
 
-    fn not_written(&mut self, frames: &[Frame]) {
+    fn not_written(&mut self, _data: &mut dyn Protocol, frames: &[Frame]) {
         self.state.not_written(frames);
     }
 
-    fn next_tick(&self) -> Option<Instant> {
+    fn next_tick(&self, _data: &dyn Protocol) -> Option<Instant> {
         self.state.due
     }
 
-    fn tick(&mut self, now: Instant, _outputs: &Outputs, out: &mut Frames) {
+    fn tick(&mut self, _data: &mut dyn Protocol, now: Instant, _outputs: &Outputs, out: &mut Frames) {
         self.state.step(now, out);
     }
 }

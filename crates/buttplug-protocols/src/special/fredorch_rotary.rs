@@ -2,9 +2,10 @@
 //! So the steps are counted. Connecting and the stop are data.
 
 use super::Code;
+use super::overlay::{Overlay, over};
 use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, Frames};
-use crate::protocol::{Heard, Outputs, Protocol, Topic, Turn};
+use crate::protocol::{Outputs, Protocol};
 use buttplug_core::OutputKind;
 use std::time::Instant;
 
@@ -23,13 +24,12 @@ impl Code for FredorchRotary {
     }
 
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
-        Ok(Box::new(Machine { data, speed: 0, wanted: 0, due: None }))
+        Ok(over(data, Machine { speed: 0, wanted: 0, due: None }))
     }
 }
 
 /// One machine.
 struct Machine {
-    data: Box<dyn Protocol>,
     /// The steps above rest that have been written.
     speed: u8,
     wanted: u8,
@@ -37,33 +37,25 @@ struct Machine {
     due: Option<Instant>,
 }
 
-impl Protocol for Machine {
-    fn converse(&mut self, topic: Topic, heard: Heard<'_>) -> Turn<Option<i32>> {
-        self.data.converse(topic, heard)
-    }
-
+impl Overlay for Machine {
     /// A stop is written at once, and whatever steps were left are not taken any more. Other speeds are reached step by
     /// step, each of which lets a stop in between.
-    fn frames(&mut self, now: Instant, outputs: &Outputs, out: &mut Frames) {
+    fn frames(&mut self, data: &mut dyn Protocol, now: Instant, outputs: &Outputs, out: &mut Frames) {
         let Some(slot) = outputs.changed().find(|slot| slot.kind == OutputKind::Oscillate) else { return };
         self.wanted = u8::try_from(slot.value.max(0)).unwrap_or(MAX_SPEED).min(MAX_SPEED);
         if self.wanted == 0 {
             (self.speed, self.due) = (0, None);
-            self.data.frames(now, outputs, out);
+            data.frames(now, outputs, out);
         } else {
             self.due = (self.wanted != self.speed).then_some(now);
         }
     }
 
-    fn not_written(&mut self, frames: &[Frame]) {
-        self.data.not_written(frames);
-    }
-
-    fn next_tick(&self) -> Option<Instant> {
+    fn next_tick(&self, _data: &dyn Protocol) -> Option<Instant> {
         self.due
     }
 
-    fn tick(&mut self, now: Instant, _outputs: &Outputs, out: &mut Frames) {
+    fn tick(&mut self, _data: &mut dyn Protocol, now: Instant, _outputs: &Outputs, out: &mut Frames) {
         if self.due.is_none_or(|due| due > now) {
             return;
         }

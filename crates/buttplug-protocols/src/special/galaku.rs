@@ -1,7 +1,7 @@
 //! Galaku: a byte cipher, in which each byte chooses the key of the next. What is enciphered is data.
 
 use super::Code;
-use super::envelope::{Envelope, Enveloped};
+use super::envelope::{Envelope, enveloped};
 use crate::catalogue::Setup;
 use crate::frame::FrameBytes;
 use crate::protocol::Protocol;
@@ -16,7 +16,7 @@ impl Code for Galaku {
     }
 
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
-        Ok(Box::new(Enveloped::new(data, Chain)))
+        Ok(enveloped(data, Chain))
     }
 }
 

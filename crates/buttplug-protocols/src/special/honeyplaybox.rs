@@ -1,7 +1,7 @@
 //! Honey Play Box: a handshake gives a token, and every command is signed with it. What is signed is data.
 
 use super::Code;
-use super::envelope::{Envelope, Enveloped};
+use super::envelope::{Envelope, enveloped};
 use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, FrameBytes};
 use crate::notation::checksum::Checksum;
@@ -54,7 +54,7 @@ impl Code for HoneyPlayBox {
     }
 
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
-        Ok(Box::new(Enveloped::new(data, Session::default())))
+        Ok(enveloped(data, Session::default()))
     }
 }
 

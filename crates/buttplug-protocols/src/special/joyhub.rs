@@ -1,9 +1,10 @@
 //! JoyHub: a spray is a pulse, which has to be ended. Everything but that is data.
 
 use super::Code;
+use super::overlay::{Overlay, over};
 use crate::catalogue::Setup;
-use crate::frame::{Endpoint, Frame, Frames};
-use crate::protocol::{Heard, Outputs, Protocol, Reading, Topic, Turn};
+use crate::frame::Frames;
+use crate::protocol::{Outputs, Protocol};
 use buttplug_core::OutputKind;
 use std::time::{Duration, Instant};
 
@@ -19,57 +20,29 @@ impl Code for JoyHub {
     }
 
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
-        Ok(Box::new(Device { data, end: None }))
+        Ok(over(data, Device { end: None }))
     }
 }
 
 /// One device.
 struct Device {
-    data: Box<dyn Protocol>,
     /// When the spray ends, if there is one.
     end: Option<Instant>,
 }
 
-impl Protocol for Device {
-    fn converse(&mut self, topic: Topic, heard: Heard<'_>) -> Turn<Option<i32>> {
-        self.data.converse(topic, heard)
-    }
-
-    fn frames(&mut self, now: Instant, outputs: &Outputs, out: &mut Frames) {
+impl Overlay for Device {
+    fn frames(&mut self, data: &mut dyn Protocol, now: Instant, outputs: &Outputs, out: &mut Frames) {
         for slot in outputs.changed().filter(|slot| slot.kind == OutputKind::Spray) {
             self.end = (slot.value != 0).then(|| now + SPRAY);
         }
-        self.data.frames(now, outputs, out);
+        data.frames(now, outputs, out);
     }
 
-    fn not_written(&mut self, frames: &[Frame]) {
-        self.data.not_written(frames);
-    }
-
-    fn notified(
-        &mut self,
-        now: Instant,
-        endpoint: Endpoint,
-        data: &[u8],
-        readings: &mut Vec<Reading>,
-        out: &mut Frames,
-    ) {
-        self.data.notified(now, endpoint, data, readings, out);
-    }
-
-    fn keepalive(&self) -> Option<Duration> {
-        self.data.keepalive()
-    }
-
-    fn keepalive_frames(&mut self, now: Instant, outputs: &Outputs, out: &mut Frames) {
-        self.data.keepalive_frames(now, outputs, out);
-    }
-
-    fn next_tick(&self) -> Option<Instant> {
+    fn next_tick(&self, _data: &dyn Protocol) -> Option<Instant> {
         self.end
     }
 
-    fn tick(&mut self, now: Instant, outputs: &Outputs, out: &mut Frames) {
+    fn tick(&mut self, data: &mut dyn Protocol, now: Instant, outputs: &Outputs, out: &mut Frames) {
         if self.end.is_none_or(|end| end > now) {
             return;
         }
@@ -79,7 +52,7 @@ impl Protocol for Device {
             slot.changed = slot.kind == OutputKind::Spray;
             slot.value = if slot.changed { 0 } else { slot.value };
         }
-        self.data.frames(now, &ended, out);
+        data.frames(now, &ended, out);
     }
 }
 

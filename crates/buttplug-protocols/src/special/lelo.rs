@@ -1,11 +1,12 @@
 //! Lelo: pairing by a press of the power button. Everything but that is data, whose `connect` follows the pairing.
 
 use super::Code;
+use super::overlay::{Overlay, over};
 use crate::catalogue::Setup;
-use crate::frame::{Endpoint, Frame, Frames};
-use crate::protocol::{Heard, Outputs, Protocol, Reading, Step, Topic, Turn};
+use crate::frame::{Endpoint, Frame};
+use crate::protocol::{Heard, Protocol, Step, Topic, Turn};
 use buttplug_core::OutputKind;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long nothing may be heard before the connection is given up: nearly as long as connecting may take at all, as it is
 /// a person who has to find the button.
@@ -28,13 +29,12 @@ impl Code for Lelo {
     fn protocol(&self, setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
         let pairs_at = [Endpoint::Whitelist, Endpoint::Generic(0)];
         let endpoint = pairs_at.into_iter().find(|endpoint| setup.endpoints.contains(endpoint));
-        Ok(Box::new(Device { data, pairing: Pairing::at(endpoint.unwrap_or(Endpoint::Whitelist)) }))
+        Ok(over(data, Device { pairing: Pairing::at(endpoint.unwrap_or(Endpoint::Whitelist)) }))
     }
 }
 
 /// One device.
 struct Device {
-    data: Box<dyn Protocol>,
     pairing: Pairing,
 }
 
@@ -129,44 +129,17 @@ impl Pairing {
     }
 }
 
-impl Protocol for Device {
-    fn converse(&mut self, topic: Topic, heard: Heard<'_>) -> Turn<Option<i32>> {
+impl Overlay for Device {
+    fn converse(&mut self, data: &mut dyn Protocol, topic: Topic, heard: Heard<'_>) -> Turn<Option<i32>> {
         let paired = matches!(self.pairing.state, State::Paired) && !matches!(heard, Heard::Start);
         if topic != Topic::Connect || paired {
-            return self.data.converse(topic, heard);
+            return data.converse(topic, heard);
         }
         match self.pairing.next(heard) {
             Turn::Do(step) => Turn::Do(step),
-            Turn::Done(()) => self.data.converse(topic, Heard::Start),
+            Turn::Done(()) => data.converse(topic, Heard::Start),
             Turn::Fail(reason) => Turn::Fail(reason),
         }
-    }
-
-    fn frames(&mut self, now: Instant, outputs: &Outputs, out: &mut Frames) {
-        self.data.frames(now, outputs, out);
-    }
-
-    fn not_written(&mut self, frames: &[Frame]) {
-        self.data.not_written(frames);
-    }
-
-    fn notified(
-        &mut self,
-        now: Instant,
-        endpoint: Endpoint,
-        data: &[u8],
-        readings: &mut Vec<Reading>,
-        out: &mut Frames,
-    ) {
-        self.data.notified(now, endpoint, data, readings, out);
-    }
-
-    fn keepalive(&self) -> Option<Duration> {
-        self.data.keepalive()
-    }
-
-    fn keepalive_frames(&mut self, now: Instant, outputs: &Outputs, out: &mut Frames) {
-        self.data.keepalive_frames(now, outputs, out);
     }
 }
 

@@ -31,6 +31,7 @@ mod lovense;
 mod motion;
 mod onyx;
 mod ossm;
+mod overlay;
 mod thehandy;
 mod thehandy_v3;
 mod umove;

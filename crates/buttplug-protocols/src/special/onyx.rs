@@ -4,9 +4,10 @@
 //! the last one. The places count from the other end. A stop ends the walk where it is.
 
 use super::Code;
+use super::overlay::{Overlay, over};
 use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, Frames};
-use crate::protocol::{Heard, Outputs, Protocol, Topic, Turn};
+use crate::protocol::{Outputs, Protocol};
 use buttplug_core::{FeatureIndex, OutputKind};
 use std::time::{Duration, Instant};
 
@@ -31,13 +32,12 @@ impl Code for Onyx {
     }
 
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
-        Ok(Box::new(Device { data, ring: Ring::default() }))
+        Ok(over(data, Device { ring: Ring::default() }))
     }
 }
 
 /// One device.
 struct Device {
-    data: Box<dyn Protocol>,
     ring: Ring,
 }
 
@@ -124,31 +124,23 @@ impl Ring {
     }
 }
 
-impl Protocol for Device {
-    fn converse(&mut self, topic: Topic, heard: Heard<'_>) -> Turn<Option<i32>> {
-        self.data.converse(topic, heard)
-    }
-
-    fn frames(&mut self, now: Instant, outputs: &Outputs, out: &mut Frames) {
-        self.data.frames(now, outputs, out);
+impl Overlay for Device {
+    fn frames(&mut self, data: &mut dyn Protocol, now: Instant, outputs: &Outputs, out: &mut Frames) {
+        data.frames(now, outputs, out);
         if let Some(slot) = outputs.changed().find(|slot| slot.kind == OutputKind::HwPositionWithDuration) {
             out.extend(self.ring.go(now, slot.value, slot.duration_ms));
         }
     }
 
-    fn not_written(&mut self, frames: &[Frame]) {
-        self.data.not_written(frames);
-    }
-
-    fn halt(&mut self, _feature: FeatureIndex) {
+    fn halt(&mut self, _data: &mut dyn Protocol, _feature: FeatureIndex) {
         self.ring.walk = None;
     }
 
-    fn next_tick(&self) -> Option<Instant> {
+    fn next_tick(&self, _data: &dyn Protocol) -> Option<Instant> {
         self.ring.due()
     }
 
-    fn tick(&mut self, now: Instant, _outputs: &Outputs, out: &mut Frames) {
+    fn tick(&mut self, _data: &mut dyn Protocol, now: Instant, _outputs: &Outputs, out: &mut Frames) {
         out.extend(self.ring.pass(now));
     }
 }

@@ -2,9 +2,10 @@
 //! written within a mode is data.
 
 use super::Code;
+use super::overlay::{Overlay, over};
 use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, Frames};
-use crate::protocol::{Heard, Outputs, Protocol, Reading, Topic, Turn};
+use crate::protocol::{Outputs, Protocol, Reading};
 use buttplug_core::OutputKind;
 use serde::Deserialize;
 use std::time::Instant;
@@ -27,13 +28,12 @@ impl Code for Ossm {
     }
 
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
-        Ok(Box::new(Machine { data, mode: None, reported: None, halted: false }))
+        Ok(over(data, Machine { mode: None, reported: None, halted: false }))
     }
 }
 
 /// One machine.
 struct Machine {
-    data: Box<dyn Protocol>,
     /// The mode it was told to enter last.
     mode: Option<Mode>,
     /// The mode it says it is in; `None`: another one, such as its menu.
@@ -72,13 +72,9 @@ struct Report {
     state: String,
 }
 
-impl Protocol for Machine {
-    fn converse(&mut self, topic: Topic, heard: Heard<'_>) -> Turn<Option<i32>> {
-        self.data.converse(topic, heard)
-    }
-
+impl Overlay for Machine {
     /// Of two changes in one call the stroking counts, since its zero may be a stop, and after a stop nothing may move.
-    fn frames(&mut self, now: Instant, outputs: &Outputs, out: &mut Frames) {
+    fn frames(&mut self, data: &mut dyn Protocol, now: Instant, outputs: &Outputs, out: &mut Frames) {
         let stroking = outputs.changed().find(|slot| slot.kind == OutputKind::Oscillate);
         match stroking {
             Some(slot) if slot.value <= 0 => self.halted = true,
@@ -95,7 +91,7 @@ impl Protocol for Machine {
             None => {}
         }
         let before = out.len();
-        self.data.frames(now, outputs, out);
+        data.frames(now, outputs, out);
         if stroking.is_some() {
             let commands = out.split_off(before);
             out.extend(commands.into_iter().filter(|frame| frame.data.starts_with(SPEED)));
@@ -107,8 +103,8 @@ impl Protocol for Machine {
     }
 
     /// A mode that may not have been entered is entered again, and so with a speed.
-    fn not_written(&mut self, frames: &[Frame]) {
-        self.data.not_written(frames);
+    fn not_written(&mut self, data: &mut dyn Protocol, frames: &[Frame]) {
+        data.not_written(frames);
         let lost = |start: &[u8]| frames.iter().any(|frame| frame.data.starts_with(start));
         if lost(b"go:") {
             self.mode = None;
@@ -121,6 +117,7 @@ impl Protocol for Machine {
     /// comes late.
     fn notified(
         &mut self,
+        _data: &mut dyn Protocol,
         _now: Instant,
         endpoint: Endpoint,
         data: &[u8],

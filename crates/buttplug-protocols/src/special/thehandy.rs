@@ -1,9 +1,10 @@
 //! The Handy with firmware up to 3: Protocol Buffers. Of the maker's messages only the movement is needed.
 
 use super::Code;
+use super::overlay::{Overlay, over};
 use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, FrameBytes, Frames};
-use crate::protocol::{Heard, Outputs, Protocol, Topic, Turn};
+use crate::protocol::{Outputs, Protocol};
 use buttplug_core::OutputKind;
 use prost::Message;
 use std::time::Instant;
@@ -23,13 +24,11 @@ impl Code for TheHandy {
     }
 
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
-        Ok(Box::new(Device { data }))
+        Ok(over(data, Device))
     }
 }
 
-struct Device {
-    data: Box<dyn Protocol>,
-}
+struct Device;
 
 #[derive(Clone, PartialEq, Message)]
 struct Payload {
@@ -64,12 +63,8 @@ struct Movement {
     position: f64,
 }
 
-impl Protocol for Device {
-    fn converse(&mut self, topic: Topic, heard: Heard<'_>) -> Turn<Option<i32>> {
-        self.data.converse(topic, heard)
-    }
-
-    fn frames(&mut self, _now: Instant, outputs: &Outputs, out: &mut Frames) {
+impl Overlay for Device {
+    fn frames(&mut self, _data: &mut dyn Protocol, _now: Instant, outputs: &Outputs, out: &mut Frames) {
         let moved = outputs.changed().filter(|slot| slot.kind == OutputKind::HwPositionWithDuration);
         out.extend(moved.map(|slot| movement(slot.value, slot.duration_ms)));
     }

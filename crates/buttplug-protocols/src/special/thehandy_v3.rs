@@ -2,9 +2,10 @@
 //! only movement and vibration are needed; the device changes its mode by itself. Connecting is data.
 
 use super::Code;
+use super::overlay::{Overlay, over};
 use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, FrameBytes, Frames};
-use crate::protocol::{Heard, OutputSlot, Outputs, Protocol, Topic, Turn};
+use crate::protocol::{OutputSlot, Outputs, Protocol};
 use buttplug_core::OutputKind;
 use prost::Message;
 use std::time::Instant;
@@ -27,12 +28,11 @@ impl Code for TheHandyV3 {
     }
 
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
-        Ok(Box::new(Device { data, requests: 0 }))
+        Ok(over(data, Device { requests: 0 }))
     }
 }
 
 struct Device {
-    data: Box<dyn Protocol>,
     /// How many requests there have been. Those of the handshake don't count: that some of the first have the same
     /// number does not matter.
     requests: u32,
@@ -100,12 +100,8 @@ impl Request {
     }
 }
 
-impl Protocol for Device {
-    fn converse(&mut self, topic: Topic, heard: Heard<'_>) -> Turn<Option<i32>> {
-        self.data.converse(topic, heard)
-    }
-
-    fn frames(&mut self, _now: Instant, outputs: &Outputs, out: &mut Frames) {
+impl Overlay for Device {
+    fn frames(&mut self, _data: &mut dyn Protocol, _now: Instant, outputs: &Outputs, out: &mut Frames) {
         for request in outputs.changed().filter_map(Request::new) {
             self.requests = self.requests.wrapping_add(1);
             let request = Some(Request { id: self.requests, ..request });

@@ -5,11 +5,12 @@
 
 use super::Code;
 use super::motion::Motion;
+use super::overlay::{Overlay, over};
 use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, Frames};
-use crate::protocol::{Heard, Outputs, Protocol, Topic, Turn};
+use crate::protocol::{Outputs, Protocol};
 use buttplug_core::{FeatureIndex, OutputKind};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What the definition can't say.
 pub(crate) struct Umove;
@@ -20,13 +21,12 @@ impl Code for Umove {
     }
 
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
-        Ok(Box::new(Device { data, motion: Motion::default(), vibrate: 0, counter: 0, begun: false }))
+        Ok(over(data, Device { motion: Motion::default(), vibrate: 0, counter: 0, begun: false }))
     }
 }
 
 /// One device.
 struct Device {
-    data: Box<dyn Protocol>,
     motion: Motion,
     vibrate: u16,
     /// The number of frames with motor and position so far.
@@ -48,12 +48,8 @@ impl Device {
     }
 }
 
-impl Protocol for Device {
-    fn converse(&mut self, topic: Topic, heard: Heard<'_>) -> Turn<Option<i32>> {
-        self.data.converse(topic, heard)
-    }
-
-    fn frames(&mut self, now: Instant, outputs: &Outputs, out: &mut Frames) {
+impl Overlay for Device {
+    fn frames(&mut self, data: &mut dyn Protocol, now: Instant, outputs: &Outputs, out: &mut Frames) {
         let changed = |kind| outputs.changed().find(|slot| slot.kind == kind);
         let mut news = false;
         if let Some(slot) = changed(OutputKind::Vibrate) {
@@ -70,28 +66,30 @@ impl Protocol for Device {
         if news {
             out.push(self.frame());
         }
-        self.data.frames(now, outputs, out);
+        data.frames(now, outputs, out);
     }
 
-    fn halt(&mut self, _feature: FeatureIndex) {
+    fn halt(&mut self, _data: &mut dyn Protocol, _feature: FeatureIndex) {
         self.motion.freeze();
     }
 
-    fn keepalive(&self) -> Option<Duration> {
-        self.data.keepalive()
-    }
-
-    fn keepalive_frames(&mut self, _now: Instant, _outputs: &Outputs, out: &mut Frames) {
+    fn keepalive_frames(
+        &mut self,
+        _data: &mut dyn Protocol,
+        _now: Instant,
+        _outputs: &Outputs,
+        out: &mut Frames,
+    ) {
         if self.begun {
             out.push(self.frame());
         }
     }
 
-    fn next_tick(&self) -> Option<Instant> {
+    fn next_tick(&self, _data: &dyn Protocol) -> Option<Instant> {
         self.motion.next_point()
     }
 
-    fn tick(&mut self, now: Instant, _outputs: &Outputs, out: &mut Frames) {
+    fn tick(&mut self, _data: &mut dyn Protocol, now: Instant, _outputs: &Outputs, out: &mut Frames) {
         if self.motion.advance(now).is_some() {
             out.push(self.frame());
         }

@@ -3,7 +3,7 @@
 
 use super::Code;
 use super::aes_ecb::AesEcb;
-use super::envelope::{Envelope, Enveloped};
+use super::envelope::{Envelope, enveloped};
 use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, FrameBytes};
 use crate::protocol::{Heard, Protocol, Step, Turn};
@@ -52,7 +52,7 @@ impl Code for Dialect {
             greeted: false,
             challenges: 0,
         };
-        Ok(Box::new(Enveloped::new(data, handshake)))
+        Ok(enveloped(data, handshake))
     }
 }
 

@@ -10,6 +10,7 @@ mod rotator;
 mod stroker;
 
 use super::Code;
+use super::overlay::{Overlay, over};
 use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, FrameBytes, Frames};
 use crate::model::Model;
@@ -48,7 +49,7 @@ impl Code for Lovense {
             Family::Solace => Motion::Stroker(Stroker::solace()),
             Family::SolacePro => Motion::Stroker(Stroker::solace_pro()),
         };
-        Ok(Box::new(Device { data, motion, battery: BatteryQuery::default() }))
+        Ok(over(data, Device { motion, battery: BatteryQuery::default() }))
     }
 }
 
@@ -120,7 +121,6 @@ impl Family {
 
 /// One device.
 struct Device {
-    data: Box<dyn Protocol>,
     motion: Motion,
     battery: BatteryQuery,
 }
@@ -132,27 +132,27 @@ enum Motion {
     Stroker(Stroker),
 }
 
-impl Protocol for Device {
-    fn converse(&mut self, topic: Topic, heard: Heard<'_>) -> Turn<Option<i32>> {
+impl Overlay for Device {
+    fn converse(&mut self, data: &mut dyn Protocol, topic: Topic, heard: Heard<'_>) -> Turn<Option<i32>> {
         match topic {
             Topic::Read(input) if input.kind == InputKind::Battery => self.battery.next(heard),
-            topic => self.data.converse(topic, heard),
+            topic => data.converse(topic, heard),
         }
     }
 
-    fn frames(&mut self, now: Instant, outputs: &Outputs, out: &mut Frames) {
+    fn frames(&mut self, data: &mut dyn Protocol, now: Instant, outputs: &Outputs, out: &mut Frames) {
         if let Motion::Stroker(stroker) = &mut self.motion {
             return stroker.frames(now, outputs, out);
         }
         let before = out.len();
-        self.data.frames(now, outputs, out);
+        data.frames(now, outputs, out);
         if let Motion::Rotator(rotator) = &mut self.motion {
             rotator.turn(outputs, before, out);
         }
     }
 
-    fn not_written(&mut self, frames: &[Frame]) {
-        self.data.not_written(frames);
+    fn not_written(&mut self, data: &mut dyn Protocol, frames: &[Frame]) {
+        data.not_written(frames);
         match &mut self.motion {
             Motion::Plain => {}
             Motion::Rotator(rotator) => rotator.not_written(frames),
@@ -160,20 +160,20 @@ impl Protocol for Device {
         }
     }
 
-    fn halt(&mut self, _feature: FeatureIndex) {
+    fn halt(&mut self, _data: &mut dyn Protocol, _feature: FeatureIndex) {
         if let Motion::Stroker(stroker) = &mut self.motion {
             stroker.halt();
         }
     }
 
-    fn next_tick(&self) -> Option<Instant> {
+    fn next_tick(&self, _data: &dyn Protocol) -> Option<Instant> {
         match &self.motion {
             Motion::Stroker(stroker) => stroker.next_point(),
             Motion::Plain | Motion::Rotator(_) => None,
         }
     }
 
-    fn tick(&mut self, now: Instant, _outputs: &Outputs, out: &mut Frames) {
+    fn tick(&mut self, _data: &mut dyn Protocol, now: Instant, _outputs: &Outputs, out: &mut Frames) {
         if let Motion::Stroker(stroker) = &mut self.motion {
             out.extend(stroker.point(now));
         }
