@@ -163,9 +163,10 @@ pub trait Protocol: Send {
     /// changed, at most once per message gap. The order of frames is kept.
     fn frames(&mut self, now: Instant, outputs: &Outputs, out: &mut Frames);
 
-    /// `frames`, of those made by the last call, did not arrive: the hardware refused the first of them, and the others
+    /// `frames`, of those made by the last call of [`frames`](Self::frames) or [`tick`](Self::tick), did not arrive: the hardware refused the first of them, and the others
     /// were refused or not written at all. Zeros are all tried, so that some after the first may have arrived. What they
-    /// were made from comes again as changed; a protocol whose frames count, such as a toggle, goes back to before them.
+    /// were made from comes again as changed; a protocol whose frames count, such as a toggle, goes back to before them. What
+    /// a tick made comes again only if the protocol plans it again, which it has to where it would have stopped something.
     fn not_written(&mut self, _frames: &[Frame]) {}
 
     /// Appends what a notification says, and frames to answer it with.

@@ -3,13 +3,16 @@
 use super::Code;
 use super::overlay::{Overlay, over};
 use crate::catalogue::Setup;
-use crate::frame::Frames;
+use crate::frame::{Frame, Frames};
 use crate::protocol::{Outputs, Protocol};
 use buttplug_core::OutputKind;
 use std::time::{Duration, Instant};
 
 /// How long a spray lasts.
 const SPRAY: Duration = Duration::from_millis(1000);
+
+/// How soon the end of a spray is tried again that the hardware has refused.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// What the definition can't say.
 pub(crate) struct JoyHub;
@@ -20,7 +23,7 @@ impl Code for JoyHub {
     }
 
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
-        Ok(over(data, Device { end: None }))
+        Ok(over(data, Device { end: None, ended: None }))
     }
 }
 
@@ -28,6 +31,8 @@ impl Code for JoyHub {
 struct Device {
     /// When the spray ends, if there is one.
     end: Option<Instant>,
+    /// When the end of a spray was written, if nothing was since.
+    ended: Option<Instant>,
 }
 
 impl Overlay for Device {
@@ -35,7 +40,15 @@ impl Overlay for Device {
         for slot in outputs.changed().filter(|slot| slot.kind == OutputKind::Spray) {
             self.end = (slot.value != 0).then(|| now + SPRAY);
         }
+        self.ended = None;
         data.frames(now, outputs, out);
+    }
+
+    fn not_written(&mut self, data: &mut dyn Protocol, frames: &[Frame]) {
+        data.not_written(frames);
+        if let Some(ended) = self.ended.take() {
+            self.end = Some(ended + AGAIN);
+        }
     }
 
     fn next_tick(&self, _data: &dyn Protocol) -> Option<Instant> {
@@ -47,6 +60,7 @@ impl Overlay for Device {
             return;
         }
         self.end = None;
+        self.ended = Some(now);
         let mut ended = outputs.clone();
         for slot in ended.slots_mut() {
             slot.changed = slot.kind == OutputKind::Spray;

@@ -305,12 +305,12 @@ impl DeviceTask {
             }
             protocol.tick(now, &self.outputs, &mut self.frames);
         }
-        self.write_aside().await
+        self.write_beside(Writing::Planned).await
     }
 
     /// Writes frames that stand beside the wanted state.
-    async fn write_aside(&mut self) -> Result<(), Ended> {
-        match self.write_all(Writing::Aside).await {
+    async fn write_beside(&mut self, writing: Writing) -> Result<(), Ended> {
+        match self.write_all(writing).await {
             Err(HardwareError::Gone) => Err(Ended::Gone(HardwareError::Gone.to_string())),
             Err(error) => {
                 warn!(device = self.handle.description().index.0, %error, "a write failed");
@@ -394,7 +394,7 @@ impl DeviceTask {
             // Full: the conversation has more to read than it wants, and the oldest are the answers it waits for.
             let _ = conversation.notifications.try_send(notification);
         }
-        self.write_aside().await
+        self.write_beside(Writing::Aside).await
     }
 
     fn conversed(&mut self, outcome: Result<Option<i32>, ConversationError>) -> Result<(), Ended> {

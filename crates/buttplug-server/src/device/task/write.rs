@@ -23,7 +23,9 @@ pub(super) enum Writing {
     Zeros,
     /// New values.
     Values,
-    /// Something that stands beside the wanted state: a keepalive, a point of a movement, an answer.
+    /// What the protocol had planned for now: a point of a movement, the end of a pulse.
+    Planned,
+    /// Something that stands beside the wanted state and comes again by itself, or not at all: a keepalive, an answer.
     Aside,
 }
 
