@@ -7,13 +7,16 @@ use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, Frames};
 use crate::protocol::{Outputs, Protocol};
 use buttplug_core::OutputKind;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const FASTER: [u8; 5] = [0x55, 0x03, 0x01, 0x04, 0xaa];
 const SLOWER: [u8; 5] = [0x55, 0x03, 0x02, 0x05, 0xaa];
 
 /// The steps from rest to the greatest speed.
 const MAX_SPEED: u8 = 20;
+
+/// How soon a step is tried again that the hardware has refused.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// What the definition can't say.
 pub(crate) struct FredorchRotary;
@@ -24,7 +27,7 @@ impl Code for FredorchRotary {
     }
 
     fn protocol(&self, _setup: &Setup<'_>, data: Box<dyn Protocol>) -> Result<Box<dyn Protocol>, String> {
-        Ok(over(data, Machine { speed: 0, wanted: 0, due: None }))
+        Ok(over(data, Machine { speed: 0, wanted: 0, due: None, stepped: None }))
     }
 }
 
@@ -35,6 +38,8 @@ struct Machine {
     wanted: u8,
     /// When the next step is due; `None`: it is as fast as it shall be.
     due: Option<Instant>,
+    /// When the last step was written.
+    stepped: Option<Instant>,
 }
 
 impl Overlay for Machine {
@@ -51,6 +56,19 @@ impl Overlay for Machine {
         }
     }
 
+    /// A step that was refused was not taken, and the count goes back. A stop needs no count.
+    fn not_written(&mut self, data: &mut dyn Protocol, frames: &[Frame]) {
+        data.not_written(frames);
+        let lost = |step: &[u8]| frames.iter().any(|frame| &frame.data[..] == step);
+        let speed = match (lost(&FASTER), lost(&SLOWER)) {
+            (true, _) => self.speed.saturating_sub(1),
+            (_, true) => self.speed.saturating_add(1).min(MAX_SPEED),
+            _ => return,
+        };
+        self.speed = speed;
+        self.due = self.stepped.map(|at| at + AGAIN);
+    }
+
     fn next_tick(&self, _data: &dyn Protocol) -> Option<Instant> {
         self.due
     }
@@ -59,6 +77,7 @@ impl Overlay for Machine {
         if self.due.is_none_or(|due| due > now) {
             return;
         }
+        self.stepped = Some(now);
         if self.wanted > self.speed {
             self.speed += 1;
             out.push(Frame::new(Endpoint::Tx, &FASTER));
@@ -95,12 +114,16 @@ mod tests {
         frames.len()
     }
 
-    #[test]
-    fn a_stop_between_two_steps_is_the_last_word_and_a_new_way_begins_at_rest() {
+    fn machine() -> Box<dyn Protocol> {
         let candidate = Catalogue::builtin().protocol("fredorch-rotary").unwrap();
         let (sighting, model) = (Vector::default().sighting(), candidate.model(None).unwrap());
         let setup = Setup { identifier: None, model: &model, sighting: &sighting, endpoints: &[], seed: 0 };
-        let mut machine = candidate.build(setup).unwrap();
+        candidate.build(setup).unwrap()
+    }
+
+    #[test]
+    fn a_stop_between_two_steps_is_the_last_word_and_a_new_way_begins_at_rest() {
+        let mut machine = machine();
         for speed in [20, i32::MAX] {
             assert!(set(&mut *machine, speed).is_empty());
             assert_eq!(steps(&mut *machine, 7), 7);
@@ -110,5 +133,24 @@ mod tests {
         }
         set(&mut *machine, i32::MAX);
         assert_eq!(steps(&mut *machine, 1000), 20);
+    }
+
+    #[test]
+    fn a_step_that_was_refused_is_taken_again_after_a_moment() {
+        let mut machine = machine();
+        set(&mut *machine, 3);
+        assert_eq!(steps(&mut *machine, 2), 2);
+        let due = machine.next_tick().unwrap();
+        machine.not_written(&[Frame::new(Endpoint::Tx, &FASTER)]);
+        assert_eq!(machine.next_tick(), Some(due + AGAIN));
+        assert_eq!(steps(&mut *machine, 1000), 2);
+        set(&mut *machine, 1);
+        assert_eq!(steps(&mut *machine, 1000), 2);
+        machine.not_written(&[Frame::new(Endpoint::Tx, &SLOWER)]);
+        assert_eq!(steps(&mut *machine, 1000), 1);
+        // After a stop nothing is counted.
+        set(&mut *machine, 0);
+        machine.not_written(&[Frame::new(Endpoint::Tx, &[0x55, 3, 0x24, 0x27, 0xaa])]);
+        assert_eq!(machine.next_tick(), None);
     }
 }
