@@ -81,8 +81,12 @@ struct State {
     running: bool,
     /// The switch was pressed and its release got lost.
     held: bool,
+    /// A button of the speed was pressed and its release got lost: the machine goes on getting faster or slower.
+    speed_held: bool,
     /// From [`LEAST`] to [`GREATEST`], also while it is switched off.
     speed: u8,
+    /// The press that the last frames count as a step.
+    counted: Option<Event>,
     /// 0: off.
     wanted: u8,
     last_step: Option<Instant>,
@@ -92,16 +96,29 @@ struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self { running: false, held: false, speed: LEAST, wanted: 0, last_step: None, due: None }
+        Self {
+            running: false,
+            held: false,
+            speed_held: false,
+            speed: LEAST,
+            counted: None,
+            wanted: 0,
+            last_step: None,
+            due: None,
+        }
     }
 }
 
 impl State {
-    /// Switching is done here, where failures are told of; steps are taken one by one, so that a stop never waits for the
-    /// rest of them. A stop also presses slower, which is right whatever the machine is: it lets go of a button whose
+    /// Switching is done here; steps are taken one by one, so that a stop never waits for the rest of them. A stop also presses slower, which is right whatever the machine is: it lets go of a button whose
     /// release got lost.
     fn set(&mut self, now: Instant, wanted: u8, out: &mut Frames) {
         self.wanted = wanted;
+        self.counted = None;
+        // A stop lets go of it below.
+        if std::mem::take(&mut self.speed_held) && wanted > 0 {
+            out.push(Event::SpeedReleased.frame());
+        }
         if std::mem::take(&mut self.held) {
             out.push(Event::SwitchReleased.frame());
         }
@@ -128,19 +145,27 @@ impl State {
         } else if lost(Event::SwitchReleased) {
             self.held = true;
         }
+        match self.counted.take().filter(|step| lost(*step)) {
+            Some(Event::FasterPressed) => self.speed = self.speed.saturating_sub(1),
+            Some(_) => self.speed += 1,
+            None if lost(Event::SpeedReleased) => self.speed_held = true,
+            None => return,
+        }
+        self.due = self.last_step.map(|at| at + STEP);
     }
 
-    /// Takes a step, if one is due.
+    /// Takes a step, if one is due, or lets go of a button first whose release got lost.
     fn step(&mut self, now: Instant, out: &mut Frames) {
         if self.due.is_none_or(|due| due > now) {
             return;
         }
-        if self.goal() > self.speed {
-            self.speed += 1;
-            out.push(Event::FasterPressed.frame());
-        } else {
-            self.speed -= 1;
-            out.push(Event::SlowerPressed.frame());
+        self.counted = None;
+        if !std::mem::take(&mut self.speed_held) {
+            let faster = self.goal() > self.speed;
+            let press = if faster { Event::FasterPressed } else { Event::SlowerPressed };
+            self.speed = if faster { self.speed + 1 } else { self.speed.saturating_sub(1) };
+            self.counted = Some(press);
+            out.push(press.frame());
         }
         out.push(Event::SpeedReleased.frame());
         self.last_step = Some(now);
@@ -322,6 +347,43 @@ mod tests {
         state.not_written(&frames[1..2]);
         assert_eq!(codes(&set(&mut state, now, 0)), [1, 2, 6, 3]);
         assert!(!state.running);
+    }
+
+    #[test]
+    fn a_step_that_was_refused_is_taken_again_and_a_button_that_is_held_is_let_go_of() {
+        let (start, mut state) = (Instant::now(), State::default());
+        set(&mut state, start, 3);
+        let take = |state: &mut State, at: u32| {
+            let mut frames = Frames::new();
+            state.step(start + STEP * at, &mut frames);
+            frames
+        };
+        let refused = take(&mut state, 0);
+        assert_eq!((codes(&refused), state.speed), (vec![5, 3], 2));
+        state.not_written(&refused);
+        assert_eq!((state.speed, state.due), (1, Some(start + STEP)));
+        let half = take(&mut state, 1);
+        state.not_written(&half[1..]);
+        assert_eq!((state.speed, state.due), (2, Some(start + STEP * 2)));
+        // The release, once more if it is lost again, and then the step that is left.
+        let release = take(&mut state, 2);
+        assert_eq!(codes(&release), [3]);
+        state.not_written(&release);
+        assert_eq!(codes(&take(&mut state, 3)), [3]);
+        assert_eq!(codes(&take(&mut state, 4)), [5, 3]);
+        assert_eq!((state.speed, state.due), (3, None));
+    }
+
+    #[test]
+    fn whatever_comes_next_lets_go_of_a_button_that_is_held() {
+        for (wanted, expected) in [(20, vec![3]), (0, vec![1, 2, 6, 3])] {
+            let (now, mut state) = (Instant::now(), State::default());
+            set(&mut state, now, 20);
+            let mut frames = Frames::new();
+            state.step(now, &mut frames);
+            state.not_written(&frames[1..]);
+            assert_eq!(codes(&set(&mut state, now, wanted)), expected);
+        }
     }
 
     proptest! {
