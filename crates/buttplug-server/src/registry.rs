@@ -15,6 +15,7 @@ use buttplug_core::message::DeviceDescription;
 use buttplug_core::{DeviceIndex, FeatureIndex};
 use dashmap::DashMap;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::watch;
 
 /// Devices that may be connected at a time.
@@ -79,13 +80,18 @@ impl Registry {
     }
 }
 
-/// What old commands need to know of the devices.
-impl Devices for Registry {
+/// What old commands need to know of the devices, as it is now.
+pub(crate) struct DevicesNow<'a> {
+    pub(crate) registry: &'a Registry,
+    pub(crate) now: Instant,
+}
+
+impl Devices for DevicesNow<'_> {
     fn describe(&self, device: DeviceIndex) -> Option<Arc<DeviceDescription>> {
-        self.get(device).map(|device| Arc::clone(device.description()))
+        self.registry.get(device).map(|device| Arc::clone(device.description()))
     }
 
     fn way(&self, device: DeviceIndex, feature: FeatureIndex, target: i32) -> Option<u32> {
-        self.get(device)?.way(feature, target)
+        self.registry.get(device)?.way(feature, target, self.now)
     }
 }

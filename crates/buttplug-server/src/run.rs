@@ -6,7 +6,7 @@ mod effects;
 use crate::device::readings::WaitingReadings;
 use crate::device::{DeviceHandle, MAX_STOP_WAIT};
 use crate::places::{Place, Places};
-use crate::registry::{DeviceList, Registry, ScanRequests};
+use crate::registry::{DeviceList, DevicesNow, Registry, ScanRequests};
 use crate::server::Phase;
 use crate::session::{Effect, Session, SessionId, SessionSettings};
 use crate::version::{self, ListChange, Outgoing, Request};
@@ -62,12 +62,14 @@ pub(crate) async fn run(
         FrameFormat::Json => version::ALL,
         FrameFormat::Typed => version::TYPED,
     };
+    let now = Instant::now().into_std();
     let mut runner = Runner {
         id,
         format: connection.format(),
         peer: connection.peer(),
         connection,
-        session: Session::new(Instant::now().into_std(), settings, spoken),
+        session: Session::new(now, settings, spoken),
+        now,
         place: None,
         surroundings,
         readings: Arc::default(),
@@ -121,8 +123,9 @@ struct Presence {
 impl Drop for Presence {
     fn drop(&mut self) {
         self.surroundings.scan_requests.set(self.id, false);
+        let now = Instant::now().into_std();
         for device in self.surroundings.registry.all() {
-            device.release(self.id);
+            device.release(self.id, now);
         }
     }
 }
@@ -173,6 +176,8 @@ struct Runner {
     format: FrameFormat,
     peer: String,
     session: Session,
+    /// When the session woke last: what it does until it waits again happens then.
+    now: std::time::Instant,
     /// From the handshake on.
     place: Option<Place>,
     surroundings: Surroundings,
@@ -204,7 +209,9 @@ impl Runner {
     ) -> End {
         let mut batch = Vec::new();
         loop {
-            match self.next_wake(&mut batch, lists, finished).await {
+            let wake = self.next_wake(&mut batch, lists, finished).await;
+            self.now = Instant::now().into_std();
+            match wake {
                 Wake::Phase(Phase::Closing) => self.end = Some(End::closed(CloseReason::GoingAway)),
                 Wake::Phase(_) => {}
                 Wake::Answered(reply) => self.say(reply),
@@ -268,25 +275,24 @@ impl Runner {
     /// Handles everything that has arrived, then wakes the devices that have something new: what arrives together
     /// goes out together.
     async fn received(&mut self, batch: &mut Vec<ClientFrame>) {
-        let now = Instant::now().into_std();
         for frame in batch.drain(..) {
-            self.handle_frame(now, frame);
+            self.handle_frame(frame);
         }
         if !self.touched.is_empty() {
             self.wake_touched();
             // Devices before answers: the replies leave when this session next waits.
             let_others_run().await;
         }
-        if self.session.is_out_of_patience(now) {
+        if self.session.is_out_of_patience(self.now) {
             self.expire();
         }
     }
 
-    fn handle_frame(&mut self, now: std::time::Instant, frame: ClientFrame) {
+    fn handle_frame(&mut self, frame: ClientFrame) {
         let text = match frame {
             ClientFrame::Text(text) => text,
             ClientFrame::Message(ClientMessage { id, request }) => {
-                return self.handle(now, id, Request::Current(request));
+                return self.handle(id, Request::Current(request));
             }
         };
         if self.session.edge().map(version::Edge::version) == Some(PROTOCOL_VERSION_MAJOR) {
@@ -294,7 +300,7 @@ impl Runner {
             json::parse_client_frame(&text, &mut messages);
             for parsed in messages.drain(..) {
                 match parsed {
-                    Ok(ClientMessage { id, request }) => self.handle(now, id, Request::Current(request)),
+                    Ok(ClientMessage { id, request }) => self.handle(id, Request::Current(request)),
                     Err(bad) => self.refuse(bad),
                 }
             }
@@ -305,19 +311,20 @@ impl Runner {
             Ok(elements) => elements,
             Err(error) => return self.refuse(BadMessage::frame(error)),
         };
+        let registry = Arc::clone(&self.surroundings.registry);
+        let devices = DevicesNow { registry: &registry, now: self.now };
         for element in elements {
             // The handshake decides how what stands behind it in the same frame is read.
             let edge = self.session.edge().unwrap_or(version::NEWEST);
-            let request = element
-                .and_then(|element| Ok((element.id, edge.up(&element, &*self.surroundings.registry)?)));
+            let request = element.and_then(|element| Ok((element.id, edge.up(&element, &devices)?)));
             match request {
-                Ok((id, request)) => self.handle(now, id, request),
+                Ok((id, request)) => self.handle(id, request),
                 Err(bad) => self.refuse(bad),
             }
         }
     }
 
-    fn handle(&mut self, now: std::time::Instant, id: MessageId, request: Request) {
+    fn handle(&mut self, id: MessageId, request: Request) {
         let stopping = *self.surroundings.phase.borrow() != Phase::Serving;
         let ends = matches!(request, Request::Current(ClientRequest::Stop(_) | ClientRequest::Disconnect));
         if stopping && !ends {
@@ -334,7 +341,7 @@ impl Runner {
                 }
             }
         }
-        self.session.handle(now, id, request, &mut self.effects);
+        self.session.handle(self.now, id, request, &mut self.effects);
         if introduces && !self.session.is_open() {
             self.place = None;
         }
@@ -348,7 +355,7 @@ impl Runner {
     }
 
     fn expire(&mut self) {
-        self.session.expire(Instant::now().into_std(), &mut self.effects);
+        self.session.expire(self.now, &mut self.effects);
         self.carry_out();
     }
 
@@ -438,9 +445,9 @@ impl Runner {
         let mut batch = Vec::new();
         if self.session.end_reason().is_some() && self.connection.receive(&mut batch).now_or_never().is_some()
         {
-            let now = Instant::now().into_std();
+            self.now = Instant::now().into_std();
             for frame in batch {
-                self.handle_frame(now, frame);
+                self.handle_frame(frame);
             }
         }
         let late = std::mem::take(&mut self.after_the_end);
@@ -455,7 +462,8 @@ impl Runner {
         self.wake_touched();
         self.surroundings.scan_requests.set(self.id, false);
         let devices = self.surroundings.registry.all();
-        let waiters = devices.iter().filter_map(|device| device.release(self.id)).collect();
+        let now = Instant::now().into_std();
+        let waiters = devices.iter().filter_map(|device| device.release(self.id, now)).collect();
         wait_for_all(waiters).await;
     }
 }

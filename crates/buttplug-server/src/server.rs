@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 use tracing::debug;
 
 /// Clients that may be connected at a time, unless the builder says otherwise.
@@ -196,8 +197,8 @@ impl Server {
     /// Stops every device, whoever set it in motion. Returns when the zeros are written, after one second at the
     /// latest; devices that were not reached by then go on being tried.
     pub async fn stop_all_devices(&self) {
-        let devices = self.inner.registry.all();
-        wait_for_all(devices.iter().filter_map(|device| device.stop(None).ok()).collect()).await;
+        let (devices, now) = (self.inner.registry.all(), Instant::now().into_std());
+        wait_for_all(devices.iter().filter_map(|device| device.stop(None, now).ok()).collect()).await;
     }
 
     /// Ends the server in order: refuses new work, ends the search, stops the devices, closes the clients'

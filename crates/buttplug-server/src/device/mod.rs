@@ -17,10 +17,9 @@ use buttplug_protocols::protocol::Input;
 use readings::WaitingReadings;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use subscriptions::{Subscriber, Subscriptions};
 use tokio::sync::{Notify, oneshot, watch};
-use tokio::time::Instant;
 use wanted::Wanted;
 use whereabouts::Whereabouts;
 
@@ -128,39 +127,46 @@ impl DeviceHandle {
 
     /// Puts a value into the wanted state. The device learns of it at the next [`wake`](Self::wake), so that what
     /// arrives together goes out together. True: there is something to wake it for.
-    pub(crate) fn set(&self, cmd: &OutputCmd, owner: SessionId) -> Result<bool, DeviceError> {
+    pub(crate) fn set(&self, cmd: &OutputCmd, owner: SessionId, now: Instant) -> Result<bool, DeviceError> {
         let checked = CheckedOutput::new(cmd, self.description())?;
         let mut mailbox = self.mailbox();
         if mailbox.gone {
             return Err(self.gone());
         }
-        Ok(self.put(&mut mailbox, checked, owner))
+        Ok(self.put(&mut mailbox, checked, owner, now))
     }
 
     /// The same for several outputs: either all are set or none is.
-    pub(crate) fn set_all(&self, cmds: &[OutputCmd], owner: SessionId) -> Result<bool, DeviceError> {
+    pub(crate) fn set_all(
+        &self,
+        cmds: &[OutputCmd],
+        owner: SessionId,
+        now: Instant,
+    ) -> Result<bool, DeviceError> {
         let checked = cmds.iter().map(|cmd| CheckedOutput::new(cmd, self.description()));
         let checked = checked.collect::<Result<Vec<_>, _>>()?;
         let mut mailbox = self.mailbox();
         if mailbox.gone {
             return Err(self.gone());
         }
-        Ok(checked.into_iter().fold(false, |changed, output| self.put(&mut mailbox, output, owner) | changed))
+        Ok(checked
+            .into_iter()
+            .fold(false, |changed, output| self.put(&mut mailbox, output, owner, now) | changed))
     }
 
-    fn put(&self, mailbox: &mut Mailbox, output: CheckedOutput, owner: SessionId) -> bool {
+    fn put(&self, mailbox: &mut Mailbox, output: CheckedOutput, owner: SessionId, now: Instant) -> bool {
         let CheckedOutput { feature, command } = output;
         let changed = mailbox.wanted.set(feature, command, owner);
         if changed {
             let gap = Duration::from_millis(self.description().message_gap_ms.into());
-            mailbox.whereabouts.told(feature, command, Instant::now().into_std(), gap);
+            mailbox.whereabouts.told(feature, command, now, gap);
         }
         changed
     }
 
     /// How many steps the feature may be away from a position, at most; `None` if nobody knows where it is.
-    pub(crate) fn way(&self, feature: FeatureIndex, target: i32) -> Option<u32> {
-        self.mailbox().whereabouts.way(feature, target, Instant::now().into_std())
+    pub(crate) fn way(&self, feature: FeatureIndex, target: i32, now: Instant) -> Option<u32> {
+        self.mailbox().whereabouts.way(feature, target, now)
     }
 
     /// Lets the device look at its wanted state.
@@ -170,7 +176,11 @@ impl DeviceHandle {
 
     /// Sets the outputs in scope to zero, now. The receiver hears of it when the zeros are written, or gets an error
     /// when the device is gone.
-    pub(crate) fn stop(&self, scope: Option<FeatureIndex>) -> Result<oneshot::Receiver<()>, DeviceError> {
+    pub(crate) fn stop(
+        &self,
+        scope: Option<FeatureIndex>,
+        now: Instant,
+    ) -> Result<oneshot::Receiver<()>, DeviceError> {
         if let Some(feature) = scope {
             checked_feature(feature, self.description())?;
         }
@@ -178,7 +188,7 @@ impl DeviceHandle {
         let mut mailbox = self.mailbox();
         if !mailbox.gone {
             mailbox.wanted.stop(scope);
-            mailbox.whereabouts.stopped(scope, Instant::now().into_std());
+            mailbox.whereabouts.stopped(scope, now);
             mailbox.stop = true;
             mailbox.add_stop_waiter(written);
         }
@@ -189,13 +199,13 @@ impl DeviceHandle {
 
     /// Sets to zero what this client set in motion, now, and ends its subscriptions. The receiver hears of the zeros;
     /// `None`: there was nothing to stop.
-    pub(crate) fn release(&self, owner: SessionId) -> Option<oneshot::Receiver<()>> {
+    pub(crate) fn release(&self, owner: SessionId, now: Instant) -> Option<oneshot::Receiver<()>> {
         let mut mailbox = self.mailbox();
         if mailbox.gone {
             return None;
         }
         mailbox.subscriptions.remove_all(owner, None);
-        mailbox.whereabouts.stopped(None, Instant::now().into_std());
+        mailbox.whereabouts.stopped(None, now);
         let waiter = mailbox.wanted.release(owner).then(|| {
             let (written, waiter) = oneshot::channel();
             mailbox.stop = true;

@@ -51,7 +51,7 @@ impl Runner {
         let mut written = Vec::new();
         if cmd.outputs {
             for device in &devices {
-                match device.stop(feature) {
+                match device.stop(feature, self.now) {
                     Ok(waiter) => written.push(waiter),
                     Err(error) => return self.fail(id, &error.into()),
                 }
@@ -73,12 +73,14 @@ impl Runner {
     }
 
     fn output(&mut self, id: MessageId, cmd: &OutputCmd) {
-        let set = self.device(cmd.device).and_then(|device| Ok((device.set(cmd, self.id)?, device)));
+        let set =
+            self.device(cmd.device).and_then(|device| Ok((device.set(cmd, self.id, self.now)?, device)));
         self.answer_output(id, set);
     }
 
     fn outputs(&mut self, id: MessageId, device: DeviceIndex, cmds: &[OutputCmd]) {
-        let set = self.device(device).and_then(|device| Ok((device.set_all(cmds, self.id)?, device)));
+        let set =
+            self.device(device).and_then(|device| Ok((device.set_all(cmds, self.id, self.now)?, device)));
         self.answer_output(id, set);
     }
 
