@@ -1,0 +1,273 @@
+//! Plays the turns of one vector: the part of the server, and of hardware that says what the vector has it say.
+
+use super::{Happening, Moment};
+use crate::catalogue::{Candidate, Setup, Wiring};
+use crate::definition::{Act, Said, Vector, VectorStep};
+use crate::frame::{Endpoint, Frames};
+use crate::protocol::{Heard, Identification, OutputSlot, Outputs, Protocol, Reading, Step, Topic, Turn};
+use std::time::{Duration, Instant};
+
+/// How many things may happen in one turn before it is clear that they never end.
+const MAX_STEPS: usize = 10_000;
+
+pub(super) struct Rehearsal<'v> {
+    vector: &'v Vector,
+    protocol: Box<dyn Protocol>,
+    outputs: Outputs,
+    start: Instant,
+    now: Instant,
+    last_write: Instant,
+    /// What the hardware has not said yet.
+    pub(super) heard: std::slice::Iter<'v, Said>,
+    /// What has happened in this turn.
+    pub(super) moments: Vec<Moment>,
+    pub(super) readings: Vec<Reading>,
+}
+
+impl<'v> Rehearsal<'v> {
+    pub(super) fn new(candidate: &Candidate, vector: &'v Vector, now: Instant) -> Result<Self, String> {
+        let sighting = vector.sighting();
+        let model = vector.model(candidate).ok_or("there is no such model")?;
+        let all = all_endpoints(candidate.wiring());
+        let endpoints = vector.endpoints.as_deref().unwrap_or(&all);
+        let setup = Setup {
+            identifier: vector.model.as_deref(),
+            model: &model,
+            sighting: &sighting,
+            endpoints,
+            seed: 0,
+        };
+        let only_found = vector.turns.iter().all(|turn| turn.act == Act::Identify);
+        let protocol = match candidate.build(setup) {
+            // What is known and not driven can be found nevertheless.
+            Err(_) if only_found => Box::new(NotDriven),
+            protocol => protocol?,
+        };
+        Ok(Self {
+            vector,
+            protocol,
+            outputs: Outputs::at_rest(model.outputs().map(|(feature, output)| (feature, output.kind))),
+            start: now,
+            now,
+            last_write: now,
+            heard: vector.hears.iter(),
+            moments: Vec::new(),
+            readings: Vec::new(),
+        })
+    }
+
+    pub(super) fn act(&mut self, act: &Act, candidate: &Candidate) -> Result<(), String> {
+        match act {
+            Act::Set(set) => {
+                for seen in set {
+                    let Some(slot) = self.outputs.get_mut(seen.feature, seen.kind) else {
+                        return Err(format!("feature {} has no {}", seen.feature.0, seen.kind));
+                    };
+                    slot.value = seen.value;
+                    slot.duration_ms = seen.duration_ms;
+                    slot.changed = true;
+                }
+                self.write_changes();
+            }
+            Act::Stop => self.stop(),
+            Act::Connect => {
+                self.converse(Topic::Connect)?;
+                if self.protocol.keepalive().is_some() {
+                    self.stop();
+                }
+            }
+            Act::Identify => return self.identify(candidate),
+            Act::Wait(time) => self.wait(*time)?,
+            Act::Read(input) => {
+                let value = self.converse(Topic::Read(*input))?.ok_or("nothing was read")?;
+                self.readings.push(Reading { input: *input, value });
+            }
+            Act::Subscribe(input) => {
+                self.converse(Topic::Subscribe(*input))?;
+            }
+            Act::Unsubscribe(input) => {
+                self.converse(Topic::Unsubscribe(*input))?;
+            }
+            Act::Hear(endpoint, data) => {
+                let mut frames = Frames::new();
+                self.protocol.notified(self.now, *endpoint, data, &mut self.readings, &mut frames);
+                self.tell(frames);
+            }
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        for slot in self.outputs.slots().iter().filter(|slot| !slot.kind.is_stoppable()) {
+            self.protocol.halt(slot.feature);
+        }
+        let stops = |slot: &&mut OutputSlot| slot.kind.is_stoppable();
+        for slot in self.outputs.slots_mut().iter_mut().filter(stops) {
+            (slot.value, slot.changed) = (0, true);
+        }
+        self.write_changes();
+    }
+
+    fn write_changes(&mut self) {
+        let mut frames = Frames::new();
+        self.protocol.frames(self.now, &self.outputs, &mut frames);
+        self.outputs.slots_mut().iter_mut().for_each(|slot| slot.changed = false);
+        self.tell(frames);
+    }
+
+    fn happens(&mut self, what: Happening) {
+        self.moments.push(Moment { at: self.now - self.start, what });
+    }
+
+    fn told(&mut self, step: VectorStep) {
+        self.happens(Happening::Told(step));
+    }
+
+    fn tell(&mut self, frames: Frames) {
+        if !frames.is_empty() {
+            self.last_write = self.now;
+        }
+        frames.into_iter().for_each(|frame| self.told(VectorStep::Write(frame)));
+    }
+
+    /// Lets time go by, with what falls due.
+    fn wait(&mut self, time: Duration) -> Result<(), String> {
+        let end = self.now + time;
+        for _ in 0..MAX_STEPS {
+            let keepalive = self.protocol.keepalive().map(|after| self.last_write + after);
+            let tick = self.protocol.next_tick();
+            let Some(due) = keepalive.into_iter().chain(tick).min().filter(|due| *due <= end) else {
+                self.now = end;
+                return Ok(());
+            };
+            if self.moments.len() > MAX_STEPS {
+                break;
+            }
+            self.now = due.max(self.now);
+            let mut frames = Frames::new();
+            if tick == Some(due) {
+                self.protocol.tick(self.now, &self.outputs, &mut frames);
+            } else {
+                self.protocol.keepalive_frames(self.now, &self.outputs, &mut frames);
+                // It has had its turn, even if it had nothing to say.
+                self.last_write = self.now;
+            }
+            self.tell(frames);
+        }
+        Err(String::from("it never comes to an end"))
+    }
+
+    fn converse(&mut self, topic: Topic) -> Result<Option<i32>, String> {
+        let mut answer = Answer::Start;
+        for _ in 0..MAX_STEPS {
+            match self.protocol.converse(topic, answer.heard()) {
+                Turn::Do(step) => answer = self.carry_out(step),
+                Turn::Done(value) => return Ok(value),
+                Turn::Fail(reason) => return Err(reason),
+            }
+        }
+        Err(String::from("the conversation never ends"))
+    }
+
+    fn identify(&mut self, candidate: &Candidate) -> Result<(), String> {
+        let mut identification: Box<dyn Identification> =
+            candidate.identification(&self.vector.sighting())?;
+        let mut answer = Answer::Start;
+        for _ in 0..MAX_STEPS {
+            match identification.next(answer.heard()) {
+                Turn::Do(step) => answer = self.carry_out(step),
+                Turn::Fail(reason) => return Err(reason),
+                Turn::Done(found) => {
+                    let expected = self.vector.identifier.as_ref().filter(|expected| !expected.is_empty());
+                    return match (&found, &self.vector.identifier) {
+                        (_, None) => Ok(()),
+                        (found, _) if found.as_ref() == expected => Ok(()),
+                        _ => Err(format!("the identifier is {found:?}; expected {expected:?}")),
+                    };
+                }
+            }
+        }
+        Err(String::from("the conversation never ends"))
+    }
+
+    fn carry_out(&mut self, step: Step) -> Answer<'v> {
+        let said = match &step {
+            Step::Read { .. } | Step::Listen(_) => self.heard.next(),
+            _ => None,
+        };
+        match step {
+            Step::Write(frame) => {
+                self.told(VectorStep::Write(frame));
+                self.last_write = self.now;
+            }
+            Step::Subscribe(endpoint) => self.told(VectorStep::Subscribe(endpoint)),
+            Step::Unsubscribe(endpoint) => self.told(VectorStep::Unsubscribe(endpoint)),
+            Step::Pause(time) => {
+                self.told(VectorStep::Wait(time));
+                self.now += time;
+            }
+            Step::Read { endpoint, .. } => {
+                self.told(VectorStep::Read(endpoint));
+                return match said {
+                    Some(Said::Data(from, data)) if *from == endpoint => {
+                        self.happens(Happening::Answers(data.clone()));
+                        Answer::Data(data)
+                    }
+                    _ => Answer::Failed,
+                };
+            }
+            Step::Listen(time) => {
+                if let Some(Said::Data(from, data)) = said {
+                    self.happens(Happening::Notifies(*from, data.clone()));
+                    return Answer::Notified(*from, data);
+                }
+                self.now += time;
+                return Answer::Silence;
+            }
+        }
+        Answer::Done
+    }
+}
+
+/// In place of a protocol where there is none.
+struct NotDriven;
+
+impl Protocol for NotDriven {
+    fn converse(&mut self, _topic: Topic, _heard: Heard<'_>) -> Turn<Option<i32>> {
+        Turn::Fail(String::from("it is not driven"))
+    }
+
+    fn frames(&mut self, _now: Instant, _outputs: &Outputs, _out: &mut Frames) {}
+}
+
+/// What the hardware of a rehearsal answers.
+enum Answer<'v> {
+    Start,
+    Done,
+    Data(&'v [u8]),
+    Notified(Endpoint, &'v [u8]),
+    Silence,
+    Failed,
+}
+
+impl<'v> Answer<'v> {
+    fn heard(&self) -> Heard<'v> {
+        match self {
+            Self::Start => Heard::Start,
+            Self::Done => Heard::Done,
+            Self::Data(data) => Heard::Data(data),
+            Self::Notified(endpoint, data) => Heard::Notified(*endpoint, data),
+            Self::Silence => Heard::Silence,
+            Self::Failed => Heard::Failed("the hardware of the rehearsal has no answer to this"),
+        }
+    }
+}
+
+fn all_endpoints(wiring: &Wiring) -> Vec<Endpoint> {
+    match wiring {
+        Wiring::Bluetooth(services) => {
+            services.values().flat_map(|endpoints| endpoints.keys().copied()).collect()
+        }
+        Wiring::Serial(_) | Wiring::Direct => Vec::new(),
+    }
+}
