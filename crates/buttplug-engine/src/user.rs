@@ -1,5 +1,7 @@
 //! What a person decided about their devices, from the file in which they keep it.
 
+mod own;
+
 use buttplug_protocols::definition::Addition;
 use buttplug_server::configuration::UserConfiguration;
 
