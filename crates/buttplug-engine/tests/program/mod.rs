@@ -25,6 +25,10 @@ pub(crate) const FIRST_LINE: &str = "Intiface Server, starting up with stdout ou
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_buttplug"));
     command.args(arguments).env_remove("RUST_LOG").env_remove("NO_COLOR");
+    // What its owner decided about their devices plays no part in tests.
+    for folder in ["XDG_CONFIG_HOME", "HOME", "APPDATA"] {
+        command.env(folder, env!("CARGO_TARGET_TMPDIR"));
+    }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }
