@@ -7,7 +7,9 @@ use buttplug_core::connector::AcceptConnection;
 use buttplug_hardware_dialin::DialInBus;
 use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
 use buttplug_protocols::catalogue::Catalogue;
+use buttplug_protocols::sighting::BusKind;
 use buttplug_server::Server;
+use buttplug_server::configuration::{DeviceConfiguration, UserConfiguration};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +75,7 @@ impl Engine {
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
             .catalogue(catalogue(&settings.decisions))
-            .user_configuration(settings.decisions.configuration.clone());
+            .user_configuration(configuration(&settings.decisions));
         if settings.single_client {
             server = server.max_clients(1);
         }
@@ -128,27 +130,50 @@ fn keep(file: UserFile, server: &Server) -> Keeping {
     let server = server.clone();
     let (stop, stopped) = oneshot::channel();
     let apply = move |decisions: Decisions| {
-        for notice in decisions.notices {
+        for notice in &decisions.notices {
             tracing::warn!("{notice}");
         }
-        server.set_user_configuration(decisions.configuration);
+        server.set_user_configuration(configuration(&decisions));
     };
     Keeping { stop, task: tokio::spawn(keeper.run(stopped, apply)) }
+}
+
+/// What was decided device by device, with the names of simulated devices.
+fn configuration(decisions: &Decisions) -> UserConfiguration {
+    let mut configuration = decisions.configuration.clone();
+    for (number, entry) in decisions.simulated.iter().enumerate() {
+        let Some(name) = &entry.display_name else { continue };
+        let address = simulated_address(number, entry);
+        for device in configuration.devices.iter_mut().filter(|device| device.address == address) {
+            device.display_name.get_or_insert_with(|| name.clone());
+        }
+        configuration.devices.push(DeviceConfiguration {
+            address,
+            bus: Some(BusKind::Simulated),
+            display_name: Some(name.clone()),
+            ..DeviceConfiguration::default()
+        });
+    }
+    configuration
 }
 
 /// The simulated devices that the person wants.
 fn simulated(entries: &[SimulatedEntry]) -> Vec<SimulatedDevice> {
     let mut devices = Vec::new();
-    for (number, SimulatedEntry { archetype, address, .. }) in entries.iter().enumerate() {
-        match Archetype::from_name(archetype) {
+    for (number, entry) in entries.iter().enumerate() {
+        match Archetype::from_name(&entry.archetype) {
             Some(archetype) => {
-                let address = address.clone().unwrap_or_else(|| format!("simulated:{number}"));
-                devices.push(SimulatedDevice::new(archetype, address));
+                devices.push(SimulatedDevice::new(archetype, simulated_address(number, entry)));
             }
-            None => tracing::warn!("there is no simulated device {archetype:?}"),
+            None => tracing::warn!("there is no simulated device {:?}", entry.archetype),
         }
     }
     devices
+}
+
+/// Where a simulated device is. One without an address gets the same again at the next start.
+fn simulated_address(number: usize, entry: &SimulatedEntry) -> String {
+    entry.address.clone().unwrap_or_else(|| format!("simulated:{number}"))
 }
 
 /// The built-in catalogue and what the person added to it.

@@ -82,9 +82,13 @@ impl UserFile {
         Ok(Some(decisions))
     }
 
+    fn stamp(&self) -> Option<Stamp> {
+        fs::metadata(&self.path).ok().map(|metadata| Stamp::of(&metadata))
+    }
+
     /// Looks whether somebody changed the file.
     pub(crate) fn look(&mut self) -> Look {
-        let now = fs::metadata(&self.path).ok().map(|metadata| Stamp::of(&metadata));
+        let now = self.stamp();
         if now == self.seen {
             return Look::Same;
         }
@@ -118,8 +122,11 @@ impl UserFile {
         if let Some(before) = before {
             replace(&beside(&self.path, ".bak"), before, &self.path).map_err(unwritable)?;
         }
-        replace(&self.path, &text, &self.path).map_err(unwritable)?;
-        self.seen = fs::metadata(&self.path).ok().map(|metadata| Stamp::of(&metadata));
+        if self.stamp() != self.seen {
+            // Somebody is at it; what they have written is looked at first.
+            return Ok(false);
+        }
+        self.seen = Some(replace(&self.path, &text, &self.path).map_err(unwritable)?);
         self.text = Some(text);
         Ok(true)
     }
@@ -148,23 +155,24 @@ fn read_text(path: &Path) -> Result<Option<(String, Stamp)>, UserFileError> {
 }
 
 /// Puts a text into the place of a file, in one step: whoever reads it finds the old one or the new one. It may be read
-/// by those who may read `like`.
-pub(crate) fn replace(path: &Path, text: &str, like: &Path) -> io::Result<()> {
+/// by those who may read `like`. Answers the stamp that it has, which is not that of whoever writes it next.
+fn replace(path: &Path, text: &str, like: &Path) -> io::Result<Stamp> {
     let draft = beside(path, &format!(".new-{}", std::process::id()));
-    let written = write_new(&draft, text, like).and_then(|()| fs::rename(&draft, path));
+    let written = write_new(&draft, text, like);
+    let written = written.and_then(|stamp| fs::rename(&draft, path).map(|()| stamp));
     if written.is_err() {
         // What it was written for has failed already.
         let _ = fs::remove_file(&draft);
     }
-    written?;
+    let stamp = written?;
     // The name is safe on disk only with the folder; where folders can't be opened the system sees to it.
     if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
         let _ = folder.sync_all();
     }
-    Ok(())
+    Ok(stamp)
 }
 
-fn write_new(path: &Path, text: &str, like: &Path) -> io::Result<()> {
+fn write_new(path: &Path, text: &str, like: &Path) -> io::Result<Stamp> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
@@ -174,7 +182,8 @@ fn write_new(path: &Path, text: &str, like: &Path) -> io::Result<()> {
     if let Ok(like) = fs::metadata(like) {
         file.set_permissions(like.permissions())?;
     }
-    file.sync_all()
+    file.sync_all()?;
+    Ok(Stamp::of(&file.metadata()?))
 }
 
 /// The same path with something behind the file's name.
@@ -299,6 +308,19 @@ mod tests {
         fs::remove_file(&path).unwrap();
         assert_eq!(file.look(), Look::Lost(UserFileError::Gone));
         assert_eq!(file.look(), Look::Same, "said once");
+        assert_eq!(file.keep(&[known("b", 3)]), Ok(true));
+    }
+
+    #[test]
+    fn a_change_between_the_look_and_the_write_is_not_written_over() {
+        let folder = Folder::new("between");
+        let path = folder.file("devices.toml", MINE);
+        let (mut file, _) = UserFile::open(&path).unwrap();
+        let theirs = format!("{MINE}name = \"Blue\"\n");
+        fs::write(&path, &theirs).unwrap();
+        assert_eq!(file.keep(&[known("b", 3)]), Ok(false));
+        assert_eq!(fs::read_to_string(&path).unwrap(), theirs);
+        assert!(matches!(file.look(), Look::Changed(_)));
         assert_eq!(file.keep(&[known("b", 3)]), Ok(true));
     }
 
