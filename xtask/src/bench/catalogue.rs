@@ -72,6 +72,6 @@ mod tests {
         assert!(matches!(target("match: manufacturer data"), Target::AtMost(MATCH_NS)));
         assert!(matches!(target("encode: median of all models"), Target::AtMost(ENCODE_NS)));
         assert!(matches!(target("encode: slowest model (x)"), Target::None));
-        assert!(matches!(target("unpack a protocol, greatest"), Target::None));
+        assert!(matches!(target("unpack a protocol, longest (x)"), Target::None));
     }
 }
