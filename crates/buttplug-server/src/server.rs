@@ -107,10 +107,11 @@ impl ServerBuilder {
         let scan_requests = Arc::new(ScanRequests::default());
         let (phase, _) = watch::channel(Phase::Serving);
         let (manager_shutdown, manager_told) = watch::channel(false);
+        let (catalogue, newest_catalogue) = watch::channel(catalogue);
         let manager = Manager::new(ManagerParts {
             registry: Arc::clone(&registry),
             scan_requests: Arc::clone(&scan_requests),
-            catalogue,
+            catalogue: newest_catalogue,
             display_names,
             buses,
         });
@@ -122,6 +123,7 @@ impl ServerBuilder {
             places: Places::new(max_clients),
             registry,
             scan_requests,
+            catalogue,
             phase,
             next_session: AtomicU64::new(1),
             sessions: Mutex::default(),
@@ -140,6 +142,7 @@ struct Inner {
     places: Places,
     registry: Arc<Registry>,
     scan_requests: Arc<ScanRequests>,
+    catalogue: watch::Sender<Catalogue>,
     phase: watch::Sender<Phase>,
     next_session: AtomicU64,
     sessions: Mutex<JoinSet<()>>,
@@ -192,6 +195,12 @@ impl Server {
     /// The connected devices, in the order of their indexes.
     pub fn devices(&self) -> Vec<Arc<DeviceDescription>> {
         self.inner.registry.list().descriptions()
+    }
+
+    /// Replaces what hardware is known, for what is sighted from now on. Devices that are there or connecting stay what
+    /// they are; hardware that nobody knew before has its chance when it is sighted again.
+    pub fn set_catalogue(&self, catalogue: Catalogue) {
+        self.inner.catalogue.send_replace(catalogue);
     }
 
     /// Stops every device, whoever set it in motion. Returns when the zeros are written, after one second at the

@@ -36,7 +36,8 @@ pub(super) type Place = (BusKind, String);
 pub(crate) struct ManagerParts {
     pub(crate) registry: Arc<Registry>,
     pub(crate) scan_requests: Arc<ScanRequests>,
-    pub(crate) catalogue: Catalogue,
+    /// The newest one is for what is sighted from now on.
+    pub(crate) catalogue: watch::Receiver<Catalogue>,
     pub(crate) display_names: HashMap<Place, String>,
     pub(crate) buses: Vec<Arc<dyn HardwareBus>>,
 }
@@ -67,7 +68,7 @@ enum Wake {
 pub(crate) struct Manager {
     registry: Arc<Registry>,
     scan_requests: Arc<ScanRequests>,
-    catalogue: Catalogue,
+    catalogue: watch::Receiver<Catalogue>,
     /// What owners call their hardware.
     display_names: HashMap<Place, String>,
     buses: Vec<Arc<dyn HardwareBus>>,
@@ -161,7 +162,7 @@ impl Manager {
             return;
         }
         let name = sighting.name();
-        let candidates = self.catalogue.candidates(&sighting);
+        let candidates = self.catalogue.borrow().candidates(&sighting);
         if candidates.is_empty() {
             debug!(bus = %sighting.bus(), name, address = sighting.address, "no known device matches");
             refuse(&*owner, &sighting, "no known device matches").await;
