@@ -11,6 +11,7 @@ mod hardware;
 pub mod kind;
 mod models;
 pub mod name_part;
+pub mod overlap;
 mod parse;
 mod reader;
 pub mod rules;
@@ -19,6 +20,7 @@ mod vector;
 
 pub use name_part::NamePart;
 pub use parse::parse;
+pub(crate) use reader::MAX_ERRORS;
 pub use vector::{Act, Said, Seen, Vector, VectorStep, VectorTurn};
 
 use crate::frame::Endpoint;

@@ -13,7 +13,7 @@ pub(super) struct Source<'t> {
 }
 
 /// How many errors are collected before the rest is not worth reading.
-const MAX_ERRORS: usize = 50;
+pub(crate) const MAX_ERRORS: usize = 50;
 
 impl<'t> Source<'t> {
     pub(super) fn new(file: &'t str, text: &'t str) -> Self {
