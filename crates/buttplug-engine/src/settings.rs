@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) clients: Listen,
     /// Where devices dial in, if they may.
     pub(crate) devices: Option<Listen>,
+    /// The folder with the person's own definitions.
+    pub(crate) device_definitions: Option<PathBuf>,
     /// What dials in as what.
     pub(crate) websocket_rules: Vec<WebsocketRule>,
     /// What the person should know.
@@ -148,6 +150,7 @@ impl Settings {
             single_client: flags.single_client,
             clients,
             devices,
+            device_definitions: flags.device_definitions.clone(),
             websocket_rules,
             notices,
         })

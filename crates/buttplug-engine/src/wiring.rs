@@ -1,10 +1,13 @@
 //! The one place where buses and connectors are put together, and taken apart in order.
 
+use crate::definitions::{Definitions, FolderError};
 use crate::settings::Settings;
+use crate::user_file::WebsocketRule;
 use buttplug_connector_websocket::{WebSocketLimits, WebSocketListener};
 use buttplug_core::connector::AcceptConnection;
 use buttplug_hardware_dialin::DialInBus;
 use buttplug_protocols::catalogue::Catalogue;
+use buttplug_protocols::definition::Definition;
 use buttplug_server::Server;
 use std::fmt;
 use std::sync::Arc;
@@ -29,6 +32,9 @@ pub(crate) enum StartError {
         /// The flag that chooses another.
         flag: &'static str,
     },
+    /// The folder with the person's own definitions is of no use.
+    #[error("{0} (--device-definitions)")]
+    Definitions(#[from] FolderError),
 }
 
 impl StartError {
@@ -42,13 +48,15 @@ pub(crate) struct Engine {
     server: Server,
     stop_listening: oneshot::Sender<()>,
     listening: JoinHandle<()>,
+    /// Looks after the folder of definitions, if there is one.
+    following: Option<JoinHandle<()>>,
 }
 
 impl Engine {
     /// Opens the ports and starts the server. When it returns, clients and devices may connect.
     ///
     /// # Errors
-    /// A port can't be opened; then none stays open.
+    /// A port can't be opened, or the folder of definitions can't be read; then no port stays open.
     pub(crate) async fn start(settings: Settings) -> Result<Self, StartError> {
         let clients =
             WebSocketListener::bind(&settings.clients.addresses(), WebSocketLimits::default()).await;
@@ -60,10 +68,21 @@ impl Engine {
             }
             None => None,
         };
+        let catalogue_with = {
+            let rules = settings.websocket_rules.clone();
+            move |definitions: &[Arc<Definition>]| catalogue(definitions, &rules)
+        };
+        let (catalogue, definitions) = match &settings.device_definitions {
+            Some(folder) => {
+                let definitions = Definitions::open(folder, catalogue_with).await?;
+                (definitions.catalogue(), Some(definitions))
+            }
+            None => (catalogue_with(&[]), None),
+        };
         let mut server = Server::builder()
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
-            .catalogue(catalogue(&settings));
+            .catalogue(catalogue);
         if settings.single_client {
             server = server.max_clients(1);
         }
@@ -84,12 +103,20 @@ impl Engine {
             // A sender that is gone means the same as one that has spoken.
             let _ = stop.await;
         }));
-        Ok(Self { server, stop_listening, listening })
+        let following = definitions.map(|definitions| {
+            let server = server.clone();
+            // Ended and awaited in `shut_down`.
+            tokio::spawn(definitions.follow(move |catalogue| server.set_catalogue(catalogue)))
+        });
+        Ok(Self { server, stop_listening, listening, following })
     }
 
     /// Refuses new work, stops every device, closes every connection. Answers whether all of it was done in time.
     pub(crate) async fn shut_down(self) -> bool {
-        let Self { server, stop_listening, listening } = self;
+        let Self { server, stop_listening, listening, following } = self;
+        if let Some(following) = &following {
+            following.abort();
+        }
         // Nobody listening any more is what is wanted.
         let _ = stop_listening.send(());
         let all = async {
@@ -97,15 +124,22 @@ impl Engine {
             if let Err(failed) = listening.await {
                 tracing::error!(%failed, "the client port ended badly");
             }
+            if let Some(following) = following {
+                // It was called off, or ended before.
+                let _ = following.await;
+            }
         };
         timeout(MAX_SHUTDOWN, all).await.is_ok()
     }
 }
 
-/// The built-in catalogue and the rules of the user file.
-fn catalogue(settings: &Settings) -> Catalogue {
+/// The built-in catalogue with definitions of a person's own, and then the rules of the user file, which may be about them.
+fn catalogue(definitions: &[Arc<Definition>], rules: &[WebsocketRule]) -> Catalogue {
     let mut catalogue = Catalogue::builtin();
-    for rule in &settings.websocket_rules {
+    if let Err(error) = catalogue.add_definitions(definitions.iter().cloned()) {
+        tracing::warn!("definitions of your own have no effect: {error}");
+    }
+    for rule in rules {
         if let Err(error) = catalogue.add_websocket_rule(&rule.protocol, &rule.identifier) {
             tracing::warn!("a rule of the user file has no effect: {error}");
         }

@@ -22,7 +22,7 @@ pub struct Overlap {
 }
 
 /// Why one of two definitions is tried first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
     /// It says so.
     Before,
