@@ -59,7 +59,8 @@ pub(super) fn lines(change: &Change) -> Vec<Line> {
     }
     texts.push(change.to_string());
     let warning = matches!(change, Change::Wrong { .. });
-    texts.into_iter().map(|text| Line { text, warning }).collect()
+    // What a file says must not look like lines of the log.
+    texts.into_iter().map(|text| Line { text: text.replace(char::is_control, " "), warning }).collect()
 }
 
 impl fmt::Display for Change {

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 /// takes to about a second. What is built in needs a small part of it.
 pub const MAX_REHEARSAL_EFFORT: u64 = 50_000_000;
 
+/// What a call of a protocol takes, measured in the same, however little there is to do.
+const EMPTY_CALL: u64 = 32;
+
 /// What may still be looked at.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget(Option<u64>);
@@ -77,7 +80,7 @@ impl Weight {
             weight.call = weight.call.max(written.saturating_add(talk));
             weight.weighing = weight.weighing.saturating_add(weighed);
         }
-        weight.call = weight.call.saturating_add(1);
+        weight.call = weight.call.saturating_add(EMPTY_CALL);
         weight
     }
 }
@@ -88,5 +91,5 @@ pub(super) fn of_identification(ways: &[Identify], name: &str) -> u64 {
         Identify::PartOfName(part) => part.effort(name),
         Identify::Name | Identify::Manufacturer(..) | Identify::Read(..) => 1,
     };
-    ways.iter().map(way).fold(name.len() as u64 + 1, u64::saturating_add)
+    ways.iter().map(way).fold(name.len() as u64 + EMPTY_CALL, u64::saturating_add)
 }
