@@ -20,10 +20,8 @@ pub struct Addition {
 }
 
 impl Addition {
-    /// Reads the table `protocol` of a TOML text, whatever else stands in it.
-    ///
-    /// # Errors
-    /// What is wrong with it and where.
+    /// Reads the table `protocol` of a TOML text, whatever else stands in it: the additions that are right, and what is
+    /// wrong with the others and where.
     ///
     /// ```
     /// use buttplug_protocols::definition::Addition;
@@ -33,23 +31,23 @@ impl Addition {
     ///     port = "/dev/ttyUSB0"
     ///     settings = "115200 8N1"
     /// "#;
-    /// let additions = Addition::parse("devices.toml", text).expect("valid additions");
-    /// assert_eq!(additions[0].protocol, "tcode-v03");
+    /// let (additions, errors) = Addition::parse("devices.toml", text);
+    /// assert_eq!((additions[0].protocol.as_str(), errors.len()), ("tcode-v03", 0));
     ///
-    /// let errors = Addition::parse("devices.toml", &text.replace("8N1", "8")).unwrap_err();
+    /// let (_, errors) = Addition::parse("devices.toml", &text.replace("8N1", "8"));
     /// assert_eq!(errors[0].to_string(), "devices.toml:4:16: settings look like `115200 8N1`");
     /// ```
-    pub fn parse(file_name: &str, text: &str) -> Result<Vec<Self>, Vec<DefinitionError>> {
+    pub fn parse(file_name: &str, text: &str) -> (Vec<Self>, Vec<DefinitionError>) {
         let mut source = Source::new(file_name, text);
         if text.len() > MAX_DEFINITION_BYTES {
             source.error(0, format!("additions have at most {MAX_DEFINITION_BYTES} bytes"));
-            return Err(source.errors);
+            return (Vec::new(), source.errors);
         }
         let document = match DeTable::parse(text) {
             Ok(document) => document,
             Err(error) => {
                 source.error(error.span().map_or(0, |span| span.start), error.message());
-                return Err(source.errors);
+                return (Vec::new(), source.errors);
             }
         };
         let protocols = Table::new(0, document.get_ref()).take("protocol");
@@ -57,6 +55,7 @@ impl Addition {
         let protocols = protocols.map(|mut table| table.take_all()).unwrap_or_default();
         let mut additions = Vec::new();
         for (id, value) in protocols {
+            let errors = source.errors.len();
             let Some(mut table) = value.table(&mut source) else { continue };
             let (rules, _) = match_rules(&mut table, &mut source);
             let (mut groups, places, constants) = models(&mut table, &mut source);
@@ -67,9 +66,11 @@ impl Addition {
                     source.error(*at, "`fallback`, `constants` and `not-driven` belong to the protocol");
                 }
             }
-            additions.push(Self { protocol: id.text.to_owned(), rules, groups });
+            if source.errors.len() == errors {
+                additions.push(Self { protocol: id.text.to_owned(), rules, groups });
+            }
         }
-        if source.errors.is_empty() { Ok(additions) } else { Err(source.errors) }
+        (additions, source.errors)
     }
 
     /// The protocol with these additions: its own match rules keep their places, and the models added come first. Errors
@@ -140,8 +141,10 @@ mod tests {
 
     fn catalogue(text: &str) -> Result<Catalogue, CatalogueError> {
         let mut catalogue = Catalogue::builtin();
-        for addition in Addition::parse("devices.toml", text).expect("valid additions") {
-            catalogue.extend(&addition)?;
+        let (additions, errors) = Addition::parse("devices.toml", text);
+        assert!(errors.is_empty(), "{errors:?}");
+        for addition in &additions {
+            catalogue.extend(addition)?;
         }
         Ok(catalogue)
     }
@@ -191,7 +194,7 @@ mod tests {
     fn a_second_addition_to_a_protocol_adds_to_the_first() {
         let again = "[[protocol.tcode-v03.websocket]]\nnames = [\"second\"]";
         let mut catalogue = catalogue(MINE).unwrap();
-        catalogue.extend(&Addition::parse("more.toml", again).unwrap()[0]).unwrap();
+        catalogue.extend(&Addition::parse("more.toml", again).0[0]).unwrap();
         for name in ["my-stroker", "second"] {
             assert_eq!(catalogue.candidates(&dialling_in(name))[0].protocol(), "tcode-v03", "{name}");
         }
@@ -233,8 +236,13 @@ mod tests {
                 "x.toml:1:1: `fallback`, `constants` and `not-driven` belong to the protocol",
             ),
         ] {
-            let errors = Addition::parse("x.toml", text).expect_err(text);
+            let (additions, errors) = Addition::parse("x.toml", text);
             assert_eq!(errors[0].to_string(), error, "{text}");
+            assert!(additions.is_empty(), "{text}");
         }
+        let one_is_right =
+            "[[protocol.aneros.websocket]]\nnames = [\"x\"]\n[protocol.lovense]\nwrite = \"00\"";
+        let (additions, errors) = Addition::parse("x.toml", one_is_right);
+        assert_eq!((additions.len(), errors.len()), (1, 1));
     }
 }
