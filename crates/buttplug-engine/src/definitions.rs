@@ -237,6 +237,33 @@ mod tests {
         assert!(following.await.unwrap_err().is_cancelled());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_first_look_that_takes_long_does_not_hold_up_the_start_and_counts_when_it_is_done() {
+        let folder = Folder::new("slow");
+        folder.write("mine.toml", "Slow");
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let released = std::sync::Mutex::new(released);
+        let slow = move |definitions: &[Arc<Definition>]| {
+            if !definitions.is_empty() {
+                released.lock().unwrap().recv().unwrap();
+            }
+            build(definitions)
+        };
+        let path = folder.0.clone();
+        let opening = tokio::spawn(async move { Definitions::open(&path, slow).await });
+        // The paused clock stands still while a thread is at work.
+        tokio::task::yield_now().await;
+        tokio::time::advance(MAX_FIRST_LOOK).await;
+        let definitions = opening.await.unwrap().unwrap();
+        assert!(models(&definitions.catalogue()).is_empty());
+        let (replaced, mut catalogues) = mpsc::unbounded_channel();
+        let following =
+            tokio::spawn(definitions.follow(move |catalogue| replaced.send(models(&catalogue)).unwrap()));
+        release.send(()).unwrap();
+        assert_eq!(catalogues.recv().await.unwrap(), ["Slow"]);
+        following.abort();
+    }
+
     #[tokio::test]
     async fn a_folder_that_is_none_or_has_too_much_in_it_is_refused_by_name() {
         let folder = Folder::new("refused");
