@@ -3,6 +3,7 @@
 //! Puts the parts together and talks with the person who starts it; has no rules that a library would need.
 
 mod cli;
+mod definitions;
 mod exit;
 mod log;
 mod settings;

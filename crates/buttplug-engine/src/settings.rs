@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) clients: Listen,
     /// Where devices dial in, if they may.
     pub(crate) devices: Option<Listen>,
+    /// The folder with the person's own definitions.
+    pub(crate) device_definitions: Option<PathBuf>,
     /// Where the person keeps what they decided about their devices.
     pub(crate) user_file: Option<UserFile>,
     /// What it says.
@@ -142,6 +144,7 @@ impl Settings {
             single_client: flags.single_client,
             clients,
             devices,
+            device_definitions: flags.device_definitions.clone(),
             user_file,
             decisions,
             notices,

@@ -1,5 +1,6 @@
 //! The one place where buses and connectors are put together, and taken apart in order.
 
+use crate::definitions::{Definitions, FolderError};
 use crate::settings::Settings;
 use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
 use buttplug_connector_websocket::{WebSocketLimits, WebSocketListener};
@@ -7,6 +8,7 @@ use buttplug_core::connector::AcceptConnection;
 use buttplug_hardware_dialin::DialInBus;
 use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
 use buttplug_protocols::catalogue::Catalogue;
+use buttplug_protocols::definition::{Addition, Definition};
 use buttplug_protocols::sighting::BusKind;
 use buttplug_server::Server;
 use buttplug_server::configuration::{DeviceConfiguration, UserConfiguration};
@@ -33,6 +35,9 @@ pub(crate) enum StartError {
         /// The flag that chooses another.
         flag: &'static str,
     },
+    /// The folder with the person's own definitions is of no use.
+    #[error("{0} (--device-definitions)")]
+    Definitions(#[from] FolderError),
 }
 
 impl StartError {
@@ -47,6 +52,8 @@ pub(crate) struct Engine {
     stop_listening: oneshot::Sender<()>,
     listening: JoinHandle<()>,
     keeping: Option<Keeping>,
+    /// Looks after the folder of definitions, if there is one.
+    following: Option<JoinHandle<()>>,
 }
 
 /// The task that looks after the user file.
@@ -59,7 +66,7 @@ impl Engine {
     /// Opens the ports and starts the server. When it returns, clients and devices may connect.
     ///
     /// # Errors
-    /// A port can't be opened; then none stays open.
+    /// A port can't be opened, or the folder of definitions can't be read; then no port stays open.
     pub(crate) async fn start(settings: Settings) -> Result<Self, StartError> {
         let clients =
             WebSocketListener::bind(&settings.clients.addresses(), WebSocketLimits::default()).await;
@@ -71,10 +78,21 @@ impl Engine {
             }
             None => None,
         };
+        let catalogue_with = {
+            let additions = settings.decisions.additions.clone();
+            move |definitions: &[Arc<Definition>]| catalogue(definitions, &additions)
+        };
+        let (catalogue, definitions) = match &settings.device_definitions {
+            Some(folder) => {
+                let definitions = Definitions::open(folder, catalogue_with).await?;
+                (definitions.catalogue(), Some(definitions))
+            }
+            None => (catalogue_with(&[]), None),
+        };
         let mut server = Server::builder()
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
-            .catalogue(catalogue(&settings.decisions))
+            .catalogue(catalogue)
             .user_configuration(configuration(&settings.decisions));
         if settings.single_client {
             server = server.max_clients(1);
@@ -101,12 +119,20 @@ impl Engine {
             // A sender that is gone means the same as one that has spoken.
             let _ = stop.await;
         }));
-        Ok(Self { server, stop_listening, listening, keeping })
+        let following = definitions.map(|definitions| {
+            let server = server.clone();
+            // Ended and awaited in `shut_down`.
+            tokio::spawn(definitions.follow(move |catalogue| server.set_catalogue(catalogue)))
+        });
+        Ok(Self { server, stop_listening, listening, keeping, following })
     }
 
     /// Refuses new work, stops every device, closes every connection. Answers whether all of it was done in time.
     pub(crate) async fn shut_down(self) -> bool {
-        let Self { server, stop_listening, listening, keeping } = self;
+        let Self { server, stop_listening, listening, keeping, following } = self;
+        if let Some(following) = &following {
+            following.abort();
+        }
         // Nobody listening any more is what is wanted.
         let _ = stop_listening.send(());
         let all = async {
@@ -118,6 +144,10 @@ impl Engine {
                 // One that has ended by itself has said so.
                 let _ = stop.send(());
                 let _ = task.await;
+            }
+            if let Some(following) = following {
+                // It was called off, or ended before.
+                let _ = following.await;
             }
         };
         timeout(MAX_SHUTDOWN, all).await.is_ok()
@@ -176,10 +206,13 @@ fn simulated_address(number: usize, entry: &SimulatedEntry) -> String {
     entry.address.clone().unwrap_or_else(|| format!("simulated:{number}"))
 }
 
-/// The built-in catalogue and what the person added to it.
-fn catalogue(decisions: &Decisions) -> Catalogue {
+/// The built-in catalogue with definitions of a person's own, and then what they added to protocols, which may be about those.
+fn catalogue(definitions: &[Arc<Definition>], additions: &[Addition]) -> Catalogue {
     let mut catalogue = Catalogue::builtin();
-    for addition in &decisions.additions {
+    if let Err(error) = catalogue.add_definitions(definitions.iter().cloned()) {
+        tracing::warn!("definitions of your own have no effect: {error}");
+    }
+    for addition in additions {
         if let Err(error) = catalogue.extend(addition) {
             tracing::warn!("something that you added has no effect: {error}");
         }

@@ -1,14 +1,19 @@
 //! Runs a definition's vectors against the protocol it makes: no hardware, no waiting, time as an argument.
 
+mod effort;
 mod run;
 
-use crate::catalogue::{Candidate, Catalogue, CatalogueError};
-use crate::definition::{self, DefinitionError, DefinitionFile, Place, Vector, VectorStep};
+pub use effort::MAX_REHEARSAL_EFFORT;
+
+use crate::catalogue::{Candidate, Catalogue};
+use crate::definition::{self, DefinitionError, DefinitionFile, MAX_ERRORS, Place, Vector, VectorStep};
 use crate::frame::Endpoint;
 use crate::model::{Model, ModelFeature};
 use crate::protocol::Reading;
 use crate::sighting::{Advertisement, Sighting};
+use effort::Budget;
 use run::Rehearsal;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What is different from what a vector says.
@@ -26,50 +31,29 @@ pub struct Difference {
 /// # Errors
 /// What is different from what the vector says.
 pub fn rehearse(candidate: &Candidate, vector: &Vector, now: Instant) -> Result<(), Difference> {
-    let course = course(candidate, vector, now);
-    let mut played = vector.turns.iter().zip(&course.turns);
-    let failed = course.error.map(|error| match played.next_back() {
-        Some((turn, _)) => Difference { place: turn.place, message: format!("`{}`: {error}", turn.text) },
-        None => Difference { place: vector.place, message: error },
-    });
-    for (turn, moments) in played {
-        let told = told(moments);
-        if told != turn.told {
-            let (told, expected) = (list(&told, "nothing", " | "), list(&turn.told, "nothing", " | "));
-            let message = format!("`{}` gives {told}; expected {expected}", turn.text);
-            return Err(Difference { place: turn.place, message });
-        }
-    }
-    let different = |message| Err(Difference { place: vector.place, message });
-    if let Some(failed) = failed {
-        return Err(failed);
-    }
-    if course.readings != vector.readings {
-        let (readings, expected) = (&course.readings, &vector.readings);
-        let (readings, expected) = (list(readings, "none", ", "), list(expected, "none", ", "));
-        return different(format!("the readings are {readings}; expected {expected}"));
-    }
-    match course.unheard {
-        0 => Ok(()),
-        left => different(format!("{left} of the things the hardware says were never asked for")),
-    }
+    rehearse_within(&mut Budget::whole(), candidate, vector, now)
 }
 
-fn list<T: ToString>(items: &[T], none: &str, between: &str) -> String {
-    match items {
-        [] => none.to_owned(),
-        items => items.iter().map(ToString::to_string).collect::<Vec<_>>().join(between),
-    }
+fn rehearse_within(
+    budget: &mut Budget,
+    candidate: &Candidate,
+    vector: &Vector,
+    now: Instant,
+) -> Result<(), Difference> {
+    let mut rehearsal = Rehearsal::new(budget, candidate, vector, now)
+        .map_err(|message| Difference { place: vector.place, message })?;
+    rehearsal.run(candidate)
 }
 
-/// Checks a definition of a person's own as it would be used, and runs its vectors. Answers what it says.
+/// Checks a definition of a person's own as it would be used, and runs its vectors. Answers what it says. All that the
+/// vectors do together is bounded by [`MAX_REHEARSAL_EFFORT`].
 ///
 /// # Errors
 /// All that is wrong with it, and where.
 ///
 /// ```
 /// use buttplug_protocols::rehearsal::check;
-/// use std::time::Instant;
+/// use std::time::{Duration, Instant};
 ///
 /// let text = r#"
 ///     write = "f1+feature value"
@@ -96,19 +80,21 @@ pub fn check(file_name: &str, text: &str, now: Instant) -> Result<DefinitionFile
         message,
     };
     let mut catalogue = Catalogue::builtin();
-    if let Err(reason) = catalogue.add_definition(file_name, text) {
-        return Err(match reason {
-            CatalogueError::Definition(errors) => errors,
-            CatalogueError::UnknownCode { .. }
-            | CatalogueError::UnknownProtocol(_)
-            | CatalogueError::Addition { .. } => {
-                vec![error(file.code_place.unwrap_or(Place { line: 1, column: 1 }), reason.to_string())]
-            }
-        });
+    if let Err(reason) = catalogue.add_definitions([Arc::new(file.definition.clone())]) {
+        let place = file.code_place.unwrap_or(Place { line: 1, column: 1 });
+        return Err(vec![error(place, reason.to_string())]);
     }
-    let candidate = catalogue.protocol(&file.definition.id);
-    let rehearsed = file.vectors.iter().filter_map(|vector| rehearse(candidate.as_ref()?, vector, now).err());
-    let errors: Vec<_> = rehearsed.map(|difference| error(difference.place, difference.message)).collect();
+    let Some(candidate) = catalogue.protocol(&file.definition.id) else { return Ok(file) };
+    let mut budget = Budget::whole();
+    let mut errors = Vec::new();
+    for vector in &file.vectors {
+        if let Err(different) = rehearse_within(&mut budget, &candidate, vector, now) {
+            errors.push(error(different.place, different.message));
+        }
+        if budget.is_spent() || errors.len() == MAX_ERRORS {
+            break;
+        }
+    }
     if errors.is_empty() { Ok(file) } else { Err(errors) }
 }
 
@@ -166,7 +152,8 @@ pub struct Course {
 /// Plays the turns of a vector, beginning at `now`. What the vector says about what the hardware is told is passed over.
 pub fn course(candidate: &Candidate, vector: &Vector, now: Instant) -> Course {
     let mut course = Course::default();
-    let mut rehearsal = match Rehearsal::new(candidate, vector, now) {
+    let mut budget = Budget::whole();
+    let mut rehearsal = match Rehearsal::new(&mut budget, candidate, vector, now) {
         Ok(rehearsal) => rehearsal,
         Err(error) => return Course { error: Some(error), ..course },
     };

@@ -1,16 +1,24 @@
-//! Plays the turns of one vector: the part of the server, and of hardware that says what the vector has it say.
+//! The hardware of a rehearsal: plays a vector turn by turn, answers as it says, and lets its time go by.
 
-use super::{Happening, Moment};
+use super::effort::{self, Budget, Weight};
+use super::{Difference, Happening, Moment, told};
 use crate::catalogue::{Candidate, Setup, Wiring};
 use crate::definition::{Act, Said, Vector, VectorStep};
 use crate::frame::{Endpoint, Frames};
 use crate::protocol::{Heard, Identification, OutputSlot, Outputs, Protocol, Reading, Step, Topic, Turn};
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 /// How many things may happen in one turn before it is clear that they never end.
 const MAX_STEPS: usize = 10_000;
 
+/// How many of the things that differ are named; a person needs the first.
+const MAX_NAMED: usize = 16;
+
+/// A vector on its way.
 pub(super) struct Rehearsal<'v> {
+    budget: &'v mut Budget,
+    weight: Weight,
     vector: &'v Vector,
     protocol: Box<dyn Protocol>,
     outputs: Outputs,
@@ -21,11 +29,21 @@ pub(super) struct Rehearsal<'v> {
     pub(super) heard: std::slice::Iter<'v, Said>,
     /// What has happened in this turn.
     pub(super) moments: Vec<Moment>,
+    /// The readings of all turns.
     pub(super) readings: Vec<Reading>,
 }
 
 impl<'v> Rehearsal<'v> {
-    pub(super) fn new(candidate: &Candidate, vector: &'v Vector, now: Instant) -> Result<Self, String> {
+    /// Before its first turn.
+    ///
+    /// # Errors
+    /// There is no such model, or the protocol does not take it.
+    pub(super) fn new(
+        budget: &'v mut Budget,
+        candidate: &Candidate,
+        vector: &'v Vector,
+        now: Instant,
+    ) -> Result<Self, String> {
         let sighting = vector.sighting();
         let model = vector.model(candidate).ok_or("there is no such model")?;
         let all = all_endpoints(candidate.wiring());
@@ -37,6 +55,8 @@ impl<'v> Rehearsal<'v> {
             endpoints,
             seed: 0,
         };
+        let weight = Weight::of(candidate.definition(), model.outputs().map(|(_, output)| output.kind));
+        budget.spend(weight.weighing)?;
         let only_found = vector.turns.iter().all(|turn| turn.act == Act::Identify);
         let protocol = match candidate.build(setup) {
             // What is known and not driven can be found nevertheless.
@@ -44,6 +64,8 @@ impl<'v> Rehearsal<'v> {
             protocol => protocol?,
         };
         Ok(Self {
+            budget,
+            weight,
             vector,
             protocol,
             outputs: Outputs::at_rest(model.outputs().map(|(feature, output)| (feature, output.kind))),
@@ -56,6 +78,38 @@ impl<'v> Rehearsal<'v> {
         })
     }
 
+    /// Plays all turns and compares.
+    ///
+    /// # Errors
+    /// The first thing that is different.
+    pub(super) fn run(&mut self, candidate: &Candidate) -> Result<(), Difference> {
+        for turn in &self.vector.turns {
+            let different = |message| Difference { place: turn.place, message };
+            self.moments.clear();
+            self.act(&turn.act, candidate).map_err(|error| different(format!("`{}`: {error}", turn.text)))?;
+            let told = told(&self.moments);
+            if told != turn.told {
+                let (told, expected) =
+                    (listed(&told, " | ", "nothing"), listed(&turn.told, " | ", "nothing"));
+                return Err(different(format!("`{}` gives {told}; expected {expected}", turn.text)));
+            }
+        }
+        let different = |message| Difference { place: self.vector.place, message };
+        if self.readings != self.vector.readings {
+            let (readings, expected) =
+                (listed(&self.readings, ", ", "none"), listed(&self.vector.readings, ", ", "none"));
+            return Err(different(format!("the readings are {readings}; expected {expected}")));
+        }
+        match self.heard.len() {
+            0 => Ok(()),
+            left => Err(different(format!("{left} of the things the hardware says were never asked for"))),
+        }
+    }
+
+    /// Plays one turn.
+    ///
+    /// # Errors
+    /// It can't be done, or takes too much work; the reason is for people.
     pub(super) fn act(&mut self, act: &Act, candidate: &Candidate) -> Result<(), String> {
         match act {
             Act::Set(set) => {
@@ -67,13 +121,13 @@ impl<'v> Rehearsal<'v> {
                     slot.duration_ms = seen.duration_ms;
                     slot.changed = true;
                 }
-                self.write_changes();
+                self.write_changes()?;
             }
-            Act::Stop => self.stop(),
+            Act::Stop => self.stop()?,
             Act::Connect => {
                 self.converse(Topic::Connect)?;
                 if self.protocol.keepalive().is_some() {
-                    self.stop();
+                    self.stop()?;
                 }
             }
             Act::Identify => return self.identify(candidate),
@@ -89,6 +143,7 @@ impl<'v> Rehearsal<'v> {
                 self.converse(Topic::Unsubscribe(*input))?;
             }
             Act::Hear(endpoint, data) => {
+                self.call(data.len())?;
                 let mut frames = Frames::new();
                 self.protocol.notified(self.now, *endpoint, data, &mut self.readings, &mut frames);
                 self.tell(frames);
@@ -97,7 +152,12 @@ impl<'v> Rehearsal<'v> {
         Ok(())
     }
 
-    fn stop(&mut self) {
+    /// Pays for a call of the protocol with so many bytes from the hardware.
+    fn call(&mut self, heard: usize) -> Result<(), String> {
+        self.budget.spend(self.weight.call.saturating_add(heard as u64))
+    }
+
+    fn stop(&mut self) -> Result<(), String> {
         for slot in self.outputs.slots().iter().filter(|slot| !slot.kind.is_stoppable()) {
             self.protocol.halt(slot.feature);
         }
@@ -105,14 +165,16 @@ impl<'v> Rehearsal<'v> {
         for slot in self.outputs.slots_mut().iter_mut().filter(stops) {
             (slot.value, slot.changed) = (0, true);
         }
-        self.write_changes();
+        self.write_changes()
     }
 
-    fn write_changes(&mut self) {
+    fn write_changes(&mut self) -> Result<(), String> {
+        self.call(0)?;
         let mut frames = Frames::new();
         self.protocol.frames(self.now, &self.outputs, &mut frames);
         self.outputs.slots_mut().iter_mut().for_each(|slot| slot.changed = false);
         self.tell(frames);
+        Ok(())
     }
 
     fn happens(&mut self, what: Happening) {
@@ -143,6 +205,7 @@ impl<'v> Rehearsal<'v> {
             if self.moments.len() > MAX_STEPS {
                 break;
             }
+            self.call(0)?;
             self.now = due.max(self.now);
             let mut frames = Frames::new();
             if tick == Some(due) {
@@ -160,6 +223,7 @@ impl<'v> Rehearsal<'v> {
     fn converse(&mut self, topic: Topic) -> Result<Option<i32>, String> {
         let mut answer = Answer::Start;
         for _ in 0..MAX_STEPS {
+            self.call(answer.bytes())?;
             match self.protocol.converse(topic, answer.heard()) {
                 Turn::Do(step) => answer = self.carry_out(step),
                 Turn::Done(value) => return Ok(value),
@@ -170,10 +234,12 @@ impl<'v> Rehearsal<'v> {
     }
 
     fn identify(&mut self, candidate: &Candidate) -> Result<(), String> {
-        let mut identification: Box<dyn Identification> =
-            candidate.identification(&self.vector.sighting())?;
+        let sighting = self.vector.sighting();
+        let mut identification: Box<dyn Identification> = candidate.identification(&sighting)?;
+        let step = effort::of_identification(&candidate.definition().identify, sighting.name());
         let mut answer = Answer::Start;
         for _ in 0..MAX_STEPS {
+            self.budget.spend(step.saturating_add(answer.bytes() as u64))?;
             match identification.next(answer.heard()) {
                 Turn::Do(step) => answer = self.carry_out(step),
                 Turn::Fail(reason) => return Err(reason),
@@ -251,6 +317,13 @@ enum Answer<'v> {
 }
 
 impl<'v> Answer<'v> {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Data(data) | Self::Notified(_, data) => data.len(),
+            Self::Start | Self::Done | Self::Silence | Self::Failed => 0,
+        }
+    }
+
     fn heard(&self) -> Heard<'v> {
         match self {
             Self::Start => Heard::Start,
@@ -270,4 +343,15 @@ fn all_endpoints(wiring: &Wiring) -> Vec<Endpoint> {
         }
         Wiring::Serial(_) | Wiring::Direct => Vec::new(),
     }
+}
+
+/// The things in a row, as far as a person wants to read them.
+fn listed(things: &[impl Display], between: &str, none: &str) -> String {
+    if things.is_empty() {
+        return none.into();
+    }
+    let named: Vec<String> = things.iter().take(MAX_NAMED).map(ToString::to_string).collect();
+    let more = things.len().saturating_sub(MAX_NAMED);
+    let more = if more == 0 { String::new() } else { format!("{between}… {more} more") };
+    named.join(between) + &more
 }
