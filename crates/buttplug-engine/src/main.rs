@@ -5,6 +5,7 @@
 mod cli;
 mod definitions;
 mod exit;
+mod known;
 mod log;
 mod settings;
 mod signals;

@@ -4,6 +4,7 @@ mod check;
 mod list;
 mod models;
 mod own;
+mod page;
 mod show;
 
 use super::complain;
@@ -28,6 +29,10 @@ pub(crate) struct DevicesFlags {
     #[arg(long)]
     json: bool,
 
+    /// Print a page of Markdown, as it stands in the book
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+
     #[command(flatten)]
     own: own::OwnFlags,
 }
@@ -43,7 +48,14 @@ enum Task {
 /// Lists, shows or checks.
 pub(super) fn run(flags: &DevicesFlags) -> Exit {
     match &flags.task {
-        None => list::run(&flags.words, flags.json, &flags.own),
+        None => {
+            let form = match (flags.json, flags.markdown) {
+                (true, _) => list::Form::Json,
+                (false, true) => list::Form::Markdown,
+                (false, false) => list::Form::Text,
+            };
+            list::run(&flags.words, form, &flags.own)
+        }
         Some(Task::Show(flags)) => show::run(flags),
         Some(Task::Check(flags)) => check::run(flags),
     }
