@@ -1,12 +1,12 @@
 //! What a person decided about their devices, from the file in which they keep it.
 
-mod earlier;
+pub(crate) mod earlier;
 mod keeper;
 mod own;
 mod store;
 
 pub(crate) use keeper::Keeper;
-pub(crate) use store::UserFile;
+pub(crate) use store::{UserFile, read_text, replace};
 
 use buttplug_protocols::catalogue::Catalogue;
 use buttplug_protocols::definition::Addition;
@@ -141,4 +141,25 @@ struct WithKnown {
     text: Option<String>,
     /// What can't be written, for people.
     notices: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_examples_of_the_book_are_understood() {
+        let chapter = include_str!("../../../docs/src/user-configuration.md");
+        let blocks: Vec<&str> =
+            chapter.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(blocks.len() >= 2);
+        for block in blocks {
+            let decisions = own::read("book", block).unwrap_or_else(|error| panic!("{error:?}: {block}"));
+            assert_eq!(decisions.notices, [""; 0], "{block}");
+            let mut catalogue = Catalogue::builtin();
+            for addition in &decisions.additions {
+                catalogue.extend(addition).unwrap_or_else(|error| panic!("{error}: {block}"));
+            }
+        }
+    }
 }

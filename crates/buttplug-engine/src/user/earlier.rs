@@ -5,6 +5,7 @@
 
 mod address;
 mod append;
+mod convert;
 mod device;
 mod document;
 mod json;
@@ -14,6 +15,7 @@ mod published;
 mod rules;
 
 pub(super) use append::{NEW_FILE, with_known};
+pub(crate) use convert::{Converted, convert};
 pub(super) use document::NEWEST_GENERATION;
 
 use super::{Decisions, SimulatedEntry, UserFileError};
@@ -37,7 +39,7 @@ const MAX_NOTICES: usize = 100;
 
 /// A file, read.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct Reading<'t> {
     /// How it is laid out.
     generation: Generation,
     /// The catalogue with what the file adds to it.
@@ -47,23 +49,25 @@ pub(super) struct Reading {
     simulated: Vec<SimulatedEntry>,
     own: Vec<OwnModel>,
     /// What could not be applied, or only in part.
-    unapplied: Vec<Unapplied>,
+    unapplied: Vec<Unapplied<'t>>,
 }
 
 /// A piece of the file that could not be applied, or only in part.
 #[derive(Debug)]
-struct Unapplied {
+struct Unapplied<'t> {
     /// What it is about.
     what: String,
     /// What of it has no effect, and why.
     reasons: Vec<String>,
+    /// The piece.
+    json: &'t str,
 }
 
 /// Reads the text of a file. `catalogue` is what its models and rules are looked up in.
 ///
 /// # Errors
 /// It is no JSON, not a user file, or of a later engine.
-pub(super) fn read(text: &str, catalogue: &Catalogue) -> Result<Reading, UserFileError> {
+pub(super) fn read<'t>(text: &'t str, catalogue: &Catalogue) -> Result<Reading<'t>, UserFileError> {
     let document = Document::parse(text)?;
     let mut reading = Reading {
         generation: document.generation,
@@ -83,14 +87,14 @@ pub(super) fn read(text: &str, catalogue: &Catalogue) -> Result<Reading, UserFil
         let mut reasons = Vec::new();
         let entry = value(raw, &mut reasons);
         let device = device::device_at(address, &entry, &mut reasons);
-        reading.add_device(device, reasons, &mut places);
+        reading.add_device(device, raw, reasons, &mut places);
     }
     for (place, raw) in document.devices.iter().enumerate() {
         let mut reasons = Vec::new();
         let entry = value(raw, &mut reasons);
         match device::device(&entry, &reading.catalogue, &reading.own, &mut reasons) {
-            Some(device) => reading.add_device(device, reasons, &mut places),
-            None => reading.note(format!("entry {} of the devices", place + 1), reasons),
+            Some(device) => reading.add_device(device, raw, reasons, &mut places),
+            None => reading.note(format!("entry {} of the devices", place + 1), reasons, raw),
         }
     }
     for raw in &document.simulated {
@@ -111,14 +115,15 @@ fn value(raw: &RawValue, reasons: &mut Vec<String>) -> Value {
 type Identity = (Option<String>, Option<String>, String);
 
 /// A rule or a model of a person's own, read.
-struct Piece {
+struct Piece<'t> {
     what: String,
     reasons: Vec<String>,
+    raw: &'t RawValue,
     rules: Vec<Rule>,
     model: Option<(OwnModel, Group)>,
 }
 
-impl Reading {
+impl<'t> Reading<'t> {
     /// What a server is told of it.
     pub(super) fn into_decisions(self) -> Decisions {
         let notices = self.notices();
@@ -144,15 +149,16 @@ impl Reading {
         notices
     }
 
-    fn note(&mut self, what: String, reasons: Vec<String>) {
+    fn note(&mut self, what: String, reasons: Vec<String>, raw: &'t RawValue) {
         if !reasons.is_empty() {
-            self.unapplied.push(Unapplied { what, reasons });
+            self.unapplied.push(Unapplied { what, reasons, json: raw.get() });
         }
     }
 
     fn add_device(
         &mut self,
         device: DeviceConfiguration,
+        raw: &'t RawValue,
         mut reasons: Vec<String>,
         places: &mut HashMap<Identity, usize>,
     ) {
@@ -172,10 +178,10 @@ impl Reading {
                 }
             }
         }
-        self.note(what, reasons);
+        self.note(what, reasons, raw);
     }
 
-    fn add_simulated(&mut self, raw: &RawValue) {
+    fn add_simulated(&mut self, raw: &'t RawValue) {
         let mut reasons = Vec::new();
         let entry = value(raw, &mut reasons);
         let text = |name| entry.as_object().and_then(|entry| json::text(entry, name)).map(str::to_owned);
@@ -187,18 +193,18 @@ impl Reading {
             Some(other) => reasons.push(format!("there is no simulated device {}", quoted(&other))),
             None => reasons.push("it has no `identifier`".into()),
         }
-        self.note("a simulated device".into(), reasons);
+        self.note("a simulated device".into(), reasons, raw);
     }
 
     /// Adds the rules and models for a protocol, those at least that are right.
-    fn add_own(&mut self, protocol: &str, of: &OfProtocol<'_>, room: &mut usize) {
+    fn add_own(&mut self, protocol: &str, of: &OfProtocol<'t>, room: &mut usize) {
         let mut pieces = pieces(protocol, of);
         if pieces.is_empty() {
             return;
         }
         for surplus in pieces.drain((*room).min(pieces.len())..).collect::<Vec<_>>() {
             let reason = format!("a file can have {MAX_OWN_PIECES} rules and models");
-            self.note(surplus.what, vec![reason]);
+            self.note(surplus.what, vec![reason], surplus.raw);
         }
         *room -= pieces.len();
         let mut addition = Addition { protocol: protocol.to_owned(), ..Addition::default() };
@@ -224,7 +230,7 @@ impl Reading {
                 }
                 Err(error) => piece.reasons.push(error.to_string()),
             }
-            self.note(piece.what, piece.reasons);
+            self.note(piece.what, piece.reasons, piece.raw);
         }
     }
 
@@ -246,13 +252,13 @@ impl Reading {
 }
 
 /// Reads the rules and models for a protocol.
-fn pieces(protocol: &str, of: &OfProtocol<'_>) -> Vec<Piece> {
+fn pieces<'t>(protocol: &str, of: &OfProtocol<'t>) -> Vec<Piece<'t>> {
     let mut pieces = Vec::new();
     let of_protocol = format!("of protocol {}", quoted(protocol));
     for (kind, raw) in &of.rules {
         let mut reasons = Vec::new();
         let rules = rules::rules(kind, &value(raw, &mut reasons), &mut reasons);
-        pieces.push(Piece { what: format!("a rule {of_protocol}"), reasons, rules, model: None });
+        pieces.push(Piece { what: format!("a rule {of_protocol}"), reasons, raw, rules, model: None });
     }
     for raw in &of.communication {
         let (mut reasons, mut rules) = (Vec::new(), Vec::new());
@@ -264,7 +270,7 @@ fn pieces(protocol: &str, of: &OfProtocol<'_>) -> Vec<Piece> {
             }
             None => reasons.push("it is not understood".into()),
         }
-        pieces.push(Piece { what: format!("a rule {of_protocol}"), reasons, rules, model: None });
+        pieces.push(Piece { what: format!("a rule {of_protocol}"), reasons, raw, rules, model: None });
     }
     for raw in &of.configurations {
         let mut reasons = Vec::new();
@@ -275,7 +281,7 @@ fn pieces(protocol: &str, of: &OfProtocol<'_>) -> Vec<Piece> {
             Some((name, _)) => format!("model {} {of_protocol}", quoted(name)),
             None => format!("a model {of_protocol}"),
         };
-        pieces.push(Piece { what, reasons, rules: Vec::new(), model });
+        pieces.push(Piece { what, reasons, raw, rules: Vec::new(), model });
     }
     pieces
 }

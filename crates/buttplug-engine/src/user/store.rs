@@ -33,7 +33,7 @@ pub(crate) struct UserFile {
 
 /// By what a file shows that it was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub(crate) struct Stamp {
     modified: Option<SystemTime>,
     length: u64,
 }
@@ -158,7 +158,7 @@ impl UserFile {
 }
 
 /// A text and the file's stamp; `None` if there is no file.
-fn read_text(path: &Path) -> Result<Option<(String, Stamp)>, UserFileError> {
+pub(crate) fn read_text(path: &Path) -> Result<Option<(String, Stamp)>, UserFileError> {
     let unreadable = |error: io::Error| UserFileError::Unreadable(error.to_string());
     let file = match File::open(path) {
         Ok(file) => file,
@@ -181,7 +181,7 @@ fn read_text(path: &Path) -> Result<Option<(String, Stamp)>, UserFileError> {
 
 /// Puts a text into the place of a file, in one step: whoever reads it finds the old one or the new one. It may be read
 /// by those who may read `like`. Answers the stamp that it has, which is not that of whoever writes it next.
-fn replace(path: &Path, text: &str, like: &Path) -> io::Result<Stamp> {
+pub(crate) fn replace(path: &Path, text: &str, like: &Path) -> io::Result<Stamp> {
     let draft = beside(path, &format!(".new-{}", std::process::id()));
     let written = write_new(&draft, text, like);
     let written = written.and_then(|stamp| fs::rename(&draft, path).map(|()| stamp));

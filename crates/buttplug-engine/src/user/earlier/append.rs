@@ -70,7 +70,7 @@ pub(in crate::user) fn with_known(
     Ok(appended)
 }
 
-impl Reading {
+impl Reading<'_> {
     /// The entries about this device.
     fn entries(&self, device: &DeviceIdentity) -> impl Iterator<Item = &DeviceConfiguration> {
         self.devices.iter().filter(|entry| {
