@@ -7,9 +7,8 @@ mod own;
 mod page;
 mod show;
 
-use super::complain;
+use super::print;
 use crate::exit::Exit;
-use std::io::{self, Write};
 
 /// What `devices` can be told.
 #[derive(Debug, clap::Args)]
@@ -58,17 +57,5 @@ pub(super) fn run(flags: &DevicesFlags) -> Exit {
         }
         Some(Task::Show(flags)) => show::run(flags),
         Some(Task::Check(flags)) => check::run(flags),
-    }
-}
-
-/// Prints what was asked for, and answers `exit` if that works. A reader who has gone is no error.
-fn print(text: &str, exit: Exit) -> Exit {
-    let mut output = io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            complain(format_args!("the output can't be written: {error}"));
-            Exit::Mend
-        }
-        _ => exit,
     }
 }
