@@ -16,7 +16,9 @@ mod registry;
 mod run;
 mod server;
 mod session;
+mod statistics;
 mod version;
 
 pub use registry::MAX_DEVICES;
 pub use server::{DEFAULT_MAX_CLIENTS, Server, ServerBuilder};
+pub use statistics::{Statistics, WRITE_TIME_STEPS, WriteTimes};

@@ -6,6 +6,7 @@ use crate::places::Places;
 use crate::registry::{Manager, ManagerParts, Registry, ScanRequests};
 use crate::run::{self, Surroundings, wait_for_all};
 use crate::session::{SessionId, SessionSettings};
+use crate::statistics::Statistics;
 use buttplug_core::connector::{AcceptConnection, ServerConnection};
 use buttplug_core::message::DeviceDescription;
 use buttplug_protocols::catalogue::Catalogue;
@@ -218,6 +219,13 @@ impl Server {
     /// A program that keeps their indexes gives them back by [`ServerBuilder::user_configuration`].
     pub fn known_devices(&self) -> watch::Receiver<Arc<Vec<Arc<KnownDevice>>>> {
         self.inner.known_devices.clone()
+    }
+
+    /// What it has done so far, in numbers.
+    pub fn statistics(&self) -> Statistics {
+        let mut statistics = Statistics { clients: self.inner.places.taken(), ..Statistics::default() };
+        self.inner.registry.report(&mut statistics);
+        statistics
     }
 
     /// Stops every device, whoever set it in motion. Returns when the zeros are written, after one second at the
