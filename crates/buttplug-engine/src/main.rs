@@ -7,6 +7,7 @@ mod definitions;
 mod exit;
 mod known;
 mod log;
+mod rest;
 mod settings;
 mod signals;
 mod user;
