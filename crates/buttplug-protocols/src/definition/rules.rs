@@ -4,8 +4,8 @@ use super::parse::Places;
 use super::reader::Source;
 use super::trial::{check_outputs, effort_of_outputs};
 use super::{
-    Definition, DefinitionError, DefinitionFile, Form, Group, MAX_ASKED_ENDPOINTS, MAX_CHECK_EFFORT, Rule,
-    Vector, kind,
+    Definition, DefinitionError, DefinitionFile, Form, Group, MAX_ASKED_ENDPOINTS, MAX_CHECK_EFFORT,
+    PortRule, Rule, Vector, kind,
 };
 use crate::frame::Endpoint;
 use crate::notation::MAX_FRAME_BYTES;
@@ -213,7 +213,8 @@ fn claims(rule: &Rule) -> Vec<Claim<'_>> {
             let data = manufacturer.iter().map(|(company, data)| Claim::Manufacturer(*company, data));
             names.chain(data).chain(advertised.iter().map(|uuid| Claim::Service(*uuid))).collect()
         }
-        Rule::Serial { port, .. } => vec![Claim::Text(1, port)],
+        Rule::Serial { port: PortRule::Named(port), .. } => vec![Claim::Text(1, port)],
+        Rule::Serial { port: PortRule::Usb(ids), .. } => ids.iter().map(|ids| Claim::Ids(1, *ids)).collect(),
         Rule::Hid(ids) => ids.iter().map(|ids| Claim::Ids(2, *ids)).collect(),
         Rule::Usb(ids) => ids.iter().map(|ids| Claim::Ids(3, *ids)).collect(),
         Rule::WebSocket(names) => names.iter().map(|name| Claim::Text(4, name)).collect(),
