@@ -312,16 +312,16 @@ mod tests {
             vec![Rule::Simulated(vec!["x".into()])],
             vec![Rule::Hid(vec![(1, 2), (1, 3)])],
             vec![Rule::Usb(vec![(1, 2)])],
-            vec![Rule::Serial { port: "x".into(), baud_rate: 1, data_bits: 8, parity: 'N', stop_bits: 1 }],
+            vec![serial(PortRule::Named("x".into()))],
             bluetooth(&["x"], &[], &[]),
         ];
         let cases: [(Advertisement, &[u16]); 7] = [
             (Advertisement::WebSocket { identifier: "x".into() }, &[0]),
             (Advertisement::Simulated { archetype: "x".into() }, &[1]),
-            (Advertisement::Hid { vendor_id: 1, product_id: 3 }, &[2]),
+            (Advertisement::Hid { vendor_id: 1, product_id: 3, product: "x".into() }, &[2]),
             (Advertisement::Usb { vendor_id: 1, product_id: 2 }, &[3]),
             (Advertisement::Usb { vendor_id: 1, product_id: 3 }, &[]),
-            (Advertisement::Serial { port: "x".into() }, &[4]),
+            (Advertisement::Serial { port: "x".into(), usb: None }, &[4]),
             (Advertisement::WebSocket { identifier: "X".into() }, &[]),
         ];
         for (advertisement, expected) in cases {
@@ -329,5 +329,30 @@ mod tests {
             assert_eq!(order(&rules, &sighting), expected, "{sighting:?}");
         }
         assert_eq!(order(&rules, &seen("x", &[], &[])), [5]);
+    }
+
+    fn serial(port: PortRule) -> Rule {
+        Rule::Serial { port, baud_rate: 1, data_bits: 8, parity: 'N', stop_bits: 1 }
+    }
+
+    #[test]
+    fn a_ports_own_name_comes_before_its_adapter() {
+        let adapter = || serial(PortRule::Usb(vec![(1, 1), (1, 2)]));
+        let rules = [vec![adapter()], vec![adapter(), serial(PortRule::Named("COM7".into()))]];
+        let port = |name: &str, usb| Sighting {
+            address: String::new(),
+            advertisement: Advertisement::Serial { port: name.into(), usb },
+        };
+        for (name, usb, expected) in [
+            ("COM7", Some((1, 2)), &[1, 0][..]),
+            ("COM8", Some((1, 1)), &[0, 1]),
+            ("COM8", Some((2, 1)), &[]),
+            ("COM7", None, &[1]),
+        ] {
+            assert_eq!(order(&rules, &port(name, usb)), expected, "{name} {usb:?}");
+        }
+        let index: Index<String> = Index::new(rules.iter().map(Vec::as_slice));
+        assert!(index.serial_ports().any(|port| port == PortRule::Named("COM7".into())));
+        assert!(index.serial_ports().any(|port| port == PortRule::Usb(vec![(1, 1)])));
     }
 }

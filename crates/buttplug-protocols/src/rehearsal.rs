@@ -259,7 +259,14 @@ impl<'v> Rehearsal<'v> {
         for slot in self.outputs.slots_mut().iter_mut().filter(stops) {
             (slot.value, slot.changed) = (0, true);
         }
+        let told = self.told.len();
         self.write_changes();
+        // Where there is no zero to write, a stop may be the protocol's own.
+        if self.told.len() == told && self.protocol.next_tick().is_some_and(|due| due <= self.now) {
+            let mut frames = Frames::new();
+            self.protocol.tick(self.now, &self.outputs, &mut frames);
+            self.tell(frames);
+        }
     }
 
     fn write_changes(&mut self) {

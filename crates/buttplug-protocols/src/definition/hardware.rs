@@ -111,15 +111,18 @@ fn uuid(text: &Text<'_>, source: &mut Source<'_>) -> Option<Uuid> {
 }
 
 fn serial(table: &mut Table<'_>, source: &mut Source<'_>) -> Option<Rule> {
+    let errors = source.errors.len();
     let port = table.take("port").and_then(|value| value.text(source));
     let port = port.map(|port| PortRule::Named(port.text.into()));
     let usb = usb_ids(table, "usb", source).map(PortRule::Usb);
     let settings = table.take("settings").and_then(|value| value.text(source));
     let (Some(port), Some(settings)) = (port.xor(usb), settings) else {
-        source.error(
-            table.at,
-            "a serial port has `port` or `usb`, and `settings`, for example `settings = \"115200 8N1\"`",
-        );
+        if source.errors.len() == errors {
+            source.error(
+                table.at,
+                "a serial port has `port` or `usb`, and `settings`, for example `settings = \"115200 8N1\"`",
+            );
+        }
         return None;
     };
     let (baud_rate, frame) = settings.text.split_once(' ').unwrap_or_default();
