@@ -42,8 +42,19 @@ fn apply(mut system: Settings, settings: SerialSettings) -> io::Result<Settings>
     });
     system.set_stop_bits(if settings.stop_bits == 2 { StopBits::Two } else { StopBits::One });
     system.set_flow_control(FlowControl::None);
+    ignore_carrier(&mut system);
     Ok(system)
 }
+
+/// Many devices and cables have no line for a carrier, or let it float: that it comes and goes says nothing.
+#[cfg(unix)]
+fn ignore_carrier(system: &mut Settings) {
+    use rustix::termios::ControlModes;
+    system.as_termios_mut().c_cflag |= (ControlModes::CLOCAL | ControlModes::CREAD).bits();
+}
+
+#[cfg(not(unix))]
+fn ignore_carrier(_system: &mut Settings) {}
 
 /// Keeps other programs out: those that ask, and on Unix those that only open. Windows does it by itself.
 #[cfg(unix)]
