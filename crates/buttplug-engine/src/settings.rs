@@ -30,6 +30,10 @@ pub(crate) struct Settings {
     pub(crate) clients: Listen,
     /// Where devices dial in, if they may.
     pub(crate) devices: Option<Listen>,
+    /// Devices are looked for on serial ports.
+    pub(crate) serial: bool,
+    /// Human interface devices are looked for.
+    pub(crate) hid: bool,
     /// What dials in as what.
     pub(crate) websocket_rules: Vec<WebsocketRule>,
     /// What the person should know.
@@ -125,9 +129,11 @@ impl Settings {
         if let Some(shared) = devices.as_ref().and_then(|devices| clients.collides(devices)) {
             return Err(SettingsError::SharedPort(shared));
         }
-        if devices.is_none() {
+        if devices.is_none() && !flags.use_serial && !flags.use_hid {
             notices.push(
-                "no device can be found: pass --use-device-websocket-server to let devices dial in".into(),
+                "no device can be found: pass --use-serial or --use-hid to look for devices, or \
+                 --use-device-websocket-server to let them dial in"
+                    .into(),
             );
         }
         let mut websocket_rules = Vec::new();
@@ -148,6 +154,8 @@ impl Settings {
             single_client: flags.single_client,
             clients,
             devices,
+            serial: flags.use_serial,
+            hid: flags.use_hid,
             websocket_rules,
             notices,
         })
@@ -218,6 +226,15 @@ mod tests {
         assert_eq!(settings.server_name, "Buttplug Server");
         assert_eq!(settings.max_ping_time, None);
         assert!(settings.notices[0].starts_with("no device can be found"));
+        assert!(!settings.serial && !settings.hid);
+    }
+
+    #[test]
+    fn buses_are_searched_when_they_are_asked_for() {
+        let serial = settings(|flags| flags.use_serial = true).unwrap();
+        assert_eq!((serial.serial, serial.hid, serial.notices.len()), (true, false, 0));
+        let hid = settings(|flags| flags.use_hid = true).unwrap();
+        assert_eq!((hid.serial, hid.hid, hid.notices.len()), (false, true, 0));
     }
 
     #[test]

@@ -4,8 +4,11 @@ use crate::settings::Settings;
 use buttplug_connector_websocket::{WebSocketLimits, WebSocketListener};
 use buttplug_core::connector::AcceptConnection;
 use buttplug_hardware_dialin::DialInBus;
+use buttplug_hardware_hid::HidBus;
+use buttplug_hardware_serial::SerialBus;
 use buttplug_protocols::catalogue::Catalogue;
 use buttplug_server::Server;
+use buttplug_server::hardware::HardwareBus;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,10 +63,12 @@ impl Engine {
             }
             None => None,
         };
+        let catalogue = catalogue(&settings);
+        let buses = searched(&settings, &catalogue);
         let mut server = Server::builder()
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
-            .catalogue(catalogue(&settings));
+            .catalogue(catalogue);
         if settings.single_client {
             server = server.max_clients(1);
         }
@@ -72,6 +77,9 @@ impl Engine {
                 tracing::info!(%address, "listening for devices");
             }
             server = server.bus(Arc::new(bus));
+        }
+        for bus in buses {
+            server = server.bus(bus);
         }
         let server = server.start();
         for address in clients.local_addresses() {
@@ -102,6 +110,24 @@ impl Engine {
     }
 }
 
+/// The buses on which this machine finds devices by itself, as far as they are asked for.
+fn searched(settings: &Settings, catalogue: &Catalogue) -> Vec<Arc<dyn HardwareBus>> {
+    let mut buses: Vec<Arc<dyn HardwareBus>> = Vec::new();
+    if settings.serial {
+        let ports = catalogue.serial_ports();
+        if ports.is_empty() {
+            tracing::warn!(
+                "--use-serial finds nothing: a port does not say what is behind it, and no definition or rule names one"
+            );
+        }
+        buses.push(Arc::new(SerialBus::new(ports)));
+    }
+    if settings.hid {
+        buses.push(Arc::new(HidBus::new(catalogue.hid_ids())));
+    }
+    buses
+}
+
 /// The built-in catalogue and the rules of the user file.
 fn catalogue(settings: &Settings) -> Catalogue {
     let mut catalogue = Catalogue::builtin();
@@ -117,6 +143,7 @@ fn catalogue(settings: &Settings) -> Catalogue {
 mod tests {
     use super::*;
     use crate::cli::ServeFlags;
+    use buttplug_protocols::sighting::BusKind;
     use std::net::TcpListener;
 
     fn settings(port: u16) -> Settings {
@@ -126,6 +153,21 @@ mod tests {
     #[tokio::test]
     async fn an_idle_engine_starts_and_ends_at_once() {
         let engine = Engine::start(settings(0)).await.unwrap();
+        assert!(engine.shut_down().await);
+    }
+
+    #[tokio::test]
+    async fn buses_are_there_when_they_are_asked_for() {
+        let kinds = |flags: ServeFlags| {
+            let buses = searched(&Settings::new(&flags).unwrap(), &Catalogue::builtin());
+            buses.iter().map(|bus| bus.kind()).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(ServeFlags::default()), []);
+        let both = ServeFlags { use_serial: true, use_hid: true, ..ServeFlags::default() };
+        assert_eq!(kinds(both), [BusKind::Serial, BusKind::Hid]);
+        let both =
+            ServeFlags { websocket_port: Some(0), use_serial: true, use_hid: true, ..ServeFlags::default() };
+        let engine = Engine::start(Settings::new(&both).unwrap()).await.unwrap();
         assert!(engine.shut_down().await);
     }
 

@@ -47,7 +47,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl HidBus {
     /// A bus that looks for devices with these pairs of numbers.
     pub fn new(ids: impl IntoIterator<Item = UsbIds>) -> Self {
-        Self::on(RealSystem, ids)
+        Self::on(RealSystem::default(), ids)
     }
 
     /// A bus on another system, such as one that a test plays.

@@ -4,8 +4,9 @@ use crate::error::HidError;
 use crate::find::HidEntry;
 use buttplug_hardware_blocking::{DriverError, Halves, ReadWhen, Sink, Source};
 use buttplug_protocols::sighting::UsbIds;
-use hidapi::{HidApi, HidDevice};
+use hidapi::{DeviceInfo, HidApi, HidDevice};
 use std::ffi::{CStr, CString};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A system with devices: the real one, or one that a test plays. Calls block.
@@ -23,46 +24,60 @@ pub trait HidSystem: Send + Sync + 'static {
     fn open(&self, entry: &HidEntry) -> Result<Halves, HidError>;
 }
 
-/// The system that the program runs on.
-#[derive(Debug)]
-pub(crate) struct RealSystem;
+/// The system that the program runs on. Clones are the same one.
+#[derive(Clone, Default)]
+pub(crate) struct RealSystem {
+    /// Made once: making it looks at every device there is, those that nobody wants included.
+    api: Arc<Mutex<Option<HidApi>>>,
+}
+
+impl RealSystem {
+    fn call<T>(&self, call: impl FnOnce(&mut HidApi) -> Result<T, hidapi::HidError>) -> Result<T, String> {
+        let mut api = self.api.lock().unwrap_or_else(PoisonError::into_inner);
+        let api = match &mut *api {
+            Some(api) => api,
+            none => none.insert(HidApi::new().map_err(|error| error.to_string())?),
+        };
+        call(api).map_err(|error| error.to_string())
+    }
+
+    fn open_path(&self, path: &CStr) -> Result<HidDevice, String> {
+        self.call(|api| api.open_path(path))
+    }
+}
 
 impl HidSystem for RealSystem {
     fn list(&self, ids: &[UsbIds]) -> Result<Vec<HidEntry>, String> {
-        let mut api = HidApi::new().map_err(|error| error.to_string())?;
-        api.reset_devices().map_err(|error| error.to_string())?;
-        for (vendor_id, product_id) in ids {
-            api.add_devices(*vendor_id, *product_id).map_err(|error| error.to_string())?;
-        }
-        let entries = api.device_list().map(|device| HidEntry {
+        let entry = |device: &DeviceInfo| HidEntry {
             ids: (device.vendor_id(), device.product_id()),
             serial_number: device.serial_number().map(str::to_owned),
             product: device.product_string().map(str::to_owned),
             usage_page: device.usage_page(),
             interface: device.interface_number(),
             path: device.path().to_owned(),
-        });
-        // A zero in a pair of numbers would stand for any.
-        Ok(entries.filter(|entry| ids.contains(&entry.ids)).collect())
+        };
+        self.call(|api| {
+            api.reset_devices()?;
+            for (vendor_id, product_id) in ids {
+                api.add_devices(*vendor_id, *product_id)?;
+            }
+            // A zero in a pair of numbers would stand for any.
+            Ok(api.device_list().map(entry).filter(|entry| ids.contains(&entry.ids)).collect())
+        })
     }
 
     fn open(&self, entry: &HidEntry) -> Result<Halves, HidError> {
         may_open(&entry.path)?;
-        let device = open(&entry.path).map_err(|reason| HidError::Refused {
+        let device = self.open_path(&entry.path).map_err(|reason| HidError::Refused {
             device: entry.path.to_string_lossy().into_owned(),
             reason,
         })?;
         Ok(Halves {
             sink: Box::new(Writing { device }),
-            source: Box::new(Reading { path: entry.path.clone(), device: None }),
+            source: Box::new(Reading { system: self.clone(), path: entry.path.clone(), device: None }),
             read: ReadWhen::Wanted,
         })
     }
-}
-
-fn open(path: &CStr) -> Result<HidDevice, String> {
-    let device = HidApi::new().and_then(|api| api.open_path(path));
-    device.map_err(|error| error.to_string())
 }
 
 /// Finds out what hidapi would say in free text only.
@@ -96,6 +111,7 @@ impl Sink for Writing {
 
 /// Opened a second time, so that a read that waits is in no writer's way.
 struct Reading {
+    system: RealSystem,
     path: CString,
     device: Option<HidDevice>,
 }
@@ -104,7 +120,7 @@ impl Source for Reading {
     fn read(&mut self, buffer: &mut [u8], wait: Duration) -> Result<usize, DriverError> {
         let device = match &mut self.device {
             Some(device) => device,
-            none => none.insert(open(&self.path).map_err(DriverError::Gone)?),
+            none => none.insert(self.system.open_path(&self.path).map_err(DriverError::Gone)?),
         };
         let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         device.read_timeout(buffer, wait).map_err(|error| DriverError::Gone(error.to_string()))
@@ -150,9 +166,9 @@ mod tests {
             interface: 0,
             path: CString::new("/dev/hidraw-no-such-device").unwrap(),
         };
-        assert!(RealSystem.open(&entry).is_err());
-        assert_eq!(RealSystem.list(&[]), Ok(Vec::new()));
+        assert!(RealSystem::default().open(&entry).is_err());
+        assert_eq!(RealSystem::default().list(&[]), Ok(Vec::new()));
         // No maker has this pair of numbers.
-        assert_eq!(RealSystem.list(&[(0xffff, 0xffff)]), Ok(Vec::new()));
+        assert_eq!(RealSystem::default().list(&[(0xffff, 0xffff)]), Ok(Vec::new()));
     }
 }

@@ -4,6 +4,7 @@ mod check;
 mod list;
 mod models;
 mod show;
+mod udev_rules;
 
 use super::complain;
 use crate::exit::Exit;
@@ -34,6 +35,8 @@ enum Task {
     Show(show::ShowFlags),
     /// Checks definitions of your own, and runs their examples
     Check(check::CheckFlags),
+    /// Prints the rules by which Linux lets you open human interface devices, and how to install them
+    UdevRules,
 }
 
 /// Lists, shows or checks.
@@ -42,6 +45,7 @@ pub(super) fn run(flags: &DevicesFlags) -> Exit {
         None => list::run(&flags.words, flags.json),
         Some(Task::Show(flags)) => show::run(flags),
         Some(Task::Check(flags)) => check::run(flags),
+        Some(Task::UdevRules) => udev_rules::run(),
     }
 }
 

@@ -41,6 +41,14 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Clients")]
     pub(crate) server_name: Option<String>,
 
+    /// Find devices on serial ports; only ports that a definition or your file names are looked at
+    #[arg(long, help_heading = "Devices")]
+    pub(crate) use_serial: bool,
+
+    /// Find human interface devices on USB; only makes that are known are looked at
+    #[arg(long, help_heading = "Devices")]
+    pub(crate) use_hid: bool,
+
     /// Let devices dial in over WebSocket
     #[arg(long, help_heading = "Devices")]
     pub(crate) use_device_websocket_server: bool,
