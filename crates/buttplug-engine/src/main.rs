@@ -7,6 +7,7 @@ mod exit;
 mod log;
 mod settings;
 mod signals;
+mod user;
 mod user_file;
 mod wiring;
 

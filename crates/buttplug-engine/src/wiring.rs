@@ -1,13 +1,17 @@
 //! The one place where buses and connectors are put together, and taken apart in order.
 
 use crate::settings::Settings;
+use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
 use buttplug_connector_websocket::{WebSocketLimits, WebSocketListener};
 use buttplug_core::connector::AcceptConnection;
 use buttplug_hardware_dialin::DialInBus;
 use buttplug_hardware_hid::HidBus;
 use buttplug_hardware_serial::SerialBus;
+use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
 use buttplug_protocols::catalogue::Catalogue;
+use buttplug_protocols::sighting::BusKind;
 use buttplug_server::Server;
+use buttplug_server::configuration::{DeviceConfiguration, UserConfiguration};
 use buttplug_server::hardware::HardwareBus;
 use std::fmt;
 use std::sync::Arc;
@@ -45,6 +49,13 @@ pub(crate) struct Engine {
     server: Server,
     stop_listening: oneshot::Sender<()>,
     listening: JoinHandle<()>,
+    keeping: Option<Keeping>,
+}
+
+/// The task that looks after the user file.
+struct Keeping {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
 }
 
 impl Engine {
@@ -63,12 +74,13 @@ impl Engine {
             }
             None => None,
         };
-        let catalogue = catalogue(&settings);
+        let catalogue = catalogue(&settings.decisions);
         let buses = searched(&settings, &catalogue);
         let mut server = Server::builder()
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
-            .catalogue(catalogue);
+            .catalogue(catalogue)
+            .user_configuration(configuration(&settings.decisions));
         if settings.single_client {
             server = server.max_clients(1);
         }
@@ -81,7 +93,12 @@ impl Engine {
         for bus in buses {
             server = server.bus(bus);
         }
+        let simulated = simulated(&settings.decisions.simulated);
+        if !simulated.is_empty() {
+            server = server.bus(Arc::new(SimulatedBus::new(simulated)));
+        }
         let server = server.start();
+        let keeping = settings.user_file.map(|file| keep(file, &server));
         for address in clients.local_addresses() {
             tracing::info!(%address, "listening for clients");
         }
@@ -92,18 +109,23 @@ impl Engine {
             // A sender that is gone means the same as one that has spoken.
             let _ = stop.await;
         }));
-        Ok(Self { server, stop_listening, listening })
+        Ok(Self { server, stop_listening, listening, keeping })
     }
 
     /// Refuses new work, stops every device, closes every connection. Answers whether all of it was done in time.
     pub(crate) async fn shut_down(self) -> bool {
-        let Self { server, stop_listening, listening } = self;
+        let Self { server, stop_listening, listening, keeping } = self;
         // Nobody listening any more is what is wanted.
         let _ = stop_listening.send(());
         let all = async {
             server.shut_down().await;
             if let Err(failed) = listening.await {
                 tracing::error!(%failed, "the client port ended badly");
+            }
+            if let Some(Keeping { stop, task }) = keeping {
+                // One that has ended by itself has said so.
+                let _ = stop.send(());
+                let _ = task.await;
             }
         };
         timeout(MAX_SHUTDOWN, all).await.is_ok()
@@ -117,7 +139,8 @@ fn searched(settings: &Settings, catalogue: &Catalogue) -> Vec<Arc<dyn HardwareB
         let ports = catalogue.serial_ports();
         if ports.is_empty() {
             tracing::warn!(
-                "--use-serial finds nothing: a port does not say what is behind it, and no definition or rule names one"
+                "--use-serial finds nothing: a port does not say what is behind it, so one has to be named in your \
+                 file of devices, as in [[protocol.tcode-v03.serial]]"
             );
         }
         buses.push(Arc::new(SerialBus::new(ports)));
@@ -128,12 +151,64 @@ fn searched(settings: &Settings, catalogue: &Catalogue) -> Vec<Arc<dyn HardwareB
     buses
 }
 
-/// The built-in catalogue and the rules of the user file.
-fn catalogue(settings: &Settings) -> Catalogue {
+/// Has the user file looked after. Ends when told to, and is awaited in `shut_down`.
+fn keep(file: UserFile, server: &Server) -> Keeping {
+    let keeper = Keeper::new(file, server.known_devices());
+    let server = server.clone();
+    let (stop, stopped) = oneshot::channel();
+    let apply = move |decisions: Decisions| {
+        for notice in &decisions.notices {
+            tracing::warn!("{notice}");
+        }
+        server.set_user_configuration(configuration(&decisions));
+    };
+    Keeping { stop, task: tokio::spawn(keeper.run(stopped, apply)) }
+}
+
+/// What was decided device by device, with the names of simulated devices.
+fn configuration(decisions: &Decisions) -> UserConfiguration {
+    let mut configuration = decisions.configuration.clone();
+    for (number, entry) in decisions.simulated.iter().enumerate() {
+        let Some(name) = &entry.display_name else { continue };
+        let address = simulated_address(number, entry);
+        for device in configuration.devices.iter_mut().filter(|device| device.address == address) {
+            device.display_name.get_or_insert_with(|| name.clone());
+        }
+        configuration.devices.push(DeviceConfiguration {
+            address,
+            bus: Some(BusKind::Simulated),
+            display_name: Some(name.clone()),
+            ..DeviceConfiguration::default()
+        });
+    }
+    configuration
+}
+
+/// The simulated devices that the person wants.
+fn simulated(entries: &[SimulatedEntry]) -> Vec<SimulatedDevice> {
+    let mut devices = Vec::new();
+    for (number, entry) in entries.iter().enumerate() {
+        match Archetype::from_name(&entry.archetype) {
+            Some(archetype) => {
+                devices.push(SimulatedDevice::new(archetype, simulated_address(number, entry)));
+            }
+            None => tracing::warn!("there is no simulated device {:?}", entry.archetype),
+        }
+    }
+    devices
+}
+
+/// Where a simulated device is. One without an address gets the same again at the next start.
+fn simulated_address(number: usize, entry: &SimulatedEntry) -> String {
+    entry.address.clone().unwrap_or_else(|| format!("simulated:{number}"))
+}
+
+/// The built-in catalogue and what the person added to it.
+fn catalogue(decisions: &Decisions) -> Catalogue {
     let mut catalogue = Catalogue::builtin();
-    for rule in &settings.websocket_rules {
-        if let Err(error) = catalogue.add_websocket_rule(&rule.protocol, &rule.identifier) {
-            tracing::warn!("a rule of the user file has no effect: {error}");
+    for addition in &decisions.additions {
+        if let Err(error) = catalogue.extend(addition) {
+            tracing::warn!("something that you added has no effect: {error}");
         }
     }
     catalogue
@@ -147,7 +222,7 @@ mod tests {
     use std::net::TcpListener;
 
     fn settings(port: u16) -> Settings {
-        Settings::new(&ServeFlags { websocket_port: Some(port), ..ServeFlags::default() }).unwrap()
+        Settings::new(&ServeFlags { websocket_port: Some(port), ..ServeFlags::default() }, None).unwrap()
     }
 
     #[tokio::test]
@@ -159,7 +234,7 @@ mod tests {
     #[tokio::test]
     async fn buses_are_there_when_they_are_asked_for() {
         let kinds = |flags: ServeFlags| {
-            let buses = searched(&Settings::new(&flags).unwrap(), &Catalogue::builtin());
+            let buses = searched(&Settings::new(&flags, None).unwrap(), &Catalogue::builtin());
             buses.iter().map(|bus| bus.kind()).collect::<Vec<_>>()
         };
         assert_eq!(kinds(ServeFlags::default()), []);
@@ -167,7 +242,7 @@ mod tests {
         assert_eq!(kinds(both), [BusKind::Serial, BusKind::Hid]);
         let both =
             ServeFlags { websocket_port: Some(0), use_serial: true, use_hid: true, ..ServeFlags::default() };
-        let engine = Engine::start(Settings::new(&both).unwrap()).await.unwrap();
+        let engine = Engine::start(Settings::new(&both, None).unwrap()).await.unwrap();
         assert!(engine.shut_down().await);
     }
 

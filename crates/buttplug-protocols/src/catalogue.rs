@@ -3,14 +3,14 @@
 //! What is built in was read, checked and packed when the program was built. At start only the index of match rules is
 //! unpacked; a protocol is, when the first hardware of its kind is seen.
 
-use crate::definition::{self, Definition, DefinitionError, PortRule, Rule};
+use crate::definition::{self, Addition, Definition, DefinitionError, MAX_GROUPS, MAX_RULES, PortRule, Rule};
 use crate::frame::Endpoint;
 use crate::identification::Ways;
 use crate::interpreter::Interpreter;
 use crate::matching::{Claim, Index};
 use crate::model::Model;
 use crate::protocol::{Identification, Protocol};
-use crate::sighting::{Advertisement, Sighting, UsbIds, Uuid};
+use crate::sighting::{Sighting, UsbIds, Uuid};
 use crate::special;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -92,10 +92,19 @@ struct Packed {
 /// What a person has added.
 #[derive(Clone, Debug)]
 struct Own {
-    /// Which protocol devices speak that dial in, by what they call themselves.
-    websocket: Vec<(String, Arc<Loaded>)>,
     index: Index<String>,
     protocols: Vec<Arc<Loaded>>,
+    /// Of the rules that were added to protocols; a rule's place counts from the first one added.
+    added: Index<String>,
+    extended: Vec<Extended>,
+}
+
+/// A protocol to which a person has added something.
+#[derive(Clone, Debug)]
+struct Extended {
+    loaded: Arc<Loaded>,
+    /// The place of the first match rule that was added. Those before are the protocol's own, in their places.
+    first_added: usize,
 }
 
 /// A protocol, ready for use.
@@ -117,6 +126,14 @@ pub enum CatalogueError {
     /// A definition has errors.
     #[error("{}", list(.0))]
     Definition(Vec<DefinitionError>),
+    /// What was added to a protocol does not fit it, for these reasons.
+    #[error("{protocol}: {}", .reasons.join("; "))]
+    Addition {
+        /// The protocol.
+        protocol: String,
+        /// What does not fit, for people.
+        reasons: Vec<String>,
+    },
     /// Code of this name is not built in.
     #[error("the protocol {protocol} asks for code {code:?}, which is not built in")]
     UnknownCode {
@@ -158,6 +175,12 @@ impl Packed {
     }
 }
 
+impl Extended {
+    fn added(&self) -> &[Rule] {
+        self.loaded.definition.rules.get(self.first_added..).unwrap_or_default()
+    }
+}
+
 impl Loaded {
     fn new(definition: Definition) -> Self {
         let wiring = |rule: &Rule| match rule {
@@ -184,22 +207,54 @@ impl Catalogue {
             let empty = || Builtin { index: Index::new([]), protocols: Vec::new() };
             Arc::new(Builtin::unpack().unwrap_or_else(empty))
         };
-        let own = Own { websocket: Vec::new(), index: Index::new([]), protocols: Vec::new() };
+        let own =
+            Own { index: Index::new([]), protocols: Vec::new(), added: Index::new([]), extended: Vec::new() };
         Self { builtin: Arc::clone(BUILTIN.get_or_init(unpack)), own: Arc::new(own) }
     }
 
     /// Adds a rule of a person's own: what dials in as `identifier` speaks `protocol`. Tried before built-in rules.
     ///
     /// # Errors
-    /// No protocol has this id.
+    /// No protocol has this id, or it has too many rules.
     pub fn add_websocket_rule(&mut self, protocol: &str, identifier: &str) -> Result<(), CatalogueError> {
-        let loaded = self.find(protocol).ok_or_else(|| CatalogueError::UnknownProtocol(protocol.into()))?;
-        Arc::make_mut(&mut self.own).websocket.push((identifier.into(), loaded));
+        let rules = vec![Rule::WebSocket(vec![identifier.to_owned()])];
+        self.extend(&Addition { protocol: protocol.to_owned(), rules, groups: Vec::new() })
+    }
+
+    /// Adds hardware and models to a protocol. The rules added are tried before all others, and the models added are
+    /// preferred to those that have the same identifiers. Definitions come before what is added to them: one that is
+    /// added afterwards does not have it.
+    ///
+    /// # Errors
+    /// No protocol has this id, or it can't drive what is added; nothing has been added.
+    pub fn extend(&mut self, addition: &Addition) -> Result<(), CatalogueError> {
+        let id = addition.protocol.as_str();
+        let wrong = |reasons| CatalogueError::Addition { protocol: id.to_owned(), reasons };
+        let base = self.find(id).ok_or_else(|| CatalogueError::UnknownProtocol(id.to_owned()))?;
+        let place = self.own.extended.iter().position(|extended| extended.loaded.definition.id == id);
+        let first_added = match place {
+            Some(place) => self.own.extended[place].first_added,
+            None => base.definition.rules.len(),
+        };
+        let rules = base.definition.rules.len() - first_added + addition.rules.len();
+        if rules > MAX_RULES || base.definition.groups.len() + addition.groups.len() > 2 * MAX_GROUPS {
+            return Err(wrong(vec![format!(
+                "at most {MAX_RULES} rules and {MAX_GROUPS} models can be added"
+            )]));
+        }
+        let definition = addition.applied_to(&base.definition).map_err(wrong)?;
+        let extended = Extended { loaded: Arc::new(Loaded::new(definition)), first_added };
+        let own = Arc::make_mut(&mut self.own);
+        match place {
+            Some(place) => own.extended[place] = extended,
+            None => own.extended.push(extended),
+        }
+        own.added = Index::new(own.extended.iter().map(Extended::added));
         Ok(())
     }
 
     /// Adds a definition of a person's own, preferred to what is built in. One that has been added before under the same
-    /// name is replaced.
+    /// name is replaced, and with it what was [added](Self::extend) to that.
     ///
     /// # Errors
     /// What is wrong with it and where; nothing has been added.
@@ -210,26 +265,32 @@ impl Catalogue {
         }
         let own = Arc::make_mut(&mut self.own);
         own.protocols.retain(|loaded| loaded.definition.id != definition.id);
+        own.extended.retain(|extended| extended.loaded.definition.id != definition.id);
+        own.added = Index::new(own.extended.iter().map(Extended::added));
         own.protocols.push(Arc::new(Loaded::new(definition)));
         own.protocols.sort_by(|a, b| a.definition.id.cmp(&b.definition.id));
         own.index = Index::of(&own.protocols.iter().map(|loaded| &*loaded.definition).collect::<Vec<_>>());
         Ok(())
     }
 
-    /// The protocols that might fit, best first: rules of a person's own for what dials in, then definitions of a
-    /// person's own, then what is built in. Within each, [`matching`](crate::matching) says the order.
+    /// The protocols that might fit, best first: rules that a person added, then definitions of a person's own, then
+    /// what is built in. Within each, [`matching`](crate::matching) says the order.
     pub fn candidates(&self, sighting: &Sighting) -> Vec<Candidate> {
-        let mut candidates = Vec::new();
-        if let Advertisement::WebSocket { identifier } = &sighting.advertisement {
-            let rules = self.own.websocket.iter().filter(|(named, _)| named == identifier);
-            candidates.extend(rules.map(|(_, loaded)| Candidate { loaded: Arc::clone(loaded), rule: None }));
-        }
-        let candidate = |loaded: &Arc<Loaded>, claim: Claim| Candidate {
-            loaded: Arc::clone(loaded),
-            rule: Some(usize::from(claim.rule)),
+        let own = &*self.own;
+        let candidate = |loaded: &Arc<Loaded>, claim: Claim| {
+            let extended = self.extended(&loaded.definition.id).unwrap_or(loaded);
+            Candidate { loaded: Arc::clone(extended), rule: usize::from(claim.rule) }
         };
-        for claim in self.own.index.find(sighting) {
-            let loaded = self.own.protocols.get(usize::from(claim.protocol));
+        let mut candidates = Vec::new();
+        for claim in own.added.find(sighting) {
+            let extended = own.extended.get(usize::from(claim.protocol));
+            candidates.extend(extended.map(|Extended { loaded, first_added }| Candidate {
+                loaded: Arc::clone(loaded),
+                rule: first_added + usize::from(claim.rule),
+            }));
+        }
+        for claim in own.index.find(sighting) {
+            let loaded = own.protocols.get(usize::from(claim.protocol));
             candidates.extend(loaded.map(|loaded| candidate(loaded, claim)));
         }
         for claim in self.builtin.index.find(sighting) {
@@ -242,7 +303,7 @@ impl Catalogue {
     /// The serial ports by which hardware may be recognised, a person's own rules included, in order. No other port needs to
     /// be looked at.
     pub fn serial_ports(&self) -> Vec<PortRule> {
-        let own = self.own.index.serial_ports();
+        let own = self.own.added.serial_ports().chain(self.own.index.serial_ports());
         let mut ports: Vec<PortRule> = own.chain(self.builtin.index.serial_ports()).collect();
         ports.retain(|port| !matches!(port, PortRule::Named(name) if name == definition::rules::ANY_PORT));
         ports.sort();
@@ -253,7 +314,8 @@ impl Catalogue {
     /// The pairs of numbers by which human interface devices may be recognised, in order. No other device needs to be
     /// looked at.
     pub fn hid_ids(&self) -> Vec<UsbIds> {
-        let mut ids: Vec<UsbIds> = self.own.index.hid_ids().chain(self.builtin.index.hid_ids()).collect();
+        let own = self.own.added.hid_ids().chain(self.own.index.hid_ids());
+        let mut ids: Vec<UsbIds> = own.chain(self.builtin.index.hid_ids()).collect();
         ids.sort_unstable();
         ids.dedup();
         ids
@@ -270,10 +332,18 @@ impl Catalogue {
 
     /// A protocol by its id, as if hardware that speaks it had been seen. Its wiring is that of its first match rule.
     pub fn protocol(&self, id: &str) -> Option<Candidate> {
-        self.find(id).map(|loaded| Candidate { loaded, rule: Some(0) })
+        self.find(id).map(|loaded| Candidate { loaded, rule: 0 })
+    }
+
+    fn extended(&self, id: &str) -> Option<&Arc<Loaded>> {
+        let extended = self.own.extended.iter().find(|extended| extended.loaded.definition.id == id);
+        extended.map(|extended| &extended.loaded)
     }
 
     fn find(&self, id: &str) -> Option<Arc<Loaded>> {
+        if let Some(loaded) = self.extended(id) {
+            return Some(Arc::clone(loaded));
+        }
         if let Some(loaded) = self.own.protocols.iter().find(|loaded| loaded.definition.id == id) {
             return Some(Arc::clone(loaded));
         }
@@ -286,8 +356,8 @@ impl Catalogue {
 #[derive(Clone, Debug)]
 pub struct Candidate {
     loaded: Arc<Loaded>,
-    /// The match rule that fitted, by its place. `None`: a person says so.
-    rule: Option<usize>,
+    /// The match rule that fitted, by its place.
+    rule: usize,
 }
 
 impl Candidate {
@@ -303,7 +373,7 @@ impl Candidate {
 
     /// How to find its endpoints.
     pub fn wiring(&self) -> &Wiring {
-        self.rule.and_then(|rule| self.loaded.wirings.get(rule)).unwrap_or(&DIRECT)
+        self.loaded.wirings.get(self.rule).unwrap_or(&DIRECT)
     }
 
     /// Finds out the model.

@@ -68,7 +68,9 @@ pub fn check(file_name: &str, text: &str, now: Instant) -> Result<DefinitionFile
     if let Err(reason) = catalogue.add_definition(file_name, text) {
         return Err(match reason {
             CatalogueError::Definition(errors) => errors,
-            CatalogueError::UnknownCode { .. } | CatalogueError::UnknownProtocol(_) => {
+            CatalogueError::UnknownCode { .. }
+            | CatalogueError::UnknownProtocol(_)
+            | CatalogueError::Addition { .. } => {
                 vec![error(file.code_place.unwrap_or(Place { line: 1, column: 1 }), reason.to_string())]
             }
         });

@@ -6,6 +6,7 @@
 //!
 //! A definition may come from anybody: its size, its parts and what it takes to check it are bounded by the limits here.
 
+mod addition;
 mod forms;
 mod hardware;
 pub mod kind;
@@ -17,6 +18,7 @@ pub mod rules;
 mod trial;
 mod vector;
 
+pub use addition::Addition;
 pub use name_part::NamePart;
 pub use parse::parse;
 pub use vector::{Act, Said, Seen, Vector, VectorStep, VectorTurn};
