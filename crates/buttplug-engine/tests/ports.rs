@@ -1,7 +1,7 @@
 //! The real program and a device on a serial port, which a pseudo-terminal plays.
 
 #![cfg(unix)]
-#![allow(clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod program;
 

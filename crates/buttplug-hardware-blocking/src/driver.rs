@@ -16,21 +16,21 @@ pub enum DriverError {
 
 /// The end of hardware that takes bytes.
 pub trait Sink: Send {
-    /// Writes as much of `data` as goes within `wait`, and answers how much: 0 if nothing could be written in that time.
-    /// Should not take much longer than `wait`; where it does, whoever waits has given up.
+    /// Writes as much of `data` as goes within `wait`, and answers how much: 0 if nothing could be written in that
+    /// time. Should not take much longer than `wait`; where it does, whoever waits has given up.
     ///
     /// # Errors
     /// The hardware is gone, or refuses.
     fn write(&mut self, data: &[u8], wait: Duration) -> Result<usize, DriverError>;
 
-    /// How long the hardware needs to carry so many bytes away. The next write waits for it, so that nothing old piles up
-    /// in the system's buffers before a stop.
+    /// How long the hardware needs to carry so many bytes away. The next write waits for it, so that nothing old
+    /// piles up in the system's buffers before a stop.
     fn carry_time(&self, _bytes: usize) -> Duration {
         Duration::ZERO
     }
 
-    /// Throws away what the system has taken and the hardware has not. Called before hardware is closed that takes nothing
-    /// any more: else the system would wait for it.
+    /// Throws away what the system has taken and the hardware has not. Called before hardware is closed that takes
+    /// nothing any more: else the system would wait for it.
     fn discard(&mut self) {}
 }
 

@@ -26,8 +26,8 @@ pub const READ_TIME: Duration = Duration::from_secs(1);
 /// How long closing waits for the threads: for one write that is under way, and a moment.
 pub const CLOSE_TIME: Duration = Duration::from_millis(1500);
 
-/// Frames that may wait to be written. The server writes one after the other; beside it there are the zeros of a stop, one
-/// for each output.
+/// Frames that may wait to be written. The server writes one after the other; beside it there are the zeros of a
+/// stop, one for each output.
 pub const MAX_WAITING_WRITES: usize = 64;
 
 /// Chunks that are kept for whoever reads or subscribes later. The oldest go.
@@ -128,8 +128,8 @@ impl State {
 }
 
 impl Link {
-    /// Makes hardware of what a driver has opened. `place` is dropped when it is closed for good, so that a bus can bound
-    /// how much is open.
+    /// Makes hardware of what a driver has opened. `place` is dropped when it is closed for good, so that a bus can
+    /// bound how much is open.
     ///
     /// # Errors
     /// The system has no more threads.

@@ -54,8 +54,8 @@ pub(crate) fn start_reader(shared: Arc<Shared>, mut source: Box<dyn Source>) -> 
 struct Writer {
     shared: Arc<Shared>,
     sink: Box<dyn Sink>,
-    /// What is left of a frame that was begun. It goes out before anything else, or the hardware would take what follows
-    /// for the rest of it: a stop must not be misread.
+    /// What is left of a frame that was begun. It goes out before anything else, or the hardware would take what
+    /// follows for the rest of it: a stop must not be misread.
     rest: Vec<u8>,
     /// The hardware took nothing the last time.
     stalled: bool,

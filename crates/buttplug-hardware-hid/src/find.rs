@@ -39,8 +39,8 @@ impl HidEntry {
 
 /// The devices among these entries, each once, in the order of their addresses, with the entry to open.
 pub(crate) fn devices(entries: Vec<HidEntry>) -> BTreeMap<String, HidEntry> {
-    // Without a number of their own, the interfaces of two devices of a make can't be told apart by anything but their rank:
-    // those of the best rank are the devices.
+    // Without a number of their own, the interfaces of two devices of a make can't be told apart by anything but
+    // their rank: those of the best rank are the devices.
     let mut best: BTreeMap<(UsbIds, Option<String>), (bool, i32)> = BTreeMap::new();
     let kind = |entry: &HidEntry| (entry.ids, entry.serial_number.clone());
     for entry in &entries {

@@ -20,8 +20,8 @@ pub fn system_ports() -> Vec<SystemPort> {
     ports
 }
 
-/// Of all ports those that a rule wants, in the order of their names. `exists` tells of a name that is not listed whether there is
-/// such a port all the same: a link to one, or a terminal that is no hardware.
+/// Of all ports those that a rule wants, in the order of their names. `exists` tells of a name that is not listed
+/// whether there is such a port all the same: a link to one, or a terminal that is no hardware.
 pub(crate) fn wanted(
     rules: &[PortRule],
     listed: &[SystemPort],

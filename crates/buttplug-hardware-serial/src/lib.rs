@@ -1,8 +1,9 @@
-//! Serial ports. A port says nothing of itself, so only ports that a rule names are looked at and opened: by name, or by
-//! the ids of their USB adapter. All others are left alone, since opening a port can reset what is behind it.
+//! Serial ports. A port says nothing of itself, so only ports that a rule names are looked at and opened: by name,
+//! or by the ids of their USB adapter. All others are left alone, since opening a port can reset what is behind it.
 //!
-//! Where things are: `find.rs` tells which of the wanted ports are there, `port.rs` opens one and is its driver, `bus.rs`
-//! is what the server sees. Threads, bounded writes and searching are buttplug-hardware-blocking's. Knows no protocol.
+//! Where things are: `find.rs` tells which of the wanted ports are there, `port.rs` opens one and is its driver,
+//! `bus.rs` is what the server sees. Threads, bounded writes and searching are buttplug-hardware-blocking's. Knows
+//! no protocol.
 //!
 //! ```
 //! use buttplug_hardware_serial::SerialBus;

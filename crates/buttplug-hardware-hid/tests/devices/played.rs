@@ -1,4 +1,5 @@
-//! A system whose devices are played: they remember what they were told, say what they are asked to, and can be pulled out.
+//! A system whose devices are played: they remember what they were told, say what they are asked to, and can be
+//! pulled out.
 
 use buttplug_hardware_blocking::{DriverError, Halves, ReadWhen, Sink, Source};
 use buttplug_hardware_hid::{HidEntry, HidError, HidSystem};

@@ -1,5 +1,5 @@
-//! RealTouch: belts that run for a time, where positions are asked for. Which way and how fast follows from where they were
-//! before; a stop has a command of its own.
+//! RealTouch: belts that run for a time, where positions are asked for. Which way and how fast follows from where
+//! they were before; a stop has a command of its own.
 //!
 //! Models, recognition and connecting are data.
 
