@@ -41,6 +41,8 @@ async fn next(device: &mut PlayedDevice, expected: &[u8]) {
 
 /// The connect steps of a RealTouch, up to where it takes commands.
 async fn introduced(belts: &mut PlayedDevice) {
+    next(belts, &[0, 1, 0x60]).await;
+    belts.say(&[1]);
     next(belts, b"").await;
     belts.say(&[0, 2, 1]);
     next(belts, &[0, 0x0a]).await;

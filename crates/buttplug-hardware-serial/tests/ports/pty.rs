@@ -20,6 +20,7 @@ static NEXT: AtomicUsize = AtomicUsize::new(0);
 pub(crate) struct Pty {
     link: PathBuf,
     hardware: Option<Hardware>,
+    unheard: Vec<u8>,
 }
 
 struct Hardware {
@@ -41,7 +42,7 @@ impl Pty {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let link = std::env::temp_dir().join(format!("buttplug-port-{}-{number}", std::process::id()));
         let _ = std::fs::remove_file(&link);
-        Self { link, hardware: None }
+        Self { link, hardware: None, unheard: Vec::new() }
     }
 
     pub(crate) fn plugged() -> Self {
@@ -74,6 +75,7 @@ impl Pty {
     /// Pulls it out. Whoever has it open sees that it is gone.
     pub(crate) fn unplug(&mut self) {
         self.hardware = None;
+        self.unheard.clear();
         let _ = std::fs::remove_file(&self.link);
     }
 
@@ -81,15 +83,16 @@ impl Pty {
         self.hardware.as_mut().unwrap().arrived.recv().await.expect("the port is open")
     }
 
-    /// Waits for as many bytes as `expected` has, and compares.
+    /// Waits for as many bytes as `expected` has, and compares. What came behind them is for the next time.
     pub(crate) async fn hears(&mut self, expected: &[u8]) {
-        let mut got = Vec::new();
+        let mut got = std::mem::take(&mut self.unheard);
         let all = async {
             while got.len() < expected.len() {
                 got.extend(self.arrived().await);
             }
         };
         let in_time = tokio::time::timeout(Duration::from_secs(20), all).await;
+        self.unheard = got.split_off(got.len().min(expected.len()));
         assert_eq!((String::from_utf8_lossy(&got), in_time), (String::from_utf8_lossy(expected), Ok(())));
     }
 
