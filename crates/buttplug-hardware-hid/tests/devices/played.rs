@@ -34,6 +34,8 @@ struct State {
     present: bool,
     stalled: bool,
     forbidden: bool,
+    /// Writes that it refuses.
+    refusals: usize,
     /// How often it was opened and has not been closed.
     open: usize,
     reads: usize,
@@ -78,6 +80,10 @@ impl PlayedDevice {
 
     pub(crate) fn stall(&self, stalled: bool) {
         self.change(|state| state.stalled = stalled);
+    }
+
+    pub(crate) fn refuse_next(&self, refusals: usize) {
+        self.change(|state| state.refusals = refusals);
     }
 
     pub(crate) fn forbid(&self) {
@@ -143,8 +149,12 @@ struct End(Arc<Shared>);
 impl Sink for End {
     fn write(&mut self, data: &[u8], wait: Duration) -> Result<usize, DriverError> {
         let state = self.0.state.lock().unwrap();
-        let (state, _) =
+        let (mut state, _) =
             self.0.changed.wait_timeout_while(state, wait, |state| state.present && state.stalled).unwrap();
+        if state.refusals > 0 {
+            state.refusals -= 1;
+            return Err(DriverError::Failed("not now".into()));
+        }
         match (state.present, state.stalled) {
             (false, _) => Err(unplugged()),
             (true, true) => Ok(0),

@@ -72,6 +72,26 @@ async fn the_belts_of_a_realtouch_halt_at_a_stop_and_at_the_end() {
 }
 
 #[tokio::test]
+async fn a_stop_that_the_device_refuses_is_written_again_also_at_the_end() {
+    let system = Played::default();
+    let mut belts = system.device(entry((0x1f54, 1), None, "RealTouch", "/dev/hidraw0"));
+    belts.plug();
+    let (server, client) = connect(system).await;
+    let (device, ()) = tokio::join!(found(&client), introduced(&mut belts));
+    let go = |value| device.run_output(Output::timed_position(Value::Steps(value), Duration::from_secs(60)));
+    go(99).await.unwrap();
+    assert_eq!(belts.report().await[..2], [0, 2]);
+    belts.refuse_next(2);
+    client.stop_all().await.unwrap();
+    next(&mut belts, &[0, 1, 0x60]).await;
+    go(50).await.unwrap();
+    assert_eq!(belts.report().await[..2], [0, 2]);
+    belts.refuse_next(2);
+    server.shut_down().await;
+    next(&mut belts, &[0, 1, 0x60]).await;
+}
+
+#[tokio::test]
 async fn a_realtouch_with_firmware_of_the_first_edition_is_left_alone() {
     let system = Played::default();
     let mut old = system.device(entry((0x1f54, 1), None, "RealTouch v1.2", "/dev/hidraw0"));
