@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) serial: bool,
     /// Human interface devices are looked for.
     pub(crate) hid: bool,
+    /// The folder with the person's own definitions.
+    pub(crate) device_definitions: Option<PathBuf>,
     /// Where the person keeps what they decided about their devices.
     pub(crate) user_file: Option<UserFile>,
     /// What it says.
@@ -150,6 +152,7 @@ impl Settings {
             devices,
             serial: flags.use_serial,
             hid: flags.use_hid,
+            device_definitions: flags.device_definitions.clone(),
             user_file,
             decisions,
             notices,

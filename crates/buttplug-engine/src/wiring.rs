@@ -1,18 +1,18 @@
 //! The one place where buses and connectors are put together, and taken apart in order.
 
+use crate::buses::Buses;
+use crate::definitions::{Definitions, FolderError};
+use crate::known::Known;
 use crate::settings::Settings;
 use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
 use buttplug_connector_websocket::{WebSocketLimits, WebSocketListener};
 use buttplug_core::connector::AcceptConnection;
 use buttplug_hardware_dialin::DialInBus;
-use buttplug_hardware_hid::HidBus;
-use buttplug_hardware_serial::SerialBus;
 use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
-use buttplug_protocols::catalogue::Catalogue;
+use buttplug_protocols::definition::Definition;
 use buttplug_protocols::sighting::BusKind;
 use buttplug_server::Server;
 use buttplug_server::configuration::{DeviceConfiguration, UserConfiguration};
-use buttplug_server::hardware::HardwareBus;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +36,9 @@ pub(crate) enum StartError {
         /// The flag that chooses another.
         flag: &'static str,
     },
+    /// The folder with the person's own definitions is of no use.
+    #[error("{0} (--device-definitions)")]
+    Definitions(#[from] FolderError),
 }
 
 impl StartError {
@@ -50,6 +53,8 @@ pub(crate) struct Engine {
     stop_listening: oneshot::Sender<()>,
     listening: JoinHandle<()>,
     keeping: Option<Keeping>,
+    /// Looks after the folder of definitions, if there is one.
+    following: Option<JoinHandle<()>>,
 }
 
 /// The task that looks after the user file.
@@ -62,7 +67,7 @@ impl Engine {
     /// Opens the ports and starts the server. When it returns, clients and devices may connect.
     ///
     /// # Errors
-    /// A port can't be opened; then none stays open.
+    /// A port can't be opened, or the folder of definitions can't be read; then no port stays open.
     pub(crate) async fn start(settings: Settings) -> Result<Self, StartError> {
         let clients =
             WebSocketListener::bind(&settings.clients.addresses(), WebSocketLimits::default()).await;
@@ -74,12 +79,20 @@ impl Engine {
             }
             None => None,
         };
-        let catalogue = catalogue(&settings.decisions);
-        let buses = searched(&settings, &catalogue);
+        let known = Arc::new(Known::new(&settings.decisions.additions));
+        let definitions = match &settings.device_definitions {
+            Some(folder) => {
+                let known = Arc::clone(&known);
+                let take = move |definitions: &[Arc<Definition>]| known.define(definitions);
+                Some(Definitions::open(folder, take).await?)
+            }
+            None => None,
+        };
+        let buses = Buses::new(&settings, &known.catalogue());
         let mut server = Server::builder()
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
-            .catalogue(catalogue)
+            .catalogue(known.catalogue())
             .user_configuration(configuration(&settings.decisions));
         if settings.single_client {
             server = server.max_clients(1);
@@ -90,7 +103,7 @@ impl Engine {
             }
             server = server.bus(Arc::new(bus));
         }
-        for bus in buses {
+        for bus in buses.all() {
             server = server.bus(bus);
         }
         let simulated = simulated(&settings.decisions.simulated);
@@ -98,7 +111,7 @@ impl Engine {
             server = server.bus(Arc::new(SimulatedBus::new(simulated)));
         }
         let server = server.start();
-        let keeping = settings.user_file.map(|file| keep(file, &server));
+        let keeping = settings.user_file.map(|file| keep(file, &known, &server, &buses));
         for address in clients.local_addresses() {
             tracing::info!(%address, "listening for clients");
         }
@@ -109,12 +122,23 @@ impl Engine {
             // A sender that is gone means the same as one that has spoken.
             let _ = stop.await;
         }));
-        Ok(Self { server, stop_listening, listening, keeping })
+        let following = definitions.map(|definitions| {
+            let server = server.clone();
+            // Ended and awaited in `shut_down`.
+            tokio::spawn(definitions.follow(move || {
+                known.publish(&server);
+                buses.look_for(&known.catalogue());
+            }))
+        });
+        Ok(Self { server, stop_listening, listening, keeping, following })
     }
 
     /// Refuses new work, stops every device, closes every connection. Answers whether all of it was done in time.
     pub(crate) async fn shut_down(self) -> bool {
-        let Self { server, stop_listening, listening, keeping } = self;
+        let Self { server, stop_listening, listening, keeping, following } = self;
+        if let Some(following) = &following {
+            following.abort();
+        }
         // Nobody listening any more is what is wanted.
         let _ = stop_listening.send(());
         let all = async {
@@ -127,40 +151,29 @@ impl Engine {
                 let _ = stop.send(());
                 let _ = task.await;
             }
+            if let Some(following) = following {
+                // It was called off, or ended before.
+                let _ = following.await;
+            }
         };
         timeout(MAX_SHUTDOWN, all).await.is_ok()
     }
 }
 
-/// The buses on which this machine finds devices by itself, as far as they are asked for.
-fn searched(settings: &Settings, catalogue: &Catalogue) -> Vec<Arc<dyn HardwareBus>> {
-    let mut buses: Vec<Arc<dyn HardwareBus>> = Vec::new();
-    if settings.serial {
-        let ports = catalogue.serial_ports();
-        if ports.is_empty() {
-            tracing::warn!(
-                "--use-serial finds nothing: a port does not say what is behind it, so one has to be named in your \
-                 file of devices, as in [[protocol.tcode-v03.serial]]"
-            );
-        }
-        buses.push(Arc::new(SerialBus::new(ports)));
-    }
-    if settings.hid {
-        buses.push(Arc::new(HidBus::new(catalogue.hid_ids())));
-    }
-    buses
-}
-
 /// Has the user file looked after. Ends when told to, and is awaited in `shut_down`.
-fn keep(file: UserFile, server: &Server) -> Keeping {
+fn keep(file: UserFile, known: &Arc<Known>, server: &Server, buses: &Buses) -> Keeping {
     let keeper = Keeper::new(file, server.known_devices());
-    let server = server.clone();
+    let (known, server, buses) = (Arc::clone(known), server.clone(), buses.clone());
     let (stop, stopped) = oneshot::channel();
-    let apply = move |decisions: Decisions| {
+    let apply = move |decisions: &Decisions| {
         for notice in &decisions.notices {
             tracing::warn!("{notice}");
         }
-        server.set_user_configuration(configuration(&decisions));
+        // First of all whatever is denied.
+        server.set_user_configuration(configuration(decisions));
+        known.add(&decisions.additions);
+        known.publish(&server);
+        buses.look_for(&known.catalogue());
     };
     Keeping { stop, task: tokio::spawn(keeper.run(stopped, apply)) }
 }
@@ -203,22 +216,10 @@ fn simulated_address(number: usize, entry: &SimulatedEntry) -> String {
     entry.address.clone().unwrap_or_else(|| format!("simulated:{number}"))
 }
 
-/// The built-in catalogue and what the person added to it.
-fn catalogue(decisions: &Decisions) -> Catalogue {
-    let mut catalogue = Catalogue::builtin();
-    for addition in &decisions.additions {
-        if let Err(error) = catalogue.extend(addition) {
-            tracing::warn!("something that you added has no effect: {error}");
-        }
-    }
-    catalogue
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::ServeFlags;
-    use buttplug_protocols::sighting::BusKind;
     use std::net::TcpListener;
 
     fn settings(port: u16) -> Settings {
@@ -228,21 +229,6 @@ mod tests {
     #[tokio::test]
     async fn an_idle_engine_starts_and_ends_at_once() {
         let engine = Engine::start(settings(0)).await.unwrap();
-        assert!(engine.shut_down().await);
-    }
-
-    #[tokio::test]
-    async fn buses_are_there_when_they_are_asked_for() {
-        let kinds = |flags: ServeFlags| {
-            let buses = searched(&Settings::new(&flags, None).unwrap(), &Catalogue::builtin());
-            buses.iter().map(|bus| bus.kind()).collect::<Vec<_>>()
-        };
-        assert_eq!(kinds(ServeFlags::default()), []);
-        let both = ServeFlags { use_serial: true, use_hid: true, ..ServeFlags::default() };
-        assert_eq!(kinds(both), [BusKind::Serial, BusKind::Hid]);
-        let both =
-            ServeFlags { websocket_port: Some(0), use_serial: true, use_hid: true, ..ServeFlags::default() };
-        let engine = Engine::start(Settings::new(&both, None).unwrap()).await.unwrap();
         assert!(engine.shut_down().await);
     }
 

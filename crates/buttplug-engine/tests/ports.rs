@@ -55,6 +55,20 @@ async fn a_device_on_a_port_is_driven_and_stops_when_the_program_is_told_to_end(
 }
 
 #[tokio::test]
+async fn a_port_that_is_named_while_the_program_runs_is_found() {
+    let (port, mut arrived) = port();
+    let file = File::new("ports-later.toml", "");
+    let mut engine = Engine::start(&["--use-serial", "--user-device-config-file", file.name()]).await;
+    let mut client = engine.client().await;
+    client.handshake().await;
+    client.ask("StartScanning", json!({})).await;
+    let rule = format!("[[protocol.nobra.serial]]\nport = {port:?}\nsettings = \"19200 8N1\"\n");
+    std::fs::write(file.path(), rule).unwrap();
+    assert_eq!(timeout(SOON, arrived.recv()).await.expect("a byte in time"), Some(b'p'));
+    engine.line_with("device connected").await;
+}
+
+#[tokio::test]
 async fn who_asks_for_ports_and_names_none_is_told_so() {
     let mut engine = Engine::start(&["--use-serial", "--use-hid"]).await;
     let line = engine.line_with("--use-serial finds nothing").await;

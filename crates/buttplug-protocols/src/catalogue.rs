@@ -170,7 +170,7 @@ impl Builtin {
 
 impl Packed {
     fn loaded(&self) -> Option<&Arc<Loaded>> {
-        let unpack = || Some(Arc::new(Loaded::new(postcard::from_bytes(self.bytes).ok()?)));
+        let unpack = || Some(Arc::new(Loaded::new(Arc::new(postcard::from_bytes(self.bytes).ok()?))));
         self.loaded.get_or_init(unpack).as_ref()
     }
 }
@@ -182,7 +182,7 @@ impl Extended {
 }
 
 impl Loaded {
-    fn new(definition: Definition) -> Self {
+    fn new(definition: Arc<Definition>) -> Self {
         let wiring = |rule: &Rule| match rule {
             Rule::Bluetooth { services, .. } => Wiring::Bluetooth(services.clone()),
             Rule::Serial { baud_rate, data_bits, parity, stop_bits, .. } => Wiring::Serial(SerialSettings {
@@ -194,7 +194,7 @@ impl Loaded {
             Rule::Hid(_) | Rule::Usb(_) | Rule::WebSocket(_) | Rule::Simulated(_) => Wiring::Direct,
         };
         let wirings = definition.rules.iter().map(wiring).collect();
-        Self { definition: Arc::new(definition), wirings }
+        Self { definition, wirings }
     }
 }
 
@@ -243,7 +243,7 @@ impl Catalogue {
             )]));
         }
         let definition = addition.applied_to(&base.definition).map_err(wrong)?;
-        let extended = Extended { loaded: Arc::new(Loaded::new(definition)), first_added };
+        let extended = Extended { loaded: Arc::new(Loaded::new(Arc::new(definition))), first_added };
         let own = Arc::make_mut(&mut self.own);
         match place {
             Some(place) => own.extended[place] = extended,
@@ -253,28 +253,45 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Adds a definition of a person's own, preferred to what is built in. One that has been added before under the same
-    /// name is replaced, and with it what was [added](Self::extend) to that.
+    /// Adds a definition of a person's own, preferred to what is built in. One of the same name is replaced, whether it
+    /// has been added before or is built in, and with it what was [added](Self::extend) to that.
     ///
     /// # Errors
     /// What is wrong with it and where; nothing has been added.
     pub fn add_definition(&mut self, file_name: &str, text: &str) -> Result<(), CatalogueError> {
-        let definition = definition::parse(file_name, text).map_err(CatalogueError::Definition)?.definition;
-        if let Some(code) = definition.code.as_ref().filter(|code| special::find(code).is_none()) {
-            return Err(CatalogueError::UnknownCode { protocol: definition.id, code: code.clone() });
+        let file = definition::parse(file_name, text).map_err(CatalogueError::Definition)?;
+        self.add_definitions([Arc::new(file.definition)])
+    }
+
+    /// Adds definitions of a person's own that have been read before, as [`add_definition`](Self::add_definition) does.
+    ///
+    /// # Errors
+    /// One of them asks for code that is not built in; nothing has been added.
+    pub fn add_definitions(
+        &mut self,
+        definitions: impl IntoIterator<Item = Arc<Definition>>,
+    ) -> Result<(), CatalogueError> {
+        let definitions: Vec<Arc<Definition>> = definitions.into_iter().collect();
+        for definition in &definitions {
+            if let Some(code) = definition.code.as_ref().filter(|code| special::find(code).is_none()) {
+                let protocol = definition.id.clone();
+                return Err(CatalogueError::UnknownCode { protocol, code: code.clone() });
+            }
         }
         let own = Arc::make_mut(&mut self.own);
-        own.protocols.retain(|loaded| loaded.definition.id != definition.id);
-        own.extended.retain(|extended| extended.loaded.definition.id != definition.id);
+        for definition in definitions {
+            own.protocols.retain(|loaded| loaded.definition.id != definition.id);
+            own.extended.retain(|extended| extended.loaded.definition.id != definition.id);
+            own.protocols.push(Arc::new(Loaded::new(definition)));
+        }
         own.added = Index::new(own.extended.iter().map(Extended::added));
-        own.protocols.push(Arc::new(Loaded::new(definition)));
         own.protocols.sort_by(|a, b| a.definition.id.cmp(&b.definition.id));
         own.index = Index::of(&own.protocols.iter().map(|loaded| &*loaded.definition).collect::<Vec<_>>());
         Ok(())
     }
 
     /// The protocols that might fit, best first: rules that a person added, then definitions of a person's own, then
-    /// what is built in. Within each, [`matching`](crate::matching) says the order.
+    /// what is built in and not replaced. Within each, [`matching`](crate::matching) says the order.
     pub fn candidates(&self, sighting: &Sighting) -> Vec<Candidate> {
         let own = &*self.own;
         let candidate = |loaded: &Arc<Loaded>, claim: Claim| {
@@ -294,7 +311,8 @@ impl Catalogue {
             candidates.extend(loaded.map(|loaded| candidate(loaded, claim)));
         }
         for claim in self.builtin.index.find(sighting) {
-            let loaded = self.builtin.protocols.get(usize::from(claim.protocol)).and_then(Packed::loaded);
+            let packed = self.builtin.protocols.get(usize::from(claim.protocol));
+            let loaded = packed.filter(|packed| !self.is_own(packed.id)).and_then(Packed::loaded);
             candidates.extend(loaded.map(|loaded| candidate(loaded, claim)));
         }
         candidates
@@ -305,7 +323,7 @@ impl Catalogue {
     pub fn serial_ports(&self) -> Vec<PortRule> {
         let own = self.own.added.serial_ports().chain(self.own.index.serial_ports());
         let mut ports: Vec<PortRule> = own.chain(self.builtin.index.serial_ports()).collect();
-        ports.retain(|port| !matches!(port, PortRule::Named(name) if name == definition::rules::ANY_PORT));
+        ports.retain(|port| !matches!(port, PortRule::Named(name) if name == definition::overlap::ANY_PORT));
         ports.sort();
         ports.dedup();
         ports
@@ -338,6 +356,11 @@ impl Catalogue {
     fn extended(&self, id: &str) -> Option<&Arc<Loaded>> {
         let extended = self.own.extended.iter().find(|extended| extended.loaded.definition.id == id);
         extended.map(|extended| &extended.loaded)
+    }
+
+    /// Whether the protocol with this id is a person's own.
+    pub fn is_own(&self, id: &str) -> bool {
+        self.own.protocols.iter().any(|loaded| loaded.definition.id == id)
     }
 
     fn find(&self, id: &str) -> Option<Arc<Loaded>> {

@@ -105,12 +105,13 @@ impl ServerBuilder {
         let scan_requests = Arc::new(ScanRequests::default());
         let (phase, _) = watch::channel(Phase::Serving);
         let (manager_shutdown, manager_told) = watch::channel(false);
+        let (catalogue, newest_catalogue) = watch::channel(catalogue);
         let (configuration, decisions) = watch::channel(Arc::new(configuration));
         let (known, known_devices) = watch::channel(Arc::default());
         let manager = Manager::new(ManagerParts {
             registry: Arc::clone(&registry),
             scan_requests: Arc::clone(&scan_requests),
-            catalogue,
+            catalogue: newest_catalogue,
             configuration: decisions,
             known,
             buses,
@@ -123,6 +124,7 @@ impl ServerBuilder {
             places: Places::new(max_clients),
             registry,
             scan_requests,
+            catalogue,
             configuration,
             known_devices,
             phase,
@@ -143,6 +145,7 @@ struct Inner {
     places: Places,
     registry: Arc<Registry>,
     scan_requests: Arc<ScanRequests>,
+    catalogue: watch::Sender<Catalogue>,
     configuration: watch::Sender<Arc<UserConfiguration>>,
     known_devices: watch::Receiver<Arc<Vec<Arc<KnownDevice>>>>,
     phase: watch::Sender<Phase>,
@@ -197,6 +200,12 @@ impl Server {
     /// The connected devices, in the order of their indexes.
     pub fn devices(&self) -> Vec<Arc<DeviceDescription>> {
         self.inner.registry.list().descriptions()
+    }
+
+    /// Replaces what hardware is known, for what is sighted from now on. Devices that are there or connecting stay what
+    /// they are; hardware that nobody knew before has its chance when it is sighted again.
+    pub fn set_catalogue(&self, catalogue: Catalogue) {
+        self.inner.catalogue.send_replace(catalogue);
     }
 
     /// Replaces what the owner of the devices decided about them. A connected device that is denied now is stopped and

@@ -3,12 +3,13 @@
 mod check;
 mod list;
 mod models;
+mod own;
+mod page;
 mod show;
 mod udev_rules;
 
-use super::complain;
+use super::print;
 use crate::exit::Exit;
-use std::io::{self, Write};
 
 /// What `devices` can be told.
 #[derive(Debug, clap::Args)]
@@ -27,6 +28,13 @@ pub(crate) struct DevicesFlags {
     /// Print JSON
     #[arg(long)]
     json: bool,
+
+    /// Print a page of Markdown, as it stands in the book
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+
+    #[command(flatten)]
+    own: own::OwnFlags,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -42,21 +50,16 @@ enum Task {
 /// Lists, shows or checks.
 pub(super) fn run(flags: &DevicesFlags) -> Exit {
     match &flags.task {
-        None => list::run(&flags.words, flags.json),
+        None => {
+            let form = match (flags.json, flags.markdown) {
+                (true, _) => list::Form::Json,
+                (false, true) => list::Form::Markdown,
+                (false, false) => list::Form::Text,
+            };
+            list::run(&flags.words, form, &flags.own)
+        }
         Some(Task::Show(flags)) => show::run(flags),
         Some(Task::Check(flags)) => check::run(flags),
         Some(Task::UdevRules) => udev_rules::run(),
-    }
-}
-
-/// Prints what was asked for, and answers `exit` if that works. A reader who has gone is no error.
-fn print(text: &str, exit: Exit) -> Exit {
-    let mut output = io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            complain(format_args!("the output can't be written: {error}"));
-            Exit::Mend
-        }
-        _ => exit,
     }
 }

@@ -71,6 +71,11 @@ pub(crate) struct ServeFlags {
     #[arg(long, help_heading = "Devices")]
     pub(crate) ignore_bad_user_config: bool,
 
+    /// Folder with definitions of your own devices, *.toml, preferred to what is built in; changed ones are taken over while
+    /// the program runs
+    #[arg(long, value_name = "DIR", help_heading = "Devices")]
+    pub(crate) device_definitions: Option<PathBuf>,
+
     /// Which lines to log: error, warn, info, debug or trace [default: RUST_LOG, else info]
     #[arg(long, value_name = "LEVEL", help_heading = "Program")]
     pub(crate) log: Option<Level>,
@@ -128,7 +133,9 @@ impl Refusal {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Settings(_) | Self::Start(StartError::Port { .. }) => Exit::Mend,
+            Self::Settings(_) | Self::Start(StartError::Port { .. } | StartError::Definitions(_)) => {
+                Exit::Mend
+            }
             Self::System(_) => Exit::Internal,
         }
     }

@@ -198,13 +198,17 @@ impl Socket {
         }
     }
 
-    /// Asks for the device list until the device with index 0 is there, and answers its name. Waiting for the event
-    /// would not do: it may have come before the reply to an earlier message.
     pub(crate) async fn first_device(&mut self) -> String {
+        self.device(0).await
+    }
+
+    /// Asks for the device list until the device with this index is there, and answers its name. Waiting for the event
+    /// would not do: it may have come before the reply to an earlier message.
+    pub(crate) async fn device(&mut self, index: u32) -> String {
         let there = async {
             loop {
                 let (_, list) = self.ask("RequestDeviceList", serde_json::json!({})).await;
-                if let Some(name) = list["Devices"]["0"]["DeviceName"].as_str() {
+                if let Some(name) = list["Devices"][index.to_string()]["DeviceName"].as_str() {
                     return name.to_owned();
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -230,6 +234,14 @@ impl Socket {
         let (name, content) = self.ask("RequestServerInfo", content).await;
         assert_eq!(name, "ServerInfo");
         content
+    }
+
+    /// The next frame of a device.
+    pub(crate) async fn frame(&mut self) -> Vec<u8> {
+        match self.next().await {
+            Message::Binary(data) => data.to_vec(),
+            other => panic!("{other:?} instead of a frame"),
+        }
     }
 
     /// Frames of a device up to the end of its connection.
@@ -298,6 +310,34 @@ impl Drop for File {
         let mut backup = self.0.clone().into_os_string();
         backup.push(".bak");
         let _ = std::fs::remove_file(backup);
+    }
+}
+
+/// A folder of this test's own, gone when dropped.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("buttplug-test-{}-{name}", std::process::id()));
+        std::fs::create_dir(&path).expect("a writable directory");
+        Self(path)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.0.to_str().expect("a plain path")
+    }
+
+    /// Writes a file, and answers its path.
+    pub(crate) fn write(&self, name: &str, content: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, content).expect("a writable directory");
+        path.to_str().expect("a plain path").to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

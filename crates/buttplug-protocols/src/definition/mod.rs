@@ -12,6 +12,7 @@ mod hardware;
 pub mod kind;
 mod models;
 pub mod name_part;
+pub mod overlap;
 mod parse;
 mod reader;
 pub mod rules;
@@ -21,6 +22,7 @@ mod vector;
 pub use addition::Addition;
 pub use name_part::NamePart;
 pub use parse::parse;
+pub(crate) use reader::MAX_ERRORS;
 pub use vector::{Act, Said, Seen, Vector, VectorStep, VectorTurn};
 
 use crate::frame::Endpoint;

@@ -35,7 +35,8 @@ pub(super) type Place = (BusKind, String);
 pub(crate) struct ManagerParts {
     pub(crate) registry: Arc<Registry>,
     pub(crate) scan_requests: Arc<ScanRequests>,
-    pub(crate) catalogue: Catalogue,
+    /// The newest one is for what is sighted from now on.
+    pub(crate) catalogue: watch::Receiver<Catalogue>,
     pub(crate) configuration: watch::Receiver<Arc<UserConfiguration>>,
     pub(crate) known: watch::Sender<Arc<Vec<Arc<KnownDevice>>>>,
     pub(crate) buses: Vec<Arc<dyn HardwareBus>>,
@@ -68,7 +69,7 @@ enum Wake {
 pub(crate) struct Manager {
     registry: Arc<Registry>,
     scan_requests: Arc<ScanRequests>,
-    catalogue: Catalogue,
+    catalogue: watch::Receiver<Catalogue>,
     /// What the owner decided.
     configuration: Arc<UserConfiguration>,
     decisions: watch::Receiver<Arc<UserConfiguration>>,
@@ -199,7 +200,7 @@ impl Manager {
             refuse(&*owner, &sighting, reason).await;
             return;
         }
-        let candidates = self.catalogue.candidates(&sighting);
+        let candidates = self.catalogue.borrow().candidates(&sighting);
         if candidates.is_empty() {
             debug!(bus = %sighting.bus(), name, address = sighting.address, "no known device matches");
             refuse(&*owner, &sighting, "no known device matches").await;

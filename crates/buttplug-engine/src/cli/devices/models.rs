@@ -13,13 +13,17 @@ pub(super) struct Listed {
     pub(super) buses: Vec<BusKind>,
     /// What its hardware calls itself, as far as that is known.
     pub(super) names: Vec<String>,
+    /// Whether it is from a person's own definition.
+    pub(super) own: bool,
 }
 
-/// The models of all hardware, in the order of their names. Simulated devices are none.
+/// All models, in the order of their names.
 pub(super) fn all(catalogue: &Catalogue) -> Vec<Listed> {
     let candidates = catalogue.protocols().into_iter().filter_map(|id| catalogue.protocol(id));
     let mut models: Vec<Listed> = candidates.flat_map(|candidate| of(&candidate)).collect();
-    models.retain(|listed| listed.buses != [BusKind::Simulated]);
+    for listed in &mut models {
+        listed.own = catalogue.is_own(listed.candidate.protocol());
+    }
     models.sort_by_cached_key(|listed| {
         (listed.entry.model.name.to_lowercase(), listed.candidate.protocol().to_owned())
     });
@@ -53,6 +57,7 @@ pub(super) fn of(candidate: &Candidate) -> Vec<Listed> {
                 candidate: candidate.clone(),
                 buses: candidate.buses(),
                 names: if entry.is_fallback() { unclaimed.clone() } else { entry.identifiers.clone() },
+                own: false,
                 entry,
             }),
         }
@@ -159,10 +164,8 @@ mod tests {
     }
 
     #[test]
-    fn every_protocol_but_that_of_simulated_devices_is_listed() {
-        let catalogue = Catalogue::builtin();
-        let mut ids: BTreeSet<String> = catalogue.protocols().into_iter().map(String::from).collect();
-        assert!(ids.remove("simulated"));
+    fn every_protocol_is_listed() {
+        let ids: BTreeSet<String> = Catalogue::builtin().protocols().into_iter().map(String::from).collect();
         assert_eq!(protocols(&[]), ids);
     }
 
