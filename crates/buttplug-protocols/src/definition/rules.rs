@@ -10,6 +10,7 @@ use super::{
 use crate::frame::Endpoint;
 use crate::notation::MAX_FRAME_BYTES;
 use crate::notation::step::Action;
+use crate::sighting::BusKind;
 use buttplug_core::InputKind;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -174,6 +175,8 @@ enum Claim<'a> {
     Manufacturer(u16, &'a [u8]),
     Service(crate::sighting::Uuid),
     Ids(u8, (u16, u16)),
+    /// Whatever is on this bus.
+    All(BusKind),
 }
 
 impl Claim<'_> {
@@ -186,6 +189,7 @@ impl Claim<'_> {
             (Self::Manufacturer(a, some), Self::Manufacturer(b, more)) => {
                 a == b && (some.starts_with(more) || more.starts_with(some))
             }
+            // Who names a gamepad comes before who takes all of them: that is no overlap.
             _ => self == other,
         }
     }
@@ -199,6 +203,7 @@ impl std::fmt::Display for Claim<'_> {
             Self::Manufacturer(company, _) => write!(f, "data of company {company}"),
             Self::Service(uuid) => write!(f, "service {uuid}"),
             Self::Ids(_, (vendor, product)) => write!(f, "{vendor:04x}:{product:04x}"),
+            Self::All(bus) => write!(f, "everything on the bus {bus}"),
         }
     }
 }
@@ -217,6 +222,9 @@ fn claims(rule: &Rule) -> Vec<Claim<'_>> {
         Rule::Hid(ids) => ids.iter().map(|ids| Claim::Ids(2, *ids)).collect(),
         Rule::Usb(ids) => ids.iter().map(|ids| Claim::Ids(3, *ids)).collect(),
         Rule::WebSocket(names) => names.iter().map(|name| Claim::Text(4, name)).collect(),
+        Rule::Gamepad(names) if names.is_empty() => vec![Claim::All(BusKind::Gamepad)],
+        Rule::Gamepad(names) => names.iter().map(|name| Claim::Text(6, name)).collect(),
+        Rule::LovenseConnect => vec![Claim::All(BusKind::LovenseConnect)],
         Rule::Simulated(names) => names.iter().map(|name| Claim::Text(5, name)).collect(),
     }
 }
