@@ -1,11 +1,17 @@
 //! The one place where buses and connectors are put together, and taken apart in order.
 
+use crate::definitions::{Definitions, FolderError};
 use crate::settings::Settings;
+use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
 use buttplug_connector_websocket::{WebSocketLimits, WebSocketListener};
 use buttplug_core::connector::AcceptConnection;
 use buttplug_hardware_dialin::DialInBus;
+use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
 use buttplug_protocols::catalogue::Catalogue;
+use buttplug_protocols::definition::{Addition, Definition};
+use buttplug_protocols::sighting::BusKind;
 use buttplug_server::Server;
+use buttplug_server::configuration::{DeviceConfiguration, UserConfiguration};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +35,9 @@ pub(crate) enum StartError {
         /// The flag that chooses another.
         flag: &'static str,
     },
+    /// The folder with the person's own definitions is of no use.
+    #[error("{0} (--device-definitions)")]
+    Definitions(#[from] FolderError),
 }
 
 impl StartError {
@@ -42,13 +51,22 @@ pub(crate) struct Engine {
     server: Server,
     stop_listening: oneshot::Sender<()>,
     listening: JoinHandle<()>,
+    keeping: Option<Keeping>,
+    /// Looks after the folder of definitions, if there is one.
+    following: Option<JoinHandle<()>>,
+}
+
+/// The task that looks after the user file.
+struct Keeping {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
 }
 
 impl Engine {
     /// Opens the ports and starts the server. When it returns, clients and devices may connect.
     ///
     /// # Errors
-    /// A port can't be opened; then none stays open.
+    /// A port can't be opened, or the folder of definitions can't be read; then no port stays open.
     pub(crate) async fn start(settings: Settings) -> Result<Self, StartError> {
         let clients =
             WebSocketListener::bind(&settings.clients.addresses(), WebSocketLimits::default()).await;
@@ -60,10 +78,22 @@ impl Engine {
             }
             None => None,
         };
+        let catalogue_with = {
+            let additions = settings.decisions.additions.clone();
+            move |definitions: &[Arc<Definition>]| catalogue(definitions, &additions)
+        };
+        let (catalogue, definitions) = match &settings.device_definitions {
+            Some(folder) => {
+                let definitions = Definitions::open(folder, catalogue_with).await?;
+                (definitions.catalogue(), Some(definitions))
+            }
+            None => (catalogue_with(&[]), None),
+        };
         let mut server = Server::builder()
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
-            .catalogue(catalogue(&settings));
+            .catalogue(catalogue)
+            .user_configuration(configuration(&settings.decisions));
         if settings.single_client {
             server = server.max_clients(1);
         }
@@ -73,7 +103,12 @@ impl Engine {
             }
             server = server.bus(Arc::new(bus));
         }
+        let simulated = simulated(&settings.decisions.simulated);
+        if !simulated.is_empty() {
+            server = server.bus(Arc::new(SimulatedBus::new(simulated)));
+        }
         let server = server.start();
+        let keeping = settings.user_file.map(|file| keep(file, &server));
         for address in clients.local_addresses() {
             tracing::info!(%address, "listening for clients");
         }
@@ -84,12 +119,20 @@ impl Engine {
             // A sender that is gone means the same as one that has spoken.
             let _ = stop.await;
         }));
-        Ok(Self { server, stop_listening, listening })
+        let following = definitions.map(|definitions| {
+            let server = server.clone();
+            // Ended and awaited in `shut_down`.
+            tokio::spawn(definitions.follow(move |catalogue| server.set_catalogue(catalogue)))
+        });
+        Ok(Self { server, stop_listening, listening, keeping, following })
     }
 
     /// Refuses new work, stops every device, closes every connection. Answers whether all of it was done in time.
     pub(crate) async fn shut_down(self) -> bool {
-        let Self { server, stop_listening, listening } = self;
+        let Self { server, stop_listening, listening, keeping, following } = self;
+        if let Some(following) = &following {
+            following.abort();
+        }
         // Nobody listening any more is what is wanted.
         let _ = stop_listening.send(());
         let all = async {
@@ -97,17 +140,81 @@ impl Engine {
             if let Err(failed) = listening.await {
                 tracing::error!(%failed, "the client port ended badly");
             }
+            if let Some(Keeping { stop, task }) = keeping {
+                // One that has ended by itself has said so.
+                let _ = stop.send(());
+                let _ = task.await;
+            }
+            if let Some(following) = following {
+                // It was called off, or ended before.
+                let _ = following.await;
+            }
         };
         timeout(MAX_SHUTDOWN, all).await.is_ok()
     }
 }
 
-/// The built-in catalogue and the rules of the user file.
-fn catalogue(settings: &Settings) -> Catalogue {
+/// Has the user file looked after. Ends when told to, and is awaited in `shut_down`.
+fn keep(file: UserFile, server: &Server) -> Keeping {
+    let keeper = Keeper::new(file, server.known_devices());
+    let server = server.clone();
+    let (stop, stopped) = oneshot::channel();
+    let apply = move |decisions: Decisions| {
+        for notice in &decisions.notices {
+            tracing::warn!("{notice}");
+        }
+        server.set_user_configuration(configuration(&decisions));
+    };
+    Keeping { stop, task: tokio::spawn(keeper.run(stopped, apply)) }
+}
+
+/// What was decided device by device, with the names of simulated devices.
+fn configuration(decisions: &Decisions) -> UserConfiguration {
+    let mut configuration = decisions.configuration.clone();
+    for (number, entry) in decisions.simulated.iter().enumerate() {
+        let Some(name) = &entry.display_name else { continue };
+        let address = simulated_address(number, entry);
+        for device in configuration.devices.iter_mut().filter(|device| device.address == address) {
+            device.display_name.get_or_insert_with(|| name.clone());
+        }
+        configuration.devices.push(DeviceConfiguration {
+            address,
+            bus: Some(BusKind::Simulated),
+            display_name: Some(name.clone()),
+            ..DeviceConfiguration::default()
+        });
+    }
+    configuration
+}
+
+/// The simulated devices that the person wants.
+fn simulated(entries: &[SimulatedEntry]) -> Vec<SimulatedDevice> {
+    let mut devices = Vec::new();
+    for (number, entry) in entries.iter().enumerate() {
+        match Archetype::from_name(&entry.archetype) {
+            Some(archetype) => {
+                devices.push(SimulatedDevice::new(archetype, simulated_address(number, entry)));
+            }
+            None => tracing::warn!("there is no simulated device {:?}", entry.archetype),
+        }
+    }
+    devices
+}
+
+/// Where a simulated device is. One without an address gets the same again at the next start.
+fn simulated_address(number: usize, entry: &SimulatedEntry) -> String {
+    entry.address.clone().unwrap_or_else(|| format!("simulated:{number}"))
+}
+
+/// The built-in catalogue with definitions of a person's own, and then what they added to protocols, which may be about those.
+fn catalogue(definitions: &[Arc<Definition>], additions: &[Addition]) -> Catalogue {
     let mut catalogue = Catalogue::builtin();
-    for rule in &settings.websocket_rules {
-        if let Err(error) = catalogue.add_websocket_rule(&rule.protocol, &rule.identifier) {
-            tracing::warn!("a rule of the user file has no effect: {error}");
+    if let Err(error) = catalogue.add_definitions(definitions.iter().cloned()) {
+        tracing::warn!("definitions of your own have no effect: {error}");
+    }
+    for addition in additions {
+        if let Err(error) = catalogue.extend(addition) {
+            tracing::warn!("something that you added has no effect: {error}");
         }
     }
     catalogue
@@ -120,7 +227,7 @@ mod tests {
     use std::net::TcpListener;
 
     fn settings(port: u16) -> Settings {
-        Settings::new(&ServeFlags { websocket_port: Some(port), ..ServeFlags::default() }).unwrap()
+        Settings::new(&ServeFlags { websocket_port: Some(port), ..ServeFlags::default() }, None).unwrap()
     }
 
     #[tokio::test]
