@@ -1,17 +1,20 @@
 //! The one place where buses and connectors are put together, and taken apart in order.
 
 use crate::definitions::{Definitions, FolderError};
-use crate::settings::Settings;
+use crate::settings::{Search, Settings};
 use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
 use buttplug_connector_websocket::{WebSocketLimits, WebSocketListener};
 use buttplug_core::connector::AcceptConnection;
 use buttplug_hardware_dialin::DialInBus;
+use buttplug_hardware_gamepad::GamepadBus;
+use buttplug_hardware_lovense::{ConnectBus, ConnectSettings, DongleBus};
 use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
 use buttplug_protocols::catalogue::Catalogue;
 use buttplug_protocols::definition::{Addition, Definition};
 use buttplug_protocols::sighting::BusKind;
 use buttplug_server::Server;
 use buttplug_server::configuration::{DeviceConfiguration, UserConfiguration};
+use buttplug_server::hardware::HardwareBus;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,6 +106,9 @@ impl Engine {
             }
             server = server.bus(Arc::new(bus));
         }
+        for bus in searched(&settings.search) {
+            server = server.bus(bus);
+        }
         let simulated = simulated(&settings.decisions.simulated);
         if !simulated.is_empty() {
             server = server.bus(Arc::new(SimulatedBus::new(simulated)));
@@ -152,6 +158,22 @@ impl Engine {
         };
         timeout(MAX_SHUTDOWN, all).await.is_ok()
     }
+}
+
+/// The buses on which devices are looked for.
+fn searched(search: &Search) -> Vec<Arc<dyn HardwareBus>> {
+    let mut buses: Vec<Arc<dyn HardwareBus>> = Vec::new();
+    if search.gamepads {
+        buses.push(Arc::new(GamepadBus::new()));
+    }
+    for kind in &search.dongles {
+        buses.push(Arc::new(DongleBus::new(*kind)));
+    }
+    if let Some(hosts) = &search.lovense_connect {
+        let settings = ConnectSettings { hosts: hosts.clone(), ..ConnectSettings::default() };
+        buses.push(Arc::new(ConnectBus::new(settings)));
+    }
+    buses
 }
 
 /// Has the user file looked after. Ends when told to, and is awaited in `shut_down`.

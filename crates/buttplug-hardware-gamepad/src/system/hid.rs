@@ -22,13 +22,8 @@ const REPORT_TIME: Duration = Duration::from_millis(50);
 #[derive(Default)]
 pub(super) struct HidPads {
     api: Mutex<Option<HidApi>>,
-}
-
-fn family(info: &DeviceInfo) -> Option<Family> {
-    let usage = (info.usage_page(), info.usage());
-    // Not every system tells what it is.
-    let fits = usage == GAMEPAD || usage == (0, 0);
-    Family::of(info.vendor_id(), info.product_id()).filter(|_| fits)
+    /// Pads that are reached in another way.
+    left_out: Option<Family>,
 }
 
 fn address(info: &DeviceInfo) -> String {
@@ -39,6 +34,20 @@ fn address(info: &DeviceInfo) -> String {
 }
 
 impl HidPads {
+    /// All but a family that is reached in another way.
+    #[cfg(any(windows, test))]
+    pub(super) fn without(family: Family) -> Self {
+        Self { left_out: Some(family), ..Self::default() }
+    }
+
+    fn family(&self, info: &DeviceInfo) -> Option<Family> {
+        let usage = (info.usage_page(), info.usage());
+        // Not every system tells what it is.
+        let fits = usage == GAMEPAD || usage == (0, 0);
+        let family = Family::of(info.vendor_id(), info.product_id());
+        family.filter(|family| fits && self.left_out != Some(*family))
+    }
+
     fn with_api<T>(&self, look: impl FnOnce(&HidApi) -> Result<T, PadError>) -> Result<T, PadError> {
         let list = |error: hidapi::HidError| PadError::List(error.to_string());
         let mut api = self.api.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,7 +65,7 @@ impl HidPads {
 impl Pads for HidPads {
     fn list(&self) -> Result<Vec<PadInfo>, PadError> {
         self.with_api(|api| {
-            let pads = api.device_list().filter(|info| family(info).is_some());
+            let pads = api.device_list().filter(|info| self.family(info).is_some());
             let pad = |info: &DeviceInfo| PadInfo::new(address(info), info.product_string().unwrap_or(""));
             let mut pads: Vec<PadInfo> = pads.map(pad).collect();
             pads.sort();
@@ -67,7 +76,7 @@ impl Pads for HidPads {
 
     fn open(&self, wanted: &str) -> Result<Box<dyn Pad>, PadError> {
         self.with_api(|api| {
-            let mut pads = api.device_list().filter_map(|info| Some((info, family(info)?)));
+            let mut pads = api.device_list().filter_map(|info| Some((info, self.family(info)?)));
             let found = pads.find(|(info, _)| address(info) == wanted);
             let gone = || PadError::Lost(String::from("it is not there any more"));
             let (info, family) = found.ok_or_else(gone)?;
@@ -130,7 +139,7 @@ mod tests {
     #[test]
     fn a_machine_without_such_pads_lists_none_and_opens_none() {
         // Where the machine of this test has no HID devices at all, that is no list but an error, and as good.
-        let pads = HidPads::default();
+        let pads = HidPads::without(Family::Xbox);
         let listed = pads.list().unwrap_or_default();
         assert!(listed.iter().all(|pad| pad.address != "no such pad"));
         assert!(pads.open("no such pad").is_err());

@@ -1,6 +1,7 @@
 //! Windows: XInput for Xbox pads and what poses as one, in the four places that it has; and HID for those it does not know.
 
 use super::hid::HidPads;
+use super::reports::Family;
 use crate::motors::{Motors, Rumble};
 use crate::pad::{Pad, PadError, PadInfo, Pads};
 use rusty_xinput::{BatteryLevel, BatteryType, XInputHandle, XInputUsageError};
@@ -11,10 +12,15 @@ use std::time::Duration;
 const PLACES: u32 = 4;
 
 /// Both ways to pads.
-#[derive(Default)]
 pub(super) struct XInputAndHid {
     xinput: OnceLock<Option<XInputHandle>>,
     hid: HidPads,
+}
+
+impl Default for XInputAndHid {
+    fn default() -> Self {
+        Self { xinput: OnceLock::new(), hid: HidPads::without(Family::Xbox) }
+    }
 }
 
 fn address(place: u32) -> String {
@@ -34,8 +40,7 @@ impl Pads for XInputAndHid {
         let pad = |place| PadInfo::new(address(place), &format!("Xbox Gamepad {}", place + 1));
         let mut pads: Vec<PadInfo> = (0..PLACES).filter(there).map(pad).collect();
         match self.hid.list() {
-            // XInput has the Xbox pads.
-            Ok(others) => pads.extend(others.into_iter().filter(|pad| !pad.name.contains("Xbox"))),
+            Ok(others) => pads.extend(others),
             Err(error) if pads.is_empty() => return Err(error),
             Err(error) => tracing::debug!(%error, "gamepads beside XInput"),
         }

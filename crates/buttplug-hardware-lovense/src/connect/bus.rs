@@ -2,7 +2,7 @@
 
 use super::answers;
 use super::hardware::ConnectedToy;
-use super::limits::ConnectTimes;
+use super::limits::{COMMAND_GAP, ConnectTimes};
 use super::toys::Toys;
 use super::web::{Network, Web};
 use async_trait::async_trait;
@@ -184,8 +184,7 @@ impl HardwareBus for ConnectBus {
     }
 
     fn message_gap(&self, _hardware: BusKind) -> Duration {
-        // The app paces its radio itself, and a command is answered before the next one goes.
-        Duration::ZERO
+        COMMAND_GAP
     }
 
     async fn attach(&self, events: BusEvents) {

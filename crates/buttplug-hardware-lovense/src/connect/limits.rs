@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The least time between two commands to a toy. The app's server is a weak one; toys take no more than that anyway.
+pub const COMMAND_GAP: Duration = Duration::from_millis(100);
+
 /// How often an app is asked for its toys while one of them is connected. Its server falls over if it is asked more often,
 /// so all toys behind an app share the question.
 pub const POLL_TIME: Duration = Duration::from_secs(1);

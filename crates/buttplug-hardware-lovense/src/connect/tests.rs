@@ -2,7 +2,7 @@
 
 use super::answers;
 use super::bus::{ConnectBus, ConnectSettings};
-use super::limits::ConnectTimes;
+use super::limits::{COMMAND_GAP, ConnectTimes};
 use super::web::{Web, WebError};
 use async_trait::async_trait;
 use buttplug_client::core::{InputKind, OutputKind};
@@ -219,7 +219,7 @@ async fn commands_are_paths_and_go_in_their_order() {
     assert_eq!(world.app.commands(), ["/Vibrate1?v=10&t=a", "/Vibrate2?v=0&t=a"]);
     assert!(open.hardware.write(&Frame::new(Endpoint::Tx, &[0xff])).await.is_err());
     assert!(open.hardware.subscribe(Endpoint::Rx).await.is_err());
-    assert_eq!(world.bus.message_gap(BusKind::LovenseConnect), Duration::ZERO);
+    assert_eq!(world.bus.message_gap(BusKind::LovenseConnect), COMMAND_GAP);
 }
 
 #[tokio::test(start_paused = true)]
