@@ -12,7 +12,6 @@ pub(crate) use file::{Wrong, check, read};
 pub(crate) use folder::{FolderError, list};
 pub(crate) use report::{counted, models, replaces};
 
-use buttplug_protocols::catalogue::Catalogue;
 use buttplug_protocols::definition::Definition;
 use report::Line;
 use shelf::Shelf;
@@ -29,12 +28,11 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// program waits for it to be ready.
 const MAX_FIRST_LOOK: Duration = Duration::from_secs(2);
 
-/// Makes a catalogue with these definitions.
-type Build = dyn Fn(&[Arc<Definition>]) -> Catalogue + Send + Sync;
+/// Takes the definitions that are right.
+type Take = dyn Fn(&[Arc<Definition>]) + Send + Sync;
 
 /// The definitions in a folder.
 pub(crate) struct Definitions {
-    catalogue: Catalogue,
     state: State,
 }
 
@@ -46,7 +44,7 @@ enum State {
 /// What goes from one look to the next.
 struct Books {
     folder: PathBuf,
-    build: Arc<Build>,
+    take: Arc<Take>,
     shelf: Shelf,
 }
 
@@ -58,31 +56,28 @@ struct Look {
 
 /// What is new in the folder.
 struct News {
-    /// What is known now, if that is something else than before.
-    catalogue: Option<Catalogue>,
-    /// To be logged once that counts.
+    /// Other definitions than before were taken.
+    taken: bool,
+    /// To be logged once they count.
     lines: Vec<Line>,
 }
 
 impl Definitions {
-    /// Looks at the folder for the first time. `build` makes a catalogue with the definitions that are right; it runs in a
-    /// thread that may block.
+    /// Looks at the folder for the first time. `take` gets the definitions that are right, now and whenever they are others,
+    /// in a thread that may block.
     ///
     /// # Errors
     /// The folder can't be listed, or has too many entries. What is wrong with a file is only logged.
     pub(crate) async fn open(
         folder: &Path,
-        build: impl Fn(&[Arc<Definition>]) -> Catalogue + Send + Sync + 'static,
+        take: impl Fn(&[Arc<Definition>]) + Send + Sync + 'static,
     ) -> Result<Self, FolderError> {
-        let build: Arc<Build> = Arc::new(build);
-        let books = Books { folder: folder.to_owned(), build: Arc::clone(&build), shelf: Shelf::default() };
+        let books = Books { folder: folder.to_owned(), take: Arc::new(take), shelf: Shelf::default() };
         let mut first = spawn_blocking(move || books.look());
         match timeout(MAX_FIRST_LOOK, &mut first).await {
             Ok(Ok(Look { books, news })) => {
-                let News { catalogue, lines } = news?;
-                lines.iter().for_each(Line::log);
-                let catalogue = catalogue.unwrap_or_else(|| build(&[]));
-                Ok(Self { catalogue, state: State::Resting(books) })
+                news?.lines.iter().for_each(Line::log);
+                Ok(Self { state: State::Resting(books) })
             }
             Ok(Err(failed)) => {
                 Err(FolderError::Unreadable { path: folder.to_owned(), reason: failed.to_string() })
@@ -92,19 +87,14 @@ impl Definitions {
                     "the definitions in {} take long to check; until they are used, devices are what is built in",
                     folder.display()
                 );
-                Ok(Self { catalogue: build(&[]), state: State::Looking(first) })
+                Ok(Self { state: State::Looking(first) })
             }
         }
     }
 
-    /// What is known with the definitions that were right at the first look.
-    pub(crate) fn catalogue(&self) -> Catalogue {
-        self.catalogue.clone()
-    }
-
-    /// Looks at the folder again and again, and hands over what is known whenever that is something else. Goes on until it
-    /// is dropped; a look that is under way then comes to nothing.
-    pub(crate) async fn follow(self, replace: impl Fn(Catalogue)) {
+    /// Looks at the folder again and again, and says whenever other definitions have been taken. Goes on until it is
+    /// dropped; a look that is under way then comes to nothing.
+    pub(crate) async fn follow(self, taken: impl Fn()) {
         let mut state = self.state;
         let mut trouble = None;
         loop {
@@ -123,10 +113,12 @@ impl Definitions {
                 }
             };
             match look.news {
-                Ok(News { catalogue, lines }) => {
+                Ok(news) => {
                     trouble = None;
-                    catalogue.into_iter().for_each(&replace);
-                    lines.iter().for_each(Line::log);
+                    if news.taken {
+                        taken();
+                    }
+                    news.lines.iter().for_each(Line::log);
                 }
                 Err(error) => {
                     if trouble.as_ref() != Some(&error) {
@@ -147,8 +139,11 @@ impl Books {
         let snapshot = folder::look(&self.folder, self.shelf.seen(), SystemTime::now());
         let news = snapshot.map(|snapshot| {
             let changes = self.shelf.update(snapshot, |path, content| file::check(path, content, now));
-            let catalogue = shelf::matters(&changes).then(|| (self.build)(&self.shelf.in_use()));
-            News { catalogue, lines: changes.iter().flat_map(report::lines).collect() }
+            let taken = shelf::matters(&changes);
+            if taken {
+                (self.take)(&self.shelf.in_use());
+            }
+            News { taken, lines: changes.iter().flat_map(report::lines).collect() }
         });
         Look { books: self, news }
     }
@@ -157,8 +152,8 @@ impl Books {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use buttplug_protocols::sighting::{Advertisement, Sighting};
     use std::fs::{self, File};
+    use std::sync::Mutex;
     use tokio::sync::mpsc;
 
     /// A folder of this test's own, gone when dropped.
@@ -188,17 +183,26 @@ mod tests {
         }
     }
 
-    fn build(definitions: &[Arc<Definition>]) -> Catalogue {
-        let mut catalogue = Catalogue::builtin();
-        catalogue.add_definitions(definitions.iter().cloned()).unwrap();
-        catalogue
-    }
+    /// The models of the definitions taken last.
+    #[derive(Clone, Default)]
+    struct Taken(Arc<Mutex<Vec<String>>>);
 
-    /// The models that what dials in as `mine` might be.
-    fn models(catalogue: &Catalogue) -> Vec<String> {
-        let advertisement = Advertisement::WebSocket { identifier: "mine".into() };
-        let candidates = catalogue.candidates(&Sighting { address: "it".into(), advertisement });
-        candidates.iter().filter_map(|candidate| candidate.model(None)).map(|model| model.name).collect()
+    impl Taken {
+        fn take(&self, definitions: &[Arc<Definition>]) {
+            let models = definitions.iter().map(|definition| definition.fallback().unwrap().1.to_owned());
+            *self.0.lock().unwrap() = models.collect();
+        }
+
+        fn models(&self) -> Vec<String> {
+            self.0.lock().unwrap().clone()
+        }
+
+        /// Has the folder followed, and answers with the task and what is taken from now on.
+        fn follow(&self, definitions: Definitions) -> (JoinHandle<()>, mpsc::UnboundedReceiver<Vec<String>>) {
+            let (say, said) = mpsc::unbounded_channel();
+            let taken = self.clone();
+            (tokio::spawn(definitions.follow(move || say.send(taken.models()).unwrap())), said)
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -208,11 +212,11 @@ mod tests {
         fs::write(folder.0.join(".mine.toml"), "what an editor left").unwrap();
         fs::write(folder.0.join("notes.txt"), "no definition").unwrap();
         fs::create_dir(folder.0.join("folder.toml")).unwrap();
-        let definitions = Definitions::open(&folder.0, build).await.unwrap();
-        assert_eq!(models(&definitions.catalogue()), ["One"]);
-        let (replaced, mut catalogues) = mpsc::unbounded_channel();
-        let following =
-            tokio::spawn(definitions.follow(move |catalogue| replaced.send(models(&catalogue)).unwrap()));
+        let taken = Taken::default();
+        let take = taken.clone();
+        let definitions = Definitions::open(&folder.0, move |now| take.take(now)).await.unwrap();
+        assert_eq!(taken.models(), ["One"]);
+        let (following, mut said) = taken.follow(definitions);
         File::options()
             .append(true)
             .open(folder.0.join("mine.toml"))
@@ -220,19 +224,19 @@ mod tests {
             .set_modified(SystemTime::UNIX_EPOCH)
             .unwrap();
         sleep(3 * LOOK_AGAIN).await;
-        assert!(catalogues.try_recv().is_err(), "nothing but its time has changed");
+        assert!(said.try_recv().is_err(), "nothing but its time has changed");
         folder.write("mine.toml", "Two");
-        assert_eq!(catalogues.recv().await.unwrap(), ["Two"]);
+        assert_eq!(said.recv().await.unwrap(), ["Two"]);
         folder.write("another.toml", "More");
-        assert_eq!(catalogues.recv().await.unwrap(), ["More", "Two"]);
+        assert_eq!(said.recv().await.unwrap(), ["More", "Two"]);
         fs::write(folder.0.join("mine.toml"), "half of").unwrap();
         sleep(3 * LOOK_AGAIN).await;
         fs::rename(&folder.0, folder.0.with_extension("away")).unwrap();
         sleep(3 * LOOK_AGAIN).await;
-        assert!(catalogues.try_recv().is_err(), "what was right stays in use");
+        assert!(said.try_recv().is_err(), "what was right stays in use");
         fs::rename(folder.0.with_extension("away"), &folder.0).unwrap();
         fs::remove_file(folder.0.join("mine.toml")).unwrap();
-        assert_eq!(catalogues.recv().await.unwrap(), ["More"]);
+        assert_eq!(said.recv().await.unwrap(), ["More"]);
         following.abort();
         assert!(following.await.unwrap_err().is_cancelled());
     }
@@ -242,12 +246,12 @@ mod tests {
         let folder = Folder::new("slow");
         folder.write("mine.toml", "Slow");
         let (release, released) = std::sync::mpsc::channel::<()>();
-        let released = std::sync::Mutex::new(released);
+        let released = Mutex::new(released);
+        let taken = Taken::default();
+        let take = taken.clone();
         let slow = move |definitions: &[Arc<Definition>]| {
-            if !definitions.is_empty() {
-                released.lock().unwrap().recv().unwrap();
-            }
-            build(definitions)
+            released.lock().unwrap().recv().unwrap();
+            take.take(definitions);
         };
         let path = folder.0.clone();
         let opening = tokio::spawn(async move { Definitions::open(&path, slow).await });
@@ -255,12 +259,10 @@ mod tests {
         tokio::task::yield_now().await;
         tokio::time::advance(MAX_FIRST_LOOK).await;
         let definitions = opening.await.unwrap().unwrap();
-        assert!(models(&definitions.catalogue()).is_empty());
-        let (replaced, mut catalogues) = mpsc::unbounded_channel();
-        let following =
-            tokio::spawn(definitions.follow(move |catalogue| replaced.send(models(&catalogue)).unwrap()));
+        assert!(taken.models().is_empty());
+        let (following, mut said) = taken.follow(definitions);
         release.send(()).unwrap();
-        assert_eq!(catalogues.recv().await.unwrap(), ["Slow"]);
+        assert_eq!(said.recv().await.unwrap(), ["Slow"]);
         following.abort();
     }
 
@@ -268,12 +270,12 @@ mod tests {
     async fn a_folder_that_is_none_or_has_too_much_in_it_is_refused_by_name() {
         let folder = Folder::new("refused");
         let missing = folder.0.join("missing");
-        let error = Definitions::open(&missing, build).await.err().unwrap().to_string();
+        let error = Definitions::open(&missing, |_| ()).await.err().unwrap().to_string();
         assert!(error.contains(&missing.display().to_string()), "{error}");
         for number in 0..=folder::MAX_FILES {
             fs::write(folder.0.join(format!("d{number}.toml")), "").unwrap();
         }
-        let error = Definitions::open(&folder.0, build).await.err();
+        let error = Definitions::open(&folder.0, |_| ()).await.err();
         assert_eq!(error, Some(FolderError::TooManyFiles(folder.0.clone())));
     }
 }

@@ -5,11 +5,11 @@
 mod cli;
 mod definitions;
 mod exit;
+mod known;
 mod log;
 mod settings;
 mod signals;
 mod user;
-mod user_file;
 mod wiring;
 
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
 //! The one place where buses and connectors are put together, and taken apart in order.
 
 use crate::definitions::{Definitions, FolderError};
+use crate::known::Known;
 use crate::settings::{Search, Settings};
 use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
 use buttplug_connector_websocket::{WebSocketLimits, WebSocketListener};
@@ -9,8 +10,7 @@ use buttplug_hardware_dialin::DialInBus;
 use buttplug_hardware_gamepad::GamepadBus;
 use buttplug_hardware_lovense::{ConnectBus, ConnectSettings, DongleBus};
 use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
-use buttplug_protocols::catalogue::Catalogue;
-use buttplug_protocols::definition::{Addition, Definition};
+use buttplug_protocols::definition::Definition;
 use buttplug_protocols::sighting::BusKind;
 use buttplug_server::Server;
 use buttplug_server::configuration::{DeviceConfiguration, UserConfiguration};
@@ -81,21 +81,19 @@ impl Engine {
             }
             None => None,
         };
-        let catalogue_with = {
-            let additions = settings.decisions.additions.clone();
-            move |definitions: &[Arc<Definition>]| catalogue(definitions, &additions)
-        };
-        let (catalogue, definitions) = match &settings.device_definitions {
+        let known = Arc::new(Known::new(&settings.decisions.additions));
+        let definitions = match &settings.device_definitions {
             Some(folder) => {
-                let definitions = Definitions::open(folder, catalogue_with).await?;
-                (definitions.catalogue(), Some(definitions))
+                let known = Arc::clone(&known);
+                let take = move |definitions: &[Arc<Definition>]| known.define(definitions);
+                Some(Definitions::open(folder, take).await?)
             }
-            None => (catalogue_with(&[]), None),
+            None => None,
         };
         let mut server = Server::builder()
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
-            .catalogue(catalogue)
+            .catalogue(known.catalogue())
             .user_configuration(configuration(&settings.decisions));
         if settings.single_client {
             server = server.max_clients(1);
@@ -114,7 +112,7 @@ impl Engine {
             server = server.bus(Arc::new(SimulatedBus::new(simulated)));
         }
         let server = server.start();
-        let keeping = settings.user_file.map(|file| keep(file, &server));
+        let keeping = settings.user_file.map(|file| keep(file, &known, &server));
         for address in clients.local_addresses() {
             tracing::info!(%address, "listening for clients");
         }
@@ -128,7 +126,7 @@ impl Engine {
         let following = definitions.map(|definitions| {
             let server = server.clone();
             // Ended and awaited in `shut_down`.
-            tokio::spawn(definitions.follow(move |catalogue| server.set_catalogue(catalogue)))
+            tokio::spawn(definitions.follow(move || known.publish(&server)))
         });
         Ok(Self { server, stop_listening, listening, keeping, following })
     }
@@ -177,15 +175,18 @@ fn searched(search: &Search) -> Vec<Arc<dyn HardwareBus>> {
 }
 
 /// Has the user file looked after. Ends when told to, and is awaited in `shut_down`.
-fn keep(file: UserFile, server: &Server) -> Keeping {
+fn keep(file: UserFile, known: &Arc<Known>, server: &Server) -> Keeping {
     let keeper = Keeper::new(file, server.known_devices());
-    let server = server.clone();
+    let (known, server) = (Arc::clone(known), server.clone());
     let (stop, stopped) = oneshot::channel();
-    let apply = move |decisions: Decisions| {
+    let apply = move |decisions: &Decisions| {
         for notice in &decisions.notices {
             tracing::warn!("{notice}");
         }
-        server.set_user_configuration(configuration(&decisions));
+        // First of all whatever is denied.
+        server.set_user_configuration(configuration(decisions));
+        known.add(&decisions.additions);
+        known.publish(&server);
     };
     Keeping { stop, task: tokio::spawn(keeper.run(stopped, apply)) }
 }
@@ -226,20 +227,6 @@ fn simulated(entries: &[SimulatedEntry]) -> Vec<SimulatedDevice> {
 /// Where a simulated device is. One without an address gets the same again at the next start.
 fn simulated_address(number: usize, entry: &SimulatedEntry) -> String {
     entry.address.clone().unwrap_or_else(|| format!("simulated:{number}"))
-}
-
-/// The built-in catalogue with definitions of a person's own, and then what they added to protocols, which may be about those.
-fn catalogue(definitions: &[Arc<Definition>], additions: &[Addition]) -> Catalogue {
-    let mut catalogue = Catalogue::builtin();
-    if let Err(error) = catalogue.add_definitions(definitions.iter().cloned()) {
-        tracing::warn!("definitions of your own have no effect: {error}");
-    }
-    for addition in additions {
-        if let Err(error) = catalogue.extend(addition) {
-            tracing::warn!("something that you added has no effect: {error}");
-        }
-    }
-    catalogue
 }
 
 #[cfg(test)]

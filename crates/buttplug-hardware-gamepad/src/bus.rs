@@ -182,7 +182,7 @@ impl HardwareBus for GamepadBus {
         let opened = tokio::time::timeout(WRITE_TIME, opened).await;
         let opened = opened.map_err(|_| HardwareError::TimedOut("opening the gamepad"))?;
         let motors = opened.map_err(|_| HardwareError::Gone)?;
-        hardware.motors = motors.map_err(|error| HardwareError::Failed(error.to_string()))?;
+        hardware.motors = motors?;
         Ok(OpenHardware { hardware: Arc::new(hardware), events, wiring, endpoints: Vec::new() })
     }
 

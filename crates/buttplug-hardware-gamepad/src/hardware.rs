@@ -30,7 +30,7 @@ impl Gamepad {
         let (sender, answer) = oneshot::channel();
         self.requests.give(request(sender))?;
         match timeout(WRITE_TIME, answer).await {
-            Ok(Ok(answer)) => answer.map_err(|error| HardwareError::Failed(error.to_string())),
+            Ok(Ok(answer)) => answer.map_err(HardwareError::from),
             Ok(Err(_)) => Err(HardwareError::Gone),
             Err(_) => Err(HardwareError::TimedOut("the gamepad")),
         }

@@ -2,6 +2,7 @@
 
 use crate::limits::MAX_NAME_BYTES;
 use crate::motors::{Motors, Rumble};
+use buttplug_server::hardware::HardwareError;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -30,6 +31,15 @@ pub enum PadError {
     /// It is on a cable, or does not say how full its battery is.
     #[error("this gamepad does not say how full its battery is")]
     NoBattery,
+}
+
+impl From<PadError> for HardwareError {
+    fn from(error: PadError) -> Self {
+        match error {
+            PadError::Lost(_) => Self::Gone,
+            error => Self::Failed(error.to_string()),
+        }
+    }
 }
 
 /// A pad that can be opened.

@@ -37,8 +37,14 @@ impl Keeper {
         Self { file, known, trouble: None }
     }
 
-    /// Goes on until it is told to stop, or whoever could tell it is gone; then the file is written a last time. `apply` gets what its owner changed.
-    pub(crate) async fn run(mut self, mut stop: oneshot::Receiver<()>, apply: impl Fn(Decisions)) {
+    /// Goes on until it is told to stop, or whoever could tell it is gone; then the file is written a last time. `apply`
+    /// gets what its owner changed, in a thread that may block.
+    pub(crate) async fn run(
+        mut self,
+        mut stop: oneshot::Receiver<()>,
+        apply: impl Fn(&Decisions) + Send + Sync + 'static,
+    ) {
+        let apply = Arc::new(apply);
         let mut looks = interval(LOOK_AGAIN);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut going_on = true;
@@ -57,8 +63,12 @@ impl Keeper {
             };
             let known = Arc::clone(&self.known.borrow_and_update());
             let mut file = self.file;
+            let apply = Arc::clone(&apply);
             let errand = spawn_blocking(move || {
                 let look = file.look();
+                if let Look::Changed(decisions) = &look {
+                    apply(decisions);
+                }
                 let kept = file.keep(&known);
                 Errand { file, look, kept }
             });
@@ -66,9 +76,6 @@ impl Keeper {
                 Ok(errand) => {
                     self.file = errand.file;
                     self.trouble = report(&self.file, self.trouble, &errand.look, errand.kept);
-                    if let Look::Changed(decisions) = errand.look {
-                        apply(decisions);
-                    }
                 }
                 Err(failed) => {
                     tracing::error!(%failed, "your decisions about devices are not looked after any more");
@@ -171,7 +178,7 @@ mod tests {
         let (_met, watched) = watch::channel(Arc::default());
         let (stop, stopped) = oneshot::channel();
         let (applied, mut changes) = mpsc::unbounded_channel();
-        let apply = move |decisions| applied.send(decisions).unwrap();
+        let apply = move |decisions: &Decisions| applied.send(decisions.clone()).unwrap();
         let running = tokio::spawn(Keeper::new(file, watched).run(stopped, apply));
         fs::write(&place.0, "[[device]]\naddress = \"a\"\ndeny = true\n").unwrap();
         let decisions = timeout(Duration::from_secs(60), changes.recv()).await.unwrap().unwrap();

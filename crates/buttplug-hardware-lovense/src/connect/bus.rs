@@ -201,8 +201,8 @@ impl HardwareBus for ConnectBus {
     }
 
     async fn start_scanning(&self) -> Result<(), HardwareError> {
-        self.control.send_modify(|control| control.searching = true);
-        Ok(())
+        self.control.send_modify(|control| control.searching = !control.over);
+        if self.is_scanning() { Ok(()) } else { Err(HardwareError::Gone) }
     }
 
     async fn stop_scanning(&self) -> Result<(), HardwareError> {

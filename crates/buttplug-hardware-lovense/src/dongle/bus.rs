@@ -144,8 +144,9 @@ impl HardwareBus for DongleBus {
     }
 
     async fn start_scanning(&self) -> Result<(), HardwareError> {
+        self.requests.give(Request::StartSearch)?;
         self.searching.store(true, Ordering::Release);
-        self.requests.give(Request::StartSearch)
+        Ok(())
     }
 
     async fn stop_scanning(&self) -> Result<(), HardwareError> {

@@ -91,6 +91,21 @@ mod tests {
         assert_eq!(text_of_report(b""), b"");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_in_is_bounded_and_understood_or_passed_over(
+            reads in proptest::collection::vec(proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300), 0..40),
+        ) {
+            let mut lines = Lines::default();
+            for read in reads {
+                for line in lines.take(&read) {
+                    proptest::prop_assert!(line.len() <= MAX_LINE_BYTES && !line.contains(['\n', '\0']));
+                    let _ = crate::dongle::message::heard(&line);
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_line_that_is_too_long_or_no_text_is_dropped() {
         let mut lines = Lines::default();

@@ -14,6 +14,17 @@ pub(super) struct DongleToy {
     pub(super) number: u64,
 }
 
+impl DongleToy {
+    /// The dongle passes on whatever the toy says; who listens is known here only.
+    async fn listen(&self, endpoint: Endpoint, on: bool) -> Result<(), HardwareError> {
+        if endpoint != Endpoint::Rx {
+            return Err(HardwareError::NoEndpoint(endpoint));
+        }
+        let number = self.number;
+        self.requests.ask(|done| Request::Listen { number, on, done }).await?
+    }
+}
+
 #[async_trait]
 impl Hardware for DongleToy {
     async fn write(&self, frame: &Frame) -> Result<(), HardwareError> {
@@ -27,12 +38,12 @@ impl Hardware for DongleToy {
         Err(HardwareError::NotSupported("a read"))
     }
 
-    async fn subscribe(&self, _endpoint: Endpoint) -> Result<(), HardwareError> {
-        Ok(())
+    async fn subscribe(&self, endpoint: Endpoint) -> Result<(), HardwareError> {
+        self.listen(endpoint, true).await
     }
 
-    async fn unsubscribe(&self, _endpoint: Endpoint) -> Result<(), HardwareError> {
-        Ok(())
+    async fn unsubscribe(&self, endpoint: Endpoint) -> Result<(), HardwareError> {
+        self.listen(endpoint, false).await
     }
 
     async fn close(&self) {

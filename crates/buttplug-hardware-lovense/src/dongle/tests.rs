@@ -221,12 +221,17 @@ async fn a_toy_in_reach_is_found_asked_and_driven() {
     open.hardware.write(&frame("DeviceType;")).await.unwrap();
     let data = b"Z:11:0082059AD3BD;"[..].into();
     assert_eq!(heard(&mut open).await, HardwareEvent::Notification { endpoint: Endpoint::Rx, data });
+    open.hardware.unsubscribe(Endpoint::Rx).await.unwrap();
+    open.hardware.write(&frame("DeviceType;")).await.unwrap();
+    assert!(timeout(Duration::from_millis(300), open.events.recv()).await.is_err(), "nobody listens");
+    assert!(open.hardware.subscribe(Endpoint::Tx).await.is_err());
     assert!(open.hardware.read(Endpoint::Rx, 20).await.is_err());
     assert!(open.hardware.write(&Frame::new(Endpoint::Tx, &[0xff])).await.is_err());
     assert!(!world.dongle.state().searching && !world.dongle.state().locked_up);
     assert_eq!(world.bus.message_gap(BusKind::Bluetooth), Duration::from_millis(75));
     world.bus.shut_down().await;
     assert_eq!(open.hardware.write(&frame("Vibrate:1;")).await, Err(HardwareError::Gone));
+    assert!(world.bus.start_scanning().await.is_err() && !world.bus.is_scanning());
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ pub(super) enum Request {
     StopSearch,
     Open { toy: String, opened: oneshot::Sender<Result<Opened, HardwareError>> },
     Write { number: u64, text: String, done: oneshot::Sender<Result<(), HardwareError>> },
+    Listen { number: u64, on: bool, done: oneshot::Sender<Result<(), HardwareError>> },
     Close { number: u64, done: oneshot::Sender<()> },
     End,
 }
@@ -56,6 +57,7 @@ pub(super) struct Link {
     number: u64,
     // thread -> device task: 64 events; notifications leave one place free for the end; closed means the server let go.
     events: mpsc::Sender<HardwareEvent>,
+    subscribed: bool,
 }
 
 impl Owner {
@@ -107,6 +109,10 @@ impl Owner {
                 let written = taken && self.port.is_some();
                 let _ = done.send(if written { Ok(()) } else { Err(HardwareError::Gone) });
             }
+            Request::Listen { number, on, done } => {
+                let link = self.link.as_mut().filter(|link| link.number == number);
+                let _ = done.send(link.map(|link| link.subscribed = on).ok_or(HardwareError::Gone));
+            }
             Request::Close { number, done } => {
                 if self.is_open(number) {
                     self.link = None;
@@ -132,7 +138,7 @@ impl Owner {
         }
         self.opened += 1;
         let (events, receiver) = mpsc::channel(MAX_WAITING_EVENTS);
-        self.link = Some(Link { number: self.opened, events });
+        self.link = Some(Link { number: self.opened, events, subscribed: false });
         Ok(Opened { number: self.opened, events: receiver })
     }
 
@@ -180,7 +186,8 @@ impl Owner {
                     let _ = self.events.try_send(BusEvent::ScanningFinished);
                 }
                 News::Data(data) => {
-                    if let Some(link) = self.link.as_ref().filter(|link| link.events.capacity() > 1) {
+                    let hears = |link: &&Link| link.subscribed && link.events.capacity() > 1;
+                    if let Some(link) = self.link.as_ref().filter(hears) {
                         let data = Bytes::from(data);
                         let heard = HardwareEvent::Notification { endpoint: Endpoint::Rx, data };
                         let _ = link.events.try_send(heard);

@@ -1,6 +1,8 @@
 //! The machine, told what the dongle and the server do.
 
 use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const TOY: &str = "0082059AD3BD";
@@ -269,6 +271,96 @@ fn commands_that_did_not_arrive_are_said_again_as_they_stand_now() {
     rig.machine.start_search();
     rig.gives(&["toy", "search ended"]);
     rig.hears(Saying::NotDelivered, &[]);
+}
+
+/// Something that happens to the machine.
+#[derive(Clone, Debug)]
+enum Event {
+    Says(Saying),
+    Wait(u64),
+    Start,
+    Stop,
+    LetGo,
+    Found,
+    Lost,
+    Command(&'static str, u8),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let saying = prop_oneof![
+        Just(connected(TOY)),
+        Just(GONE),
+        Just(Saying::Searching),
+        Just(Saying::SearchEnded),
+        Just(Saying::SearchGoesOn),
+        Just(data(Some(TOY), Some("OK;"), false)),
+        Just(data(None, None, true)),
+        Just(Saying::NotDelivered),
+    ];
+    prop_oneof![
+        saying.prop_map(Event::Says),
+        (0..4000u64).prop_map(Event::Wait),
+        Just(Event::Start),
+        Just(Event::Stop),
+        Just(Event::LetGo),
+        Just(Event::Found),
+        Just(Event::Lost),
+        (prop_oneof![Just("Vibrate1"), Just("Vibrate2")], 0..20u8)
+            .prop_map(|(name, value)| Event::Command(name, value)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_nothing_is_said_too_soon_and_no_old_command_comes_again(
+        events in proptest::collection::vec(event(), 0..200),
+    ) {
+        let mut machine = Machine::new();
+        let mut now = Instant::now();
+        let mut asked: Option<Instant> = None;
+        let mut newest: BTreeMap<String, String> = BTreeMap::new();
+        for event in events {
+            match event {
+                Event::Says(saying) => machine.heard(now, saying),
+                Event::Wait(milliseconds) => {
+                    now += Duration::from_millis(milliseconds);
+                    machine.tick(now);
+                }
+                Event::Start => machine.start_search(),
+                Event::Stop => machine.stop_search(),
+                Event::LetGo => machine.let_go(),
+                Event::Found if machine.is_missing() => machine.found(now),
+                Event::Found => {}
+                Event::Lost => {
+                    // The next one was asked nothing yet.
+                    asked = None;
+                    machine.lost();
+                }
+                Event::Command(name, value) => {
+                    let text = format!("{name}:{value};");
+                    if machine.command(TOY, &text) {
+                        newest.insert(name.into(), text);
+                    }
+                }
+            }
+            let mut count = 0;
+            while let Some(news) = machine.next_news() {
+                count += 1;
+                let News::Say(order) = news else { continue };
+                prop_assert!(asked.is_none_or(|asked| now - asked >= PROBE_TIME), "{order:?} too soon");
+                match order {
+                    Order::Status => asked = Some(now),
+                    Order::Command { text, .. } => {
+                        let name = text.split(':').next().unwrap_or_default();
+                        prop_assert_eq!(newest.get(name), Some(&text));
+                    }
+                    Order::Search | Order::StopSearch => {}
+                }
+            }
+            prop_assert!(count <= 4, "{count} pieces of news at once");
+            prop_assert!(!machine.is_missing() || machine.toy().is_none());
+        }
+    }
 }
 
 #[test]
