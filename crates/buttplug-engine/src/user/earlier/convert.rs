@@ -196,7 +196,10 @@ fn match_rule(rule: &Rule) -> Table {
                 ids.iter().map(|(vendor, product)| format!("{vendor:04x}:{product:04x}")).collect();
             put(&mut table, "ids", some(&ids));
         }
-        Rule::WebSocket(names) | Rule::Simulated(names) => put(&mut table, "names", some(names)),
+        Rule::WebSocket(names) | Rule::Gamepad(names) | Rule::Simulated(names) => {
+            put(&mut table, "names", some(names));
+        }
+        Rule::LovenseConnect => {}
     }
     table
 }
