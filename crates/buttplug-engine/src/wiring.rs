@@ -88,7 +88,7 @@ impl Engine {
             }
             None => None,
         };
-        let buses = Buses::new(&settings, &known.catalogue());
+        let buses = Buses::new(&settings.search, &known.catalogue());
         let mut server = Server::builder()
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))

@@ -191,7 +191,12 @@ impl Loaded {
                 parity: *parity,
                 stop_bits: *stop_bits,
             }),
-            Rule::Hid(_) | Rule::Usb(_) | Rule::WebSocket(_) | Rule::Simulated(_) => Wiring::Direct,
+            Rule::Hid(_)
+            | Rule::Usb(_)
+            | Rule::WebSocket(_)
+            | Rule::Gamepad(_)
+            | Rule::LovenseConnect
+            | Rule::Simulated(_) => Wiring::Direct,
         };
         let wirings = definition.rules.iter().map(wiring).collect();
         Self { definition, wirings }
@@ -413,6 +418,15 @@ impl Candidate {
         let definition = self.definition();
         let named = identifier.and_then(|identifier| definition.named(identifier));
         named.or_else(|| definition.fallback()).map(|(group, name)| Model::from_definition(name, group))
+    }
+
+    /// [`model`](Self::model) of hardware that was seen, under the name that people know it by.
+    pub fn model_of(&self, sighting: &Sighting, identifier: Option<&str>) -> Option<Model> {
+        let mut model = self.model(identifier)?;
+        if self.definition().own_names && !sighting.name().is_empty() {
+            sighting.name().clone_into(&mut model.name);
+        }
+        Some(model)
     }
 
     /// Makes the protocol for one device.

@@ -6,6 +6,7 @@
 //! 2. an exact name, serial port, pair of ids, identifier or archetype;
 //! 3. the beginning of a name, the longest first; the adapter of a serial port;
 //! 4. an advertised service, which for many is one of a chip's maker;
+//! 5. everything on a bus;
 //!
 //! and among equals that of the protocols' ids. A definition may say that it comes before another nevertheless. Rules of a
 //! person's own come before all of these.
@@ -25,6 +26,8 @@ pub struct Index<S> {
     manufacturer: Vec<(u16, Vec<u8>, Claim)>,
     services: Vec<(Uuid, Claim)>,
     ids: Vec<(BusKind, u16, u16, Claim)>,
+    /// Rules for everything on a bus.
+    all: Vec<(BusKind, Claim)>,
     /// Protocols that come before others, whatever the order of their rules.
     before: Vec<(u16, u16)>,
 }
@@ -68,6 +71,7 @@ impl<S: AsRef<str> + Ord> Index<S> {
             manufacturer: Vec::new(),
             services: Vec::new(),
             ids: Vec::new(),
+            all: Vec::new(),
             before: Vec::new(),
         };
         for (protocol, rules) in (0u16..).zip(protocols) {
@@ -119,6 +123,9 @@ impl<S: AsRef<str> + Ord> Index<S> {
             Rule::Hid(ids) => self.ids.extend(ids.iter().map(|ids| (BusKind::Hid, ids.0, ids.1, claim))),
             Rule::Usb(ids) => self.ids.extend(ids.iter().map(|ids| (BusKind::Usb, ids.0, ids.1, claim))),
             Rule::WebSocket(names) => texts(BusKind::WebSocket, names),
+            Rule::Gamepad(names) if names.is_empty() => self.all.push((BusKind::Gamepad, claim)),
+            Rule::Gamepad(names) => texts(BusKind::Gamepad, names),
+            Rule::LovenseConnect => self.all.push((BusKind::LovenseConnect, claim)),
             Rule::Simulated(names) => texts(BusKind::Simulated, names),
         }
     }
@@ -168,10 +175,16 @@ impl<S: AsRef<str> + Ord> Index<S> {
             Advertisement::WebSocket { identifier } => {
                 self.find_text(BusKind::WebSocket, identifier, &mut found);
             }
+            Advertisement::Gamepad { name } => self.find_text(BusKind::Gamepad, name, &mut found),
+            // Its rules ask for nothing.
+            Advertisement::LovenseConnect { .. } => {}
             Advertisement::Simulated { archetype } => {
                 self.find_text(BusKind::Simulated, archetype, &mut found);
             }
         }
+        let bus = sighting.bus();
+        let all = self.all.iter().filter(|(listed, _)| *listed == bus);
+        found.extend(all.map(|(_, claim)| ((4, 0), *claim)));
         found.sort();
         let mut claims: Vec<Claim> = Vec::with_capacity(found.len());
         for (_, claim) in found {
@@ -312,23 +325,29 @@ mod tests {
             vec![Rule::Simulated(vec!["x".into()])],
             vec![Rule::Hid(vec![(1, 2), (1, 3)])],
             vec![Rule::Usb(vec![(1, 2)])],
+            vec![Rule::Gamepad(Vec::new()), Rule::Gamepad(vec!["y".into()])],
+            vec![Rule::Gamepad(vec!["x".into()])],
+            vec![Rule::LovenseConnect],
             vec![serial(PortRule::Named("x".into()))],
             bluetooth(&["x"], &[], &[]),
         ];
-        let cases: [(Advertisement, &[u16]); 7] = [
+        let cases: [(Advertisement, &[u16]); 10] = [
             (Advertisement::WebSocket { identifier: "x".into() }, &[0]),
             (Advertisement::Simulated { archetype: "x".into() }, &[1]),
             (Advertisement::Hid { vendor_id: 1, product_id: 3, product: "x".into() }, &[2]),
             (Advertisement::Usb { vendor_id: 1, product_id: 2 }, &[3]),
             (Advertisement::Usb { vendor_id: 1, product_id: 3 }, &[]),
-            (Advertisement::Serial { port: "x".into(), usb: None }, &[4]),
+            (Advertisement::Gamepad { name: "x".into() }, &[5, 4]),
+            (Advertisement::Gamepad { name: "z".into() }, &[4]),
+            (Advertisement::LovenseConnect { name: "x".into() }, &[6]),
+            (Advertisement::Serial { port: "x".into(), usb: None }, &[7]),
             (Advertisement::WebSocket { identifier: "X".into() }, &[]),
         ];
         for (advertisement, expected) in cases {
             let sighting = Sighting { address: String::new(), advertisement };
             assert_eq!(order(&rules, &sighting), expected, "{sighting:?}");
         }
-        assert_eq!(order(&rules, &seen("x", &[], &[])), [5]);
+        assert_eq!(order(&rules, &seen("x", &[], &[])), [8]);
     }
 
     fn serial(port: PortRule) -> Rule {

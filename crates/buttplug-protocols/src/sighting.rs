@@ -16,14 +16,26 @@ pub enum BusKind {
     Usb,
     /// Devices that dial in over WebSocket.
     WebSocket,
+    /// Game controllers.
+    Gamepad,
+    /// Toys behind the app Lovense Connect.
+    LovenseConnect,
     /// Devices that live in the process.
     Simulated,
 }
 
 impl BusKind {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Bluetooth, Self::Serial, Self::Hid, Self::Usb, Self::WebSocket, Self::Simulated];
+    pub const ALL: [Self; 8] = [
+        Self::Bluetooth,
+        Self::Serial,
+        Self::Hid,
+        Self::Usb,
+        Self::WebSocket,
+        Self::Gamepad,
+        Self::LovenseConnect,
+        Self::Simulated,
+    ];
 
     /// The bus that is displayed as `name`.
     ///
@@ -46,6 +58,8 @@ impl fmt::Display for BusKind {
             Self::Hid => "hid",
             Self::Usb => "usb",
             Self::WebSocket => "websocket",
+            Self::Gamepad => "gamepad",
+            Self::LovenseConnect => "lovense-connect",
             Self::Simulated => "simulated",
         })
     }
@@ -135,6 +149,16 @@ pub enum Advertisement {
         /// What it calls itself.
         identifier: String,
     },
+    /// A game controller.
+    Gamepad {
+        /// What it calls itself.
+        name: String,
+    },
+    /// A toy that the app Lovense Connect lists.
+    LovenseConnect {
+        /// What the app calls its model.
+        name: String,
+    },
     /// A device in the process.
     Simulated {
         /// Which kind of device it plays.
@@ -151,6 +175,8 @@ impl Sighting {
             Advertisement::Hid { .. } => BusKind::Hid,
             Advertisement::Usb { .. } => BusKind::Usb,
             Advertisement::WebSocket { .. } => BusKind::WebSocket,
+            Advertisement::Gamepad { .. } => BusKind::Gamepad,
+            Advertisement::LovenseConnect { .. } => BusKind::LovenseConnect,
             Advertisement::Simulated { .. } => BusKind::Simulated,
         }
     }
@@ -158,7 +184,9 @@ impl Sighting {
     /// The name by which models are told apart where nothing better is known; empty if the bus knows none.
     pub fn name(&self) -> &str {
         match &self.advertisement {
-            Advertisement::Bluetooth { name, .. } => name,
+            Advertisement::Bluetooth { name, .. }
+            | Advertisement::Gamepad { name }
+            | Advertisement::LovenseConnect { name } => name,
             Advertisement::Serial { port, .. } => port,
             Advertisement::Hid { product, .. } => product,
             Advertisement::WebSocket { identifier } => identifier,

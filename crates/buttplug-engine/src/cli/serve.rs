@@ -1,6 +1,6 @@
 //! `buttplug serve`: its flags, and the life of the program from the first line to the exit code.
 
-use super::{AbsentFlags, complain, say};
+use super::{AbsentFlags, SearchFlags, complain, say};
 use crate::exit::Exit;
 use crate::log::{self, Level};
 use crate::settings::{Settings, SettingsError};
@@ -42,14 +42,6 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Clients")]
     pub(crate) server_name: Option<String>,
 
-    /// Find devices on serial ports; only ports that your file of devices names are looked at
-    #[arg(long, help_heading = "Devices")]
-    pub(crate) use_serial: bool,
-
-    /// Find human interface devices on USB; only makes that are known are looked at
-    #[arg(long, help_heading = "Devices")]
-    pub(crate) use_hid: bool,
-
     /// Let devices dial in over WebSocket
     #[arg(long, help_heading = "Devices")]
     pub(crate) use_device_websocket_server: bool,
@@ -61,6 +53,9 @@ pub(crate) struct ServeFlags {
     /// Listen for devices on this address instead
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Devices")]
     pub(crate) device_websocket_listen_address: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) search: SearchFlags,
 
     /// File with what you decided about your devices: TOML, or the JSON of earlier engines; devices that connect are
     /// added to it [default: buttplug/devices.toml in your folder of settings]

@@ -31,6 +31,8 @@ pub(super) fn match_rules(table: &mut Table<'_>, source: &mut Source<'_>) -> (Ve
     of("hid", |table, source| usb_ids(table, "ids", source).map(Rule::Hid), source);
     of("usb", |table, source| usb_ids(table, "ids", source).map(Rule::Usb), source);
     of("websocket", |table, source| names(table, source).map(Rule::WebSocket), source);
+    of("gamepad", gamepad, source);
+    of("lovense-connect", |_, _| Some(Rule::LovenseConnect), source);
     of("simulated", |table, source| names(table, source).map(Rule::Simulated), source);
     (rules, places)
 }
@@ -49,6 +51,13 @@ fn names(table: &mut Table<'_>, source: &mut Source<'_>) -> Option<Vec<String>> 
         .map(|text| text.text.to_owned())
         .collect();
     (!names.is_empty()).then_some(names)
+}
+
+/// All game controllers, or those with these names.
+fn gamepad(table: &mut Table<'_>, source: &mut Source<'_>) -> Option<Rule> {
+    let Some(listed) = table.take("names") else { return Some(Rule::Gamepad(Vec::new())) };
+    let names: Vec<String> = listed.texts(source).iter().map(|text| text.text.to_owned()).collect();
+    (!names.is_empty()).then_some(Rule::Gamepad(names))
 }
 
 fn bluetooth(table: &mut Table<'_>, source: &mut Source<'_>) -> Option<Rule> {

@@ -122,6 +122,8 @@ pub struct Definition {
     pub code: Option<String>,
     /// The protocols that are tried after this one where both fit.
     pub before: Vec<String>,
+    /// Models are shown under the name that their hardware has, where it has one.
+    pub own_names: bool,
     /// Which hardware speaks it.
     pub rules: Vec<Rule>,
     /// How the model is found, tried in this order.
@@ -167,6 +169,10 @@ pub enum Rule {
     Usb(Vec<UsbIds>),
     /// Devices that dial in, by what they call themselves.
     WebSocket(Vec<String>),
+    /// Game controllers by what they call themselves; none: all.
+    Gamepad(Vec<String>),
+    /// All toys that the app Lovense Connect lists.
+    LovenseConnect,
     /// Simulated devices by archetype.
     Simulated(Vec<String>),
 }
@@ -332,6 +338,8 @@ impl Rule {
             Self::Hid(_) => BusKind::Hid,
             Self::Usb(_) => BusKind::Usb,
             Self::WebSocket(_) => BusKind::WebSocket,
+            Self::Gamepad(_) => BusKind::Gamepad,
+            Self::LovenseConnect => BusKind::LovenseConnect,
             Self::Simulated(_) => BusKind::Simulated,
         }
     }

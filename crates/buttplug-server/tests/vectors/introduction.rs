@@ -143,7 +143,8 @@ impl Had {
 /// Ways in which the hardware may be advertised, beginning with the most natural one.
 fn sightings(candidate: &Candidate, vector: &Vector) -> Vec<Sighting> {
     let mut found = Vec::new();
-    let mut add = |advertisement| found.push(Sighting { address: String::from("rehearsal"), advertisement });
+    let address = vector.address.as_deref().unwrap_or("rehearsal");
+    let mut add = |advertisement| found.push(Sighting { address: address.into(), advertisement });
     let definition = candidate.definition();
     for rule in &definition.rules {
         let (names, manufacturer, advertised) = match rule {
@@ -171,6 +172,17 @@ fn sightings(candidate: &Candidate, vector: &Vector) -> Vec<Sighting> {
             }
             Rule::WebSocket(names) => {
                 names.iter().for_each(|name| add(Advertisement::WebSocket { identifier: name.clone() }));
+                continue;
+            }
+            Rule::Gamepad(names) => {
+                let names = if names.is_empty() { names_of(&[], vector) } else { names.clone() };
+                names.into_iter().for_each(|name| add(Advertisement::Gamepad { name }));
+                continue;
+            }
+            Rule::LovenseConnect => {
+                names_of(&[], vector)
+                    .into_iter()
+                    .for_each(|name| add(Advertisement::LovenseConnect { name }));
                 continue;
             }
             Rule::Simulated(names) => {

@@ -198,7 +198,10 @@ fn match_rule(rule: &Rule) -> Table {
         Rule::Hid(ids) | Rule::Usb(ids) => {
             put(&mut table, "ids", some(&usb_ids(ids)));
         }
-        Rule::WebSocket(names) | Rule::Simulated(names) => put(&mut table, "names", some(names)),
+        Rule::WebSocket(names) | Rule::Gamepad(names) | Rule::Simulated(names) => {
+            put(&mut table, "names", some(names));
+        }
+        Rule::LovenseConnect => {}
     }
     table
 }
