@@ -29,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["buttplug-core", "buttplug-protocols", "buttplug-server", "buttplug-websocket"],
     ),
     ("buttplug-hardware-simulated", &["buttplug-core", "buttplug-protocols", "buttplug-server"]),
+    ("buttplug-hardware-bluetooth", &["buttplug-protocols", "buttplug-server"]),
     (
         "buttplug",
         &[
@@ -38,6 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "buttplug-server",
             "buttplug-connector-inprocess",
             "buttplug-connector-websocket",
+            "buttplug-hardware-bluetooth",
             "buttplug-hardware-dialin",
             "buttplug-hardware-simulated",
         ],

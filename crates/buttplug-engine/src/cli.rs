@@ -5,6 +5,8 @@
 mod absent;
 mod demo;
 mod devices;
+#[cfg(feature = "bluetooth")]
+mod doctor;
 mod serve;
 
 pub(crate) use absent::AbsentFlags;
@@ -38,6 +40,9 @@ enum Command {
     Demo,
     /// Lists the supported devices, shows what they are told, checks definitions of your own
     Devices(devices::DevicesFlags),
+    /// Says how things stand on this machine with what devices need
+    #[cfg(feature = "bluetooth")]
+    Doctor,
 }
 
 /// Does what was typed. The first of `arguments` is the program's own name.
@@ -46,6 +51,8 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
         Ok(Cli { command: Command::Serve(flags) }) => serve::run(&flags),
         Ok(Cli { command: Command::Demo }) => demo::run(),
         Ok(Cli { command: Command::Devices(flags) }) => devices::run(&flags),
+        #[cfg(feature = "bluetooth")]
+        Ok(Cli { command: Command::Doctor }) => doctor::run(),
         Err(error) => {
             // Nobody reads what is wrong: the exit code says it too.
             let _ = error.print();

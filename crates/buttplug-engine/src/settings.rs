@@ -30,6 +30,9 @@ pub(crate) struct Settings {
     pub(crate) clients: Listen,
     /// Where devices dial in, if they may.
     pub(crate) devices: Option<Listen>,
+    /// Whether devices are looked for on Bluetooth Low Energy.
+    #[cfg(feature = "bluetooth")]
+    pub(crate) bluetooth: bool,
     /// What dials in as what.
     pub(crate) websocket_rules: Vec<WebsocketRule>,
     /// What the person should know.
@@ -125,9 +128,11 @@ impl Settings {
         if let Some(shared) = devices.as_ref().and_then(|devices| clients.collides(devices)) {
             return Err(SettingsError::SharedPort(shared));
         }
-        if devices.is_none() {
+        if devices.is_none() && !searches(flags) {
             notices.push(
-                "no device can be found: pass --use-device-websocket-server to let devices dial in".into(),
+                "no device can be found: pass --use-bluetooth-le to find devices on Bluetooth, or \
+                 --use-device-websocket-server to let devices dial in"
+                    .into(),
             );
         }
         let mut websocket_rules = Vec::new();
@@ -148,10 +153,22 @@ impl Settings {
             single_client: flags.single_client,
             clients,
             devices,
+            #[cfg(feature = "bluetooth")]
+            bluetooth: flags.use_bluetooth_le,
             websocket_rules,
             notices,
         })
     }
+}
+
+/// Whether there is a bus on which devices are looked for.
+#[cfg_attr(not(feature = "bluetooth"), expect(unused_variables, reason = "this build has no such bus"))]
+fn searches(flags: &ServeFlags) -> bool {
+    let buses: &[bool] = &[
+        #[cfg(feature = "bluetooth")]
+        flags.use_bluetooth_le,
+    ];
+    buses.contains(&true)
 }
 
 fn clients(flags: &ServeFlags) -> Result<Listen, SettingsError> {

@@ -73,6 +73,10 @@ impl Engine {
             }
             server = server.bus(Arc::new(bus));
         }
+        #[cfg(feature = "bluetooth")]
+        if settings.bluetooth {
+            server = server.bus(Arc::new(buttplug_hardware_bluetooth::BluetoothBus::new()));
+        }
         let server = server.start();
         for address in clients.local_addresses() {
             tracing::info!(%address, "listening for clients");

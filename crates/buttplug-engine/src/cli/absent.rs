@@ -27,6 +27,7 @@ const fn essential(name: &'static str, why: &'static str) -> AbsentFlag {
 }
 
 const ABSENT: &[AbsentFlag] = &[
+    #[cfg(not(feature = "bluetooth"))]
     bus("use-bluetooth-le", "this build has no Bluetooth"),
     bus("use-serial", "this build has no serial ports"),
     bus("use-hid", "this build has no HID devices"),
@@ -108,13 +109,13 @@ mod tests {
 
     #[test]
     fn each_flag_that_was_given_gets_its_line() {
-        let flags = given(&["--use-xinput", "--mdns-suffix", "attic", "--use-bluetooth-le"]);
+        let flags = given(&["--use-xinput", "--mdns-suffix", "attic", "--repeater"]);
         assert_eq!(
             flags.notices().collect::<Vec<_>>(),
             [
-                "--use-bluetooth-le has no effect: this build has no Bluetooth",
                 "--use-xinput has no effect: this build has no gamepads",
                 "--mdns-suffix has no effect: this build does not announce itself on the network",
+                "--repeater has no effect: this build is no repeater",
             ]
         );
         assert_eq!(flags.essential(), None);

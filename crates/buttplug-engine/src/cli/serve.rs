@@ -41,6 +41,11 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Clients")]
     pub(crate) server_name: Option<String>,
 
+    /// Find devices on Bluetooth Low Energy
+    #[cfg(feature = "bluetooth")]
+    #[arg(long, help_heading = "Devices")]
+    pub(crate) use_bluetooth_le: bool,
+
     /// Let devices dial in over WebSocket
     #[arg(long, help_heading = "Devices")]
     pub(crate) use_device_websocket_server: bool,
