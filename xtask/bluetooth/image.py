@@ -111,11 +111,12 @@ def libraries(root, program):
     listed = subprocess.run(
         [loader, "--list", "--library-path", search, program], capture_output=True, text=True, check=True
     )
-    found = re.findall(r"=> (\S+)", listed.stdout)
-    missing = [line for line in listed.stdout.splitlines() if "not found" in line]
-    if missing:
-        sys.exit(f"{program} lacks {missing}")
-    return loader, [Path(path) for path in found if path.startswith(str(root))]
+    found = [Path(path) for path in re.findall(r"=> (/\S+)", listed.stdout)]
+    # One that only this machine has is one that the machine under test would lack.
+    missing = [path.name for path in found if root not in path.parents]
+    if missing or "not found" in listed.stdout:
+        sys.exit(f"{program} needs {missing}, which is in none of the packages:\n{listed.stdout}")
+    return loader, found
 
 
 def main(root, out):

@@ -61,10 +61,10 @@ class Air(LocalLink):
             loop = asyncio.get_running_loop()
             loop.call_soon(target.on_link_acl_data, connection.self_address, transport, data)
 
-    def send_ll_control_pdu(self, sender, receiver, packet):
+    def send_ll_control_pdu(self, sender_address, receiver_address, packet):
         # Who is out of reach hears nothing.
-        if self.find_le_controller(receiver):
-            super().send_ll_control_pdu(sender, receiver, packet)
+        if self.find_le_controller(receiver_address):
+            super().send_ll_control_pdu(sender_address, receiver_address, packet)
 
 
 class Adapter(Controller):
@@ -111,7 +111,7 @@ class Toy:
 
     protocol      the definition that it follows; absent: it has one unknown service
     name          what it advertises; absent: nothing
-    late          the name comes in the scan response only
+    late          seconds until it says its name
     manufacturer  {company: bytes in hex}
     service       which of the definition's services it has; absent: the first that has `tx`, and the standard ones
     replies       {write in hex: reply in hex}, notified on `rx`
@@ -224,22 +224,22 @@ class Toy:
 
     async def start(self):
         await self.device.power_on()
-        await self.advertise()
+        late = self.command.get("late", 0)
+        await self.advertise(named=not late)
+        if late:
+            await asyncio.sleep(late)
+            await self.device.stop_advertising()
+            await self.advertise()
 
-    async def advertise(self):
-        name = self.command.get("name", "").encode()
+    async def advertise(self, named=True):
         fields = [(AdvertisingData.FLAGS, bytes([0x06]))]
         for company, data in self.command.get("manufacturer", {}).items():
             data = int(company).to_bytes(2, "little") + bytes.fromhex(data)
             fields.append((AdvertisingData.MANUFACTURER_SPECIFIC_DATA, data))
-        named = [(AdvertisingData.COMPLETE_LOCAL_NAME, name)] if name else []
-        late = self.command.get("late", False)
+        if named and "name" in self.command:
+            fields.append((AdvertisingData.COMPLETE_LOCAL_NAME, self.command["name"].encode()))
         try:
-            await self.device.start_advertising(
-                advertising_data=bytes(AdvertisingData(fields + ([] if late else named))),
-                scan_response_data=bytes(AdvertisingData(named if late else [])),
-                auto_restart=False,
-            )
+            await self.device.start_advertising(advertising_data=bytes(AdvertisingData(fields)), auto_restart=False)
             say(self.id, "advertising")
         except Exception as error:  # Bumble's own, of many sorts
             say(self.id, "trouble", what=repr(error))
@@ -273,7 +273,7 @@ async def obey(command, toys, air, adapter, devices):
     match command["do"]:
         case "add":
             toys[command["toy"]] = toy = Toy(air, adapter, devices, command)
-            await toy.start()
+            toy.starting = asyncio.get_running_loop().create_task(toy.start())
         case "off":
             toy = toys[command["toy"]]
             toy.how, toy.off_after = command["how"], command.get("writes", 0) or None

@@ -24,7 +24,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{debug, info, warn};
+use tracing::{debug, info, trace, warn};
 
 /// How long a link is so young that news of its end may be of the one before it.
 const YOUNG: Duration = Duration::from_secs(1);
@@ -250,7 +250,7 @@ impl<R: Radio> Inner<R> {
             Done::Looked(spot, outcome) => {
                 if let Ok(view) = &outcome {
                     let View { name, rssi, connected, .. } = view;
-                    debug!(address = spot.address(), name, ?rssi, connected, "seen");
+                    trace!(address = spot.address(), name, ?rssi, connected, "seen");
                 }
                 self.tell(|finder, now| finder.looked(now, &spot, outcome.as_ref().ok()));
             }
