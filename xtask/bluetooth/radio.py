@@ -117,6 +117,7 @@ class Toy:
     replies       {write in hex: reply in hex}, notified on `rx`
     handshake     the definition's first example that hears something: a reply for each of the first writes
     battery       percent
+    bare          it has nothing but that service: no battery, no standard values
     """
 
     def __init__(self, air, adapter, devices, command):
@@ -139,6 +140,7 @@ class Toy:
             advertising_interval_min=100,
             advertising_interval_max=100,
             le_simultaneous_enabled=False,
+            gatt_service_enabled=not command.get("bare", False),
         )
         self.device = Device(config=config, host=host)
         self.endpoints = {}
@@ -161,6 +163,8 @@ class Toy:
             own = next(service for service, ends in services.items() if "tx" in ends)
         standard = [service for service in services if len(service) == 4 and service.startswith("18")]
         chosen = {own: services[own], **{service: services[service] for service in standard}}
+        if self.command.get("bare"):
+            return [(own, services[own])]
         chosen.setdefault("180f", {"rxblebattery": "2a19"})
         return list(chosen.items())
 

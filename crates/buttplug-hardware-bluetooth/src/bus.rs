@@ -347,6 +347,8 @@ impl<R: Radio> Inner<R> {
         // What can't be looked at is most likely not there; connecting finds out.
         let was_connected = in_time(self.radio.look(spot)).await.is_ok_and(|view| view.connected);
         let peer = self.connect_patiently(spot).await.map_err(in_terms_of_hardware)?;
+        let there = peer.characteristics().iter().map(|one| format!("{}/{}", one.service, one.uuid));
+        trace!(address = spot.address(), there = ?there.collect::<Vec<_>>(), "characteristics");
         let (wiring, places) =
             first_fit(wirings, peer.characteristics()).ok_or(HardwareError::NoProtocolFits)?;
         Link::new(peer, wiring, places, was_connected).await.map_err(in_terms_of_hardware)

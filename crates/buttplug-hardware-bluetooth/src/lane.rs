@@ -4,9 +4,12 @@
 //! would let a command pass a second one that waits. A *command* is not answered: the system takes it at once, and
 //! sends it when the link allows. Any number of commands may queue up there, in front of a stop; so every few commands
 //! a request finds out whether they have arrived, and beyond a few unproved ones writes wait here, where the server
-//! replaces them by newer ones.
+//! replaces them by newer ones. That request is a read of something standardised, or else, where it can be confirmed,
+//! the next write itself.
 
-use crate::limits::{CONFIRMATION_PATIENCE, MAX_UNPROVED, PROOF_AFTER, PROOF_PATIENCE};
+use crate::limits::{
+    CONFIRMATION_PATIENCE, MAX_UNPROVED, MAX_UNPROVED_SLOW, PROOF_AFTER, PROOF_PATIENCE, SLOW_PROOF,
+};
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -26,7 +29,9 @@ pub(crate) enum Way {
     Confirmed,
     /// As a request; as a command if an earlier request is not answered.
     RatherConfirmed,
-    /// As a command.
+    /// As a command; as a request where proof is needed and nothing can be read.
+    RatherUnconfirmed,
+    /// Only as a command.
     Unconfirmed,
 }
 
@@ -35,7 +40,8 @@ impl Way {
     pub(crate) fn of(confirmed: bool, can_confirm: bool, can_unconfirmed: bool) -> Self {
         match (confirmed, can_confirm, can_unconfirmed) {
             (true, true, true) => Self::RatherConfirmed,
-            (true, false, true) | (false, _, true) | (false, false, false) => Self::Unconfirmed,
+            (false, true, true) => Self::RatherUnconfirmed,
+            (_, false, true) | (false, false, false) => Self::Unconfirmed,
             (true, _, false) | (false, true, false) => Self::Confirmed,
         }
     }
@@ -65,7 +71,20 @@ pub(crate) struct Lane<T> {
     /// Commands so far, and how many of them have arrived for sure.
     sent: u64,
     proved: u64,
-    can_prove: bool,
+    proof: Proof,
+    /// The last proof took long.
+    is_slow: bool,
+}
+
+/// How it is found out whether commands have arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    /// Something is read.
+    Reading,
+    /// A write is confirmed that need not be.
+    Writing,
+    /// Not at all: the hardware did not answer.
+    None,
 }
 
 #[derive(Debug)]
@@ -73,13 +92,13 @@ struct Request {
     since: Instant,
     /// The commands that have arrived when it is answered.
     after: u64,
-    /// It was made for nothing but that.
+    /// It was made for nothing but that, or confirmed for that.
     is_proof: bool,
 }
 
 impl<T> Lane<T> {
-    /// `can_prove`: there is something that can be read at any time.
-    pub(crate) fn new(can_prove: bool) -> Self {
+    /// `can_read`: there is something that can be read at any time.
+    pub(crate) fn new(can_read: bool) -> Self {
         Self {
             writes: VecDeque::new(),
             questions: VecDeque::new(),
@@ -87,7 +106,8 @@ impl<T> Lane<T> {
             request: None,
             sent: 0,
             proved: 0,
-            can_prove,
+            proof: if can_read { Proof::Reading } else { Proof::Writing },
+            is_slow: false,
         }
     }
 
@@ -117,8 +137,10 @@ impl<T> Lane<T> {
         }
         let mut until = None;
         if let Some((way, _)) = self.writes.front() {
+            let proves = self.proof == Proof::Writing && self.is_proof_due();
             let as_request = match (way, &self.request) {
                 (Way::Unconfirmed, _) => false,
+                (Way::RatherUnconfirmed, request) => proves && request.is_none(),
                 (Way::Confirmed | Way::RatherConfirmed, None) => true,
                 (Way::Confirmed, Some(_)) => return Step::Wait(None),
                 (Way::RatherConfirmed, Some(request)) => {
@@ -134,7 +156,7 @@ impl<T> Lane<T> {
                 None => {
                     if let Some((_, call)) = self.writes.pop_front() {
                         if as_request {
-                            self.begin_request(now, false);
+                            self.begin_request(now, proves);
                             return Step::Request(call);
                         }
                         self.commanding = true;
@@ -148,7 +170,7 @@ impl<T> Lane<T> {
         if self.request.is_some() {
             return Step::Wait(until);
         }
-        if self.can_prove && self.sent - self.proved >= PROOF_AFTER {
+        if self.proof == Proof::Reading && self.is_proof_due() {
             self.begin_request(now, true);
             return Step::Prove;
         }
@@ -159,13 +181,21 @@ impl<T> Lane<T> {
         Step::Wait(until)
     }
 
+    fn is_proof_due(&self) -> bool {
+        self.sent - self.proved >= if self.is_slow { 1 } else { PROOF_AFTER }
+    }
+
     /// Whether a command has to wait, and until when at the longest: hardware that does not answer gets its stop all
     /// the same.
     fn blocked(&self, now: Instant) -> Option<Option<Instant>> {
-        if !self.can_prove || self.sent - self.proved < MAX_UNPROVED {
+        let most = if self.is_slow { MAX_UNPROVED_SLOW } else { MAX_UNPROVED };
+        if self.proof == Proof::None || self.sent - self.proved < most {
             return None;
         }
-        let Some(request) = &self.request else { return Some(None) };
+        let Some(request) = &self.request else {
+            // A command that can't be confirmed has nothing to wait for if nothing can be read.
+            return (self.proof == Proof::Reading).then_some(None);
+        };
         let patience = request.since + PROOF_PATIENCE;
         (now < patience).then_some(Some(patience))
     }
@@ -176,7 +206,10 @@ impl<T> Lane<T> {
 
     /// Asks for proof of everything sent. False: there is nothing to prove, or no way to.
     pub(crate) fn prove_all(&mut self, now: Instant) -> bool {
-        let needed = self.can_prove && self.sent > self.proved && self.request.is_none() && !self.commanding;
+        let needed = self.proof == Proof::Reading
+            && self.sent > self.proved
+            && self.request.is_none()
+            && !self.commanding;
         if needed {
             self.begin_request(now, true);
         }
@@ -194,12 +227,15 @@ impl<T> Lane<T> {
     }
 
     /// The request has ended; `answered`: by the hardware.
-    pub(crate) fn request_ended(&mut self, answered: bool) {
+    pub(crate) fn request_ended(&mut self, now: Instant, answered: bool) {
         if let Some(request) = self.request.take() {
             if answered {
                 self.proved = self.proved.max(request.after);
+                if request.is_proof {
+                    self.is_slow = now > request.since + SLOW_PROOF;
+                }
             } else if request.is_proof {
-                self.can_prove = false;
+                self.proof = Proof::None;
             }
         }
     }
@@ -223,7 +259,7 @@ mod tests {
             (true, true, true, Way::RatherConfirmed),
             (true, false, true, Way::Unconfirmed),
             (true, false, false, Way::Confirmed),
-            (false, true, true, Way::Unconfirmed),
+            (false, true, true, Way::RatherUnconfirmed),
             (false, false, true, Way::Unconfirmed),
             (false, true, false, Way::Confirmed),
             (false, false, false, Way::Unconfirmed),
@@ -249,7 +285,7 @@ mod tests {
         }
         assert_eq!(lane.next(now), Step::Request("1"));
         assert_eq!(lane.next(now), Step::Wait(None), "the third would pass the second in the system");
-        lane.request_ended(true);
+        lane.request_ended(now, true);
         assert_eq!(lane.next(now), Step::Request("2"));
         assert_eq!(lane.next(now), Step::Command("3"));
     }
@@ -274,7 +310,7 @@ mod tests {
         assert_eq!(lane.next(now), Step::Command("zero"));
         lane.command_ended();
         write(&mut lane, Way::Confirmed, "zero");
-        lane.request_ended(true);
+        lane.request_ended(now, true);
         assert_eq!(lane.next(now), Step::Request("zero"));
     }
 
@@ -304,9 +340,24 @@ mod tests {
         let (now, mut lane) = (Instant::now(), Lane::new(true));
         assert_eq!(flood(&mut lane, now), MAX_UNPROVED);
         assert!(matches!(lane.next(now), Step::Wait(Some(_))), "a proof is under way");
-        lane.request_ended(true);
+        lane.request_ended(now, true);
         let sent = flood(&mut lane, now);
         assert!((1..=MAX_UNPROVED).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn on_a_slow_link_still_fewer_are_under_way() {
+        let (mut now, mut lane) = (Instant::now(), Lane::new(true));
+        for _ in 0..3 {
+            flood(&mut lane, now);
+            now += 2 * SLOW_PROOF;
+            lane.request_ended(now, true);
+        }
+        flood(&mut lane, now);
+        assert_eq!(lane.sent - lane.proved, MAX_UNPROVED_SLOW);
+        lane.request_ended(now, true);
+        flood(&mut lane, now);
+        assert_eq!(lane.sent - lane.proved, MAX_UNPROVED, "it has recovered");
     }
 
     #[test]
@@ -317,7 +368,7 @@ mod tests {
         assert_eq!(until, now + PROOF_PATIENCE);
         assert!(matches!(lane.next(until), Step::Command(_)));
         lane.command_ended();
-        lane.request_ended(false);
+        lane.request_ended(until, false);
         assert!(flood(&mut lane, until) > 100, "there is no proof to be had");
     }
 
@@ -342,12 +393,48 @@ mod tests {
         }
         write(&mut lane, Way::Confirmed, "3");
         assert_eq!(lane.next(now), Step::Request("3"));
-        lane.request_ended(true);
+        lane.request_ended(now, true);
         assert_eq!((lane.sent, lane.proved), (2, 2));
     }
 
     #[test]
-    fn without_anything_to_read_there_is_no_proof() {
+    fn without_anything_to_read_every_few_writes_one_is_confirmed() {
+        let (now, mut lane) = (Instant::now(), Lane::new(false));
+        let mut steps = String::new();
+        for _ in 0..12 {
+            write(&mut lane, Way::RatherUnconfirmed, "value");
+            match lane.next(now) {
+                Step::Command(_) => {
+                    lane.command_ended();
+                    steps.push('c');
+                }
+                Step::Request(_) => {
+                    lane.request_ended(now, true);
+                    steps.push('r');
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(steps, "cccrcccrcccr");
+        // Unanswered, it holds back only so many commands, and never again once it has failed.
+        write(&mut lane, Way::RatherUnconfirmed, "value");
+        while let Step::Command(_) = lane.next(now) {
+            lane.command_ended();
+            write(&mut lane, Way::RatherUnconfirmed, "value");
+        }
+        assert_eq!(lane.sent - lane.proved, PROOF_AFTER, "the next one is the proof");
+        for _ in 0..2 * MAX_UNPROVED {
+            write(&mut lane, Way::RatherUnconfirmed, "value");
+            lane.next(now);
+            lane.command_ended();
+        }
+        assert_eq!(lane.sent - lane.proved, MAX_UNPROVED);
+        lane.request_ended(now, false);
+        assert!(matches!(lane.next(now), Step::Command(_)));
+    }
+
+    #[test]
+    fn without_anything_to_read_and_to_confirm_there_is_no_proof() {
         let mut lane = Lane::new(false);
         assert!(flood(&mut lane, Instant::now()) > 100);
         assert!(!lane.prove_all(Instant::now()));

@@ -78,7 +78,10 @@ pub async fn survey() -> BluetoothState {
 /// Whether a panic at this place is one that the bus lives with: `bluez-async` 0.9 unwraps, in a task of its own, the
 /// answer to taking back a subscription that the connection has just handed out. Nothing is lost with that task.
 pub fn is_harmless_panic(place: &Location<'_>) -> bool {
-    let file = place.file();
+    is_harmless_file(place.file())
+}
+
+fn is_harmless_file(file: &str) -> bool {
     file.contains("bluez-async") && file.ends_with("messagestream.rs")
 }
 
@@ -118,5 +121,29 @@ impl HardwareBus for BluetoothBus {
 
     async fn shut_down(&self) {
         self.0.shut_down().await;
+    }
+}
+
+#[cfg(test)]
+mod harmless {
+    use super::is_harmless_file;
+
+    #[test]
+    fn only_the_known_place_of_the_known_library_is_harmless() {
+        for (file, harmless) in [
+            (
+                "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/bluez-async-0.9.0/src/messagestream.rs",
+                true,
+            ),
+            ("vendor/bluez-async/src/messagestream.rs", true),
+            (
+                "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/bluez-async-0.9.0/src/lib.rs",
+                false,
+            ),
+            ("crates/buttplug-hardware-bluetooth/src/bus.rs", false),
+            ("crates/somewhere/src/messagestream.rs", false),
+        ] {
+            assert_eq!(is_harmless_file(file), harmless, "{file}");
+        }
     }
 }

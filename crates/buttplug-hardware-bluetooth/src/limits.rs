@@ -87,11 +87,18 @@ pub const CHORE_TIME: Duration = Duration::from_secs(5);
 pub const MAX_WAITING_REPORTS: usize = 256;
 
 /// Unconfirmed writes that the hardware may not have heard yet. Systems take any number of them and send them when the
-/// link allows: on a link that carries one write in 100 ms, this many take 0.6 s.
+/// link allows, so that a stop would wait behind them. A usual link carries this many in some 50 ms.
 pub const MAX_UNPROVED: u64 = 6;
 
 /// After how many unconfirmed writes it is found out whether they have arrived.
 pub const PROOF_AFTER: u64 = 3;
+
+/// A proof that takes longer shows a slow link.
+pub const SLOW_PROOF: Duration = Duration::from_millis(200);
+
+/// Unconfirmed writes under way on such a link, and proof after each: where one takes 100 ms, these and the proof take
+/// 0.3 s.
+pub const MAX_UNPROVED_SLOW: u64 = 2;
 
 /// How long a write waits for the answer to an earlier request before it is sent without confirmation, where that is
 /// possible. Less than a stop waits for a confirmation.

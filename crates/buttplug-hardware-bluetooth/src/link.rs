@@ -212,7 +212,7 @@ impl Link {
                     }
                 }
                 outcome = ended(&mut self.request) => {
-                    self.lane.request_ended(outcome.is_ok());
+                    self.lane.request_ended(Instant::now().into_std(), outcome.is_ok());
                     let running = self.request.take();
                     if self.answer(running, outcome) == Err(RadioError::NotConnected) {
                         return self.end(RadioError::NotConnected.to_string());

@@ -6,9 +6,21 @@ use buttplug_protocols::frame::Endpoint;
 use buttplug_protocols::sighting::Uuid;
 use std::collections::BTreeMap;
 
-/// A characteristic that any hardware has and that tells nothing new: the generic access service's device name. Reading
-/// it proves that what was written before has arrived.
-const DEVICE_NAME: (Uuid, Uuid) = (short(0x1800), short(0x2a00));
+/// Services and characteristics that are standardised and that reading changes nothing about: the answer proves that
+/// what was written before has arrived. Any hardware has the first, but Linux keeps it to itself.
+const PROOFS: &[(Uuid, Uuid)] = &[
+    // Generic access: the device's name.
+    (short(0x1800), short(0x2a00)),
+    // Generic attributes: the hash of the database.
+    (short(0x1801), short(0x2b2a)),
+    // Device information: model, manufacturer, firmware, hardware.
+    (short(0x180a), short(0x2a24)),
+    (short(0x180a), short(0x2a29)),
+    (short(0x180a), short(0x2a26)),
+    (short(0x180a), short(0x2a27)),
+    // The battery's level.
+    (short(0x180f), short(0x2a19)),
+];
 
 /// The 128-bit form of a 16-bit UUID.
 const fn short(number: u128) -> Uuid {
@@ -52,7 +64,8 @@ fn position(there: &[Characteristic], service: Uuid, uuid: Uuid) -> Option<usize
 
 /// What can be read to prove that earlier writes have arrived, if there is something.
 pub(crate) fn proof(there: &[Characteristic]) -> Option<usize> {
-    position(there, DEVICE_NAME.0, DEVICE_NAME.1).filter(|place| there[*place].abilities.read)
+    let readable = |place: &usize| there.get(*place).is_some_and(|one| one.abilities.read);
+    PROOFS.iter().find_map(|(service, uuid)| position(there, *service, *uuid).filter(readable))
 }
 
 #[cfg(test)]
@@ -105,11 +118,14 @@ mod tests {
     }
 
     #[test]
-    fn the_device_name_proves_arrival_where_it_can_be_read() {
-        let mut name = characteristic(DEVICE_NAME.0.0, DEVICE_NAME.1.0);
-        assert_eq!(DEVICE_NAME.0.to_string(), "00001800-0000-1000-8000-00805f9b34fb");
-        assert_eq!(proof(&[characteristic(1, 11), name]), None);
+    fn the_first_standard_value_that_can_be_read_proves_arrival() {
+        let standard = |(service, uuid): (Uuid, Uuid)| characteristic(service.0, uuid.0);
+        let (mut name, mut battery) = (standard(PROOFS[0]), standard(PROOFS[PROOFS.len() - 1]));
+        assert_eq!(name.service.to_string(), "00001800-0000-1000-8000-00805f9b34fb");
+        assert_eq!(proof(&[characteristic(1, 11), battery, name]), None);
+        battery.abilities.read = true;
+        assert_eq!(proof(&[characteristic(1, 11), battery, name]), Some(1));
         name.abilities.read = true;
-        assert_eq!(proof(&[characteristic(1, 11), name]), Some(1));
+        assert_eq!(proof(&[characteristic(1, 11), battery, name]), Some(2));
     }
 }

@@ -242,8 +242,8 @@ impl Radio for System {
     async fn look(&self, spot: &SystemSpot) -> Result<View, RadioError> {
         let peripheral = self.peripheral(spot).await?;
         let properties = peripheral.properties().await.map_err(radio_error)?.unwrap_or_default();
-        // What is advertising is not connected; one call less for most.
-        let connected = properties.rssi.is_none() && peripheral.is_connected().await.map_err(radio_error)?;
+        // Some hardware goes on advertising while it is connected.
+        let connected = peripheral.is_connected().await.map_err(radio_error)?;
         let mut manufacturer_data: Vec<_> = properties.manufacturer_data.into_iter().collect();
         manufacturer_data.sort();
         let mut services: Vec<_> = properties.services.iter().map(|uuid| Uuid(uuid.as_u128())).collect();

@@ -92,10 +92,14 @@ fn unpack(folder: &Path) -> Outcome {
         names.push(kernel()?);
         names.extend(libraries()?);
         quietly(Command::new("apt-get").current_dir(&packages).args(["download", "--quiet"]).args(&names))?;
+        println!("unpacking {} packages", names.len());
         for entry in fs::read_dir(&packages).context(&packages.display().to_string())? {
             let path = entry.context(&packages.display().to_string())?.path();
             if path.extension().is_some_and(|end| end == "deb") {
-                quietly(Command::new("dpkg-deb").arg("-x").arg(&path).arg(&tree))?;
+                let unpacked = Command::new("dpkg-deb").arg("-x").arg(&path).arg(&tree).status();
+                if !unpacked.context("can't start dpkg-deb")?.success() {
+                    return Err(format!("{} can't be unpacked", path.display()));
+                }
             }
         }
         let done = folder.join("unpacked");

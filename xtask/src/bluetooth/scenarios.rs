@@ -20,6 +20,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("two", one_device_does_not_silence_another),
     ("burst", the_newest_value_arrives_in_time),
     ("slow", a_slow_link_plays_out_no_second_of_old_values),
+    ("bare", a_slow_link_to_hardware_with_nothing_to_read),
     ("power", an_adapter_switched_off_and_on),
     ("service", a_bluetooth_service_that_restarts),
 ];
@@ -213,7 +214,12 @@ fn a_killed_program_is_followed_by_a_stop(world: &mut World) -> Outcome {
 
 /// One device that runs, found by a client that searches no longer.
 fn one_running(world: &mut World) -> Outcome<(Toy, Playing, u32)> {
-    let toy = world.add(hush())?;
+    running(world, hush())
+}
+
+/// The same with this Lovense device.
+fn running(world: &mut World, cast: Cast) -> Outcome<(Toy, Playing, u32)> {
+    let toy = world.add(cast)?;
     let mut playing = world.play()?;
     let index = playing.client.device(toy.name, LONG)?;
     playing.client.scan(false)?;
@@ -286,17 +292,18 @@ fn one_device_does_not_silence_another(world: &mut World) -> Outcome {
 }
 
 /// 5000 commands as fast as they go, then how long the last value takes to arrive. `allowed` in seconds.
-fn last_of_a_burst(world: &mut World, interval: u32, packets: u32, allowed: f64) -> Outcome {
+fn last_of_a_burst(world: &mut World, cast: Cast, interval: u32, packets: u32, allowed: f64) -> Outcome {
     const COMMANDS: i32 = 5000;
-    let (toy, mut playing, index) = one_running(world)?;
+    // So that it lasts for some seconds, in which old values would gather.
+    const PAUSE: Duration = Duration::from_millis(12);
+    let (toy, mut playing, index) = running(world, cast)?;
     world.radio.tell(&json!({ "do": "pace", "ms": interval, "packets": packets }))?;
     let from = world.radio.now();
     let began = Instant::now();
     for number in 0..COMMANDS {
         playing.client.vibrate_at_once(index, 1 + number % 19)?;
         if number % 8 == 0 {
-            // So that it lasts for a few seconds.
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(PAUSE);
         }
     }
     playing.client.vibrate_at_once(index, 20)?;
@@ -309,7 +316,7 @@ fn last_of_a_burst(world: &mut World, interval: u32, packets: u32, allowed: f64)
         took.as_secs_f64()
     );
     world.check(
-        &format!("the newest value arrives within {allowed} s"),
+        &format!("the newest value arrives within {allowed:.3} s"),
         late < allowed,
         format!("{late:.3} s"),
     )?;
@@ -333,11 +340,17 @@ fn last_of_a_burst(world: &mut World, interval: u32, packets: u32, allowed: f64)
 
 fn the_newest_value_arrives_in_time(world: &mut World) -> Outcome {
     // One message gap, one connection interval, and what the emulated machine takes for its part.
-    last_of_a_burst(world, 30, 4, 0.075 + 0.030 + 0.100)
+    last_of_a_burst(world, hush(), 30, 4, 0.075 + 0.030 + 0.100)
 }
 
 fn a_slow_link_plays_out_no_second_of_old_values(world: &mut World) -> Outcome {
-    last_of_a_burst(world, 100, 1, 1.0)
+    last_of_a_burst(world, hush(), 100, 1, 0.6)
+}
+
+fn a_slow_link_to_hardware_with_nothing_to_read(world: &mut World) -> Outcome {
+    let mut bare = hush();
+    bare.command["bare"] = json!(true);
+    last_of_a_burst(world, bare, 100, 1, 0.6)
 }
 
 fn an_adapter_switched_off_and_on(world: &mut World) -> Outcome {
