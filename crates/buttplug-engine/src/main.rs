@@ -3,10 +3,13 @@
 //! Puts the parts together and talks with the person who starts it; has no rules that a library would need.
 
 mod cli;
+mod definitions;
 mod exit;
+mod known;
 mod log;
 mod settings;
 mod signals;
+mod user;
 mod user_file;
 mod wiring;
 

@@ -2,7 +2,7 @@
 //! is opened.
 
 use crate::cli::ServeFlags;
-use crate::user_file::{UserFile, UserFileError, WebsocketRule};
+use crate::user::{Decisions, UserFile, UserFileError};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,8 +33,12 @@ pub(crate) struct Settings {
     /// Whether devices are looked for on Bluetooth Low Energy.
     #[cfg(feature = "bluetooth")]
     pub(crate) bluetooth: bool,
-    /// What dials in as what.
-    pub(crate) websocket_rules: Vec<WebsocketRule>,
+    /// The folder with the person's own definitions.
+    pub(crate) device_definitions: Option<PathBuf>,
+    /// Where the person keeps what they decided about their devices.
+    pub(crate) user_file: Option<UserFile>,
+    /// What it says.
+    pub(crate) decisions: Decisions,
     /// What the person should know.
     pub(crate) notices: Vec<String>,
 }
@@ -107,7 +111,7 @@ pub(crate) enum SettingsError {
         why: &'static str,
     },
     /// The user file is of no use. Starting without it could lose what its owner decided.
-    #[error("the user file {} is of no use: {error}; mend it, or start without --user-device-config-file", path.display())]
+    #[error("the user file {} is of no use: {error}; mend it, or pass --ignore-bad-user-config to start without it", path.display())]
     UserFile {
         /// Which file.
         path: PathBuf,
@@ -117,8 +121,9 @@ pub(crate) enum SettingsError {
 }
 
 impl Settings {
-    /// Finds out what is meant. Reads the user file and resolves host names, nothing else.
-    pub(crate) fn new(flags: &ServeFlags) -> Result<Self, SettingsError> {
+    /// Finds out what is meant. Reads the user file, which is at `usual_user_file` unless a flag says otherwise, and
+    /// resolves host names, nothing else.
+    pub(crate) fn new(flags: &ServeFlags, usual_user_file: Option<PathBuf>) -> Result<Self, SettingsError> {
         if let Some((flag, why)) = flags.absent.essential() {
             return Err(SettingsError::Absent { flag, why });
         }
@@ -135,16 +140,7 @@ impl Settings {
                     .into(),
             );
         }
-        let mut websocket_rules = Vec::new();
-        if let Some(path) = &flags.user_device_config_file {
-            match UserFile::read(path) {
-                Ok(Some(file)) => websocket_rules = file.websocket_rules,
-                Ok(None) => {
-                    notices.push(format!("there is no user file {}; starting without", path.display()));
-                }
-                Err(error) => return Err(SettingsError::UserFile { path: path.clone(), error }),
-            }
-        }
+        let (user_file, decisions) = user_file(flags, usual_user_file, &mut notices)?;
         Ok(Self {
             server_name: flags.server_name.clone().unwrap_or_else(|| DEFAULT_SERVER_NAME.into()),
             max_ping_time: Some(flags.max_ping_time)
@@ -155,7 +151,9 @@ impl Settings {
             devices,
             #[cfg(feature = "bluetooth")]
             bluetooth: flags.use_bluetooth_le,
-            websocket_rules,
+            device_definitions: flags.device_definitions.clone(),
+            user_file,
+            decisions,
             notices,
         })
     }
@@ -169,6 +167,41 @@ fn searches(flags: &ServeFlags) -> bool {
         flags.use_bluetooth_le,
     ];
     buses.contains(&true)
+}
+
+/// The file with what a person decided, and what that is. A file of no use is left alone: starting without it could let
+/// a device in that is denied, so that has to be asked for.
+fn user_file(
+    flags: &ServeFlags,
+    usual: Option<PathBuf>,
+    notices: &mut Vec<String>,
+) -> Result<(Option<UserFile>, Decisions), SettingsError> {
+    let Some(path) = flags.user_device_config_file.clone().or(usual) else {
+        return Ok((None, Decisions::default()));
+    };
+    match UserFile::open(&path) {
+        Ok((file, Some(mut decisions))) => {
+            notices.append(&mut decisions.notices);
+            Ok((Some(file), decisions))
+        }
+        Ok((file, None)) => {
+            if flags.user_device_config_file.is_some() {
+                notices.push(format!(
+                    "there is no user file {}; it is made when the first device connects",
+                    path.display()
+                ));
+            }
+            Ok((Some(file), Decisions::default()))
+        }
+        Err(error) if flags.ignore_bad_user_config => {
+            notices.push(format!(
+                "the user file {} is of no use: {error}; started without it, what it denies is not denied",
+                path.display()
+            ));
+            Ok((None, Decisions::default()))
+        }
+        Err(error) => Err(SettingsError::UserFile { path, error }),
+    }
 }
 
 fn clients(flags: &ServeFlags) -> Result<Listen, SettingsError> {
@@ -220,7 +253,7 @@ mod tests {
     fn settings(change: impl FnOnce(&mut ServeFlags)) -> Result<Settings, SettingsError> {
         let mut flags = ServeFlags::default();
         change(&mut flags);
-        Settings::new(&flags)
+        Settings::new(&flags, None)
     }
 
     #[test]

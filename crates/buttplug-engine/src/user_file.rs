@@ -2,19 +2,15 @@
 //!
 //! Takes from it which devices dial in as what; the rest is left alone. Never writes.
 
+use crate::user::{Decisions, UserFileError};
+use buttplug_protocols::definition::{self, Addition};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{ErrorKind, Read};
-use std::path::Path;
-use thiserror::Error;
-
-/// Bytes in a user file. A file with 500 devices is about 1 MB.
-const MAX_USER_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The newest generation that is known.
-const NEWEST_GENERATION: u32 = 5;
+pub(crate) const NEWEST_GENERATION: u32 = 5;
 
 /// What a user file says, as far as it is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,59 +28,19 @@ pub(crate) struct WebsocketRule {
     pub(crate) identifier: String,
 }
 
-/// Why a user file is of no use.
-#[derive(Debug, PartialEq, Eq, Error)]
-pub(crate) enum UserFileError {
-    /// The system does not let it be read.
-    #[error("it can't be read: {0}")]
-    Unreadable(String),
-    /// It is too long.
-    #[error("it is longer than {MAX_USER_FILE_BYTES} bytes")]
-    TooLong,
-    /// It is no text.
-    #[error("line {line}: it is not UTF-8 text")]
-    NotText {
-        /// The line with the first byte that is none.
-        line: usize,
-    },
-    /// It is no JSON, or not of the form that user files have.
-    #[error("line {line}, column {column}: {reason}")]
-    Malformed {
-        /// Where.
-        line: usize,
-        /// Where in the line.
-        column: usize,
-        /// What was found there.
-        reason: String,
-    },
-    /// A later engine wrote it.
-    #[error("it is of version {0}, and this program knows versions up to {NEWEST_GENERATION}")]
-    TooNew(u32),
+/// Reads what a user file says.
+pub(crate) fn read(text: &str) -> Result<Decisions, UserFileError> {
+    let rules = UserFile::parse(text)?.websocket_rules;
+    let addition = |rule: WebsocketRule| Addition {
+        protocol: rule.protocol,
+        rules: vec![definition::Rule::WebSocket(vec![rule.identifier])],
+        groups: Vec::new(),
+    };
+    Ok(Decisions { additions: rules.into_iter().map(addition).collect(), ..Decisions::default() })
 }
 
 impl UserFile {
-    /// Reads the file at `path`; `None` if there is none.
-    pub(crate) fn read(path: &Path) -> Result<Option<Self>, UserFileError> {
-        let unreadable = |error: std::io::Error| UserFileError::Unreadable(error.to_string());
-        let file = match std::fs::File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(unreadable(error)),
-        };
-        let mut bytes = Vec::new();
-        file.take(MAX_USER_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() as u64 > MAX_USER_FILE_BYTES {
-            return Err(UserFileError::TooLong);
-        }
-        Self::parse(&bytes).map(Some)
-    }
-
-    /// Reads the bytes of a user file.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, UserFileError> {
-        let text = std::str::from_utf8(bytes).map_err(|error| {
-            let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            UserFileError::NotText { line: 1 + good.iter().filter(|byte| **byte == b'\n').count() }
-        })?;
+    fn parse(text: &str) -> Result<Self, UserFileError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let document: Document = serde_json::from_str(text).map_err(|error| {
             let sentence = error.to_string();
@@ -97,7 +53,7 @@ impl UserFile {
         })?;
         let generation = document.version.map_or(1, |version| version.0);
         if generation > NEWEST_GENERATION {
-            return Err(UserFileError::TooNew(generation));
+            return Err(UserFileError::TooNew { version: generation });
         }
         Ok(Self { websocket_rules: document.user_configs.unwrap_or_default().websocket_rules() })
     }
@@ -195,7 +151,7 @@ mod tests {
     use super::*;
 
     fn rules(text: &str) -> Vec<(String, String)> {
-        let file = UserFile::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let file = UserFile::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"));
         file.websocket_rules.into_iter().map(|rule| (rule.protocol, rule.identifier)).collect()
     }
 
@@ -271,21 +227,23 @@ mod tests {
 
     #[test]
     fn what_is_unusable_is_refused_with_its_line() {
-        for (bytes, sentence) in [
-            (&b""[..], "line 1, column 0: EOF while parsing a value"),
-            (b"{\n  // mine\n}", "line 2, column 3: key must be a string"),
-            (b"{\"version\": 5,\n\"user_configs\": {\n", "line 3, column 0: EOF while parsing an object"),
-            (b"{\n\"a\": \"\xff\"}", "line 2: it is not UTF-8 text"),
-            (b"[]", "line 1, column 2: "),
-            (b"{\"version\": {\"major\": 6}}", "it is of version 6, and this program knows versions up to 5"),
-            (b"{\"version\": {\"minor\": 6}}", "line 1, column 24: missing field `major`"),
-            (b"{\"version\": \"5\"}", "line 1, column 15: invalid type: string \"5\", expected a version number"),
+        for (text, sentence) in [
+            ("", "line 1, column 0: EOF while parsing a value"),
+            ("{\n  // mine\n}", "line 2, column 3: key must be a string"),
+            ("{\"version\": 5,\n\"user_configs\": {\n", "line 3, column 0: EOF while parsing an object"),
+            ("[]", "line 1, column 2: "),
+            ("{\"version\": {\"major\": 6}}", "it is of version 6, and this program knows versions up to 5"),
+            ("{\"version\": {\"minor\": 6}}", "line 1, column 24: missing field `major`"),
             (
-                b"{\"user_configs\": {\"protocols\":\n{\"x\": {\"communication\": [{\"websocket\": {\"name\": 5}}]}}}}",
+                "{\"version\": \"5\"}",
+                "line 1, column 15: invalid type: string \"5\", expected a version number",
+            ),
+            (
+                "{\"user_configs\": {\"protocols\":\n{\"x\": {\"communication\": [{\"websocket\": {\"name\": 5}}]}}}}",
                 "line 2, column 49: invalid type: integer `5`, expected a string",
             ),
         ] {
-            let error = UserFile::parse(bytes).expect_err(&String::from_utf8_lossy(bytes)).to_string();
+            let error = UserFile::parse(text).expect_err(text).to_string();
             assert!(error.starts_with(sentence), "{error}\nis not\n{sentence}");
         }
     }
@@ -293,28 +251,20 @@ mod tests {
     #[test]
     fn deep_nesting_is_refused_and_not_followed() {
         let deep = format!("{{\"x\": {}", "[".repeat(100_000));
-        assert!(matches!(UserFile::parse(deep.as_bytes()), Err(UserFileError::Malformed { .. })));
+        assert!(matches!(UserFile::parse(&deep), Err(UserFileError::Malformed { .. })));
     }
 
     #[test]
     fn a_file_that_is_cut_or_has_one_byte_wrong_is_read_or_refused() {
-        let text =
-            br#"{"version":{"major":5,"minor":0},"user_configs":{"protocols":{"tcode-v03":{"communication":[
+        let text = r#"{"version":{"major":5,"minor":0},"user_configs":{"protocols":{"tcode-v03":{"communication":[
             {"websocket":{"name":"a","names":["b"]}},{"serial":{"port":"/dev/ttyS0"}}]}},"devices":[]}}"#;
         for at in 0..text.len() {
             let _ = UserFile::parse(&text[..at]);
-            for byte in *b"\0\"\\[]{}:,-0.eE\x80\xff" {
-                let mut changed = text.to_vec();
-                changed[at] = byte;
+            for byte in "\0\"\\[]{}:,-0.eE".chars() {
+                let mut changed = text.to_owned();
+                changed.replace_range(at..=at, byte.encode_utf8(&mut [0; 4]));
                 let _ = UserFile::parse(&changed);
             }
         }
-    }
-
-    #[test]
-    fn a_missing_file_is_none_and_a_directory_is_unreadable() {
-        let directory = std::env::temp_dir();
-        assert_eq!(UserFile::read(&directory.join("buttplug-no-such-file.json")), Ok(None));
-        assert!(matches!(UserFile::read(&directory), Err(UserFileError::Unreadable(_))));
     }
 }

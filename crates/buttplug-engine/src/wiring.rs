@@ -1,11 +1,17 @@
 //! The one place where buses and connectors are put together, and taken apart in order.
 
+use crate::definitions::{Definitions, FolderError};
+use crate::known::Known;
 use crate::settings::Settings;
+use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
 use buttplug_connector_websocket::{WebSocketLimits, WebSocketListener};
 use buttplug_core::connector::AcceptConnection;
 use buttplug_hardware_dialin::DialInBus;
-use buttplug_protocols::catalogue::Catalogue;
+use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
+use buttplug_protocols::definition::Definition;
+use buttplug_protocols::sighting::BusKind;
 use buttplug_server::Server;
+use buttplug_server::configuration::{DeviceConfiguration, UserConfiguration};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +35,9 @@ pub(crate) enum StartError {
         /// The flag that chooses another.
         flag: &'static str,
     },
+    /// The folder with the person's own definitions is of no use.
+    #[error("{0} (--device-definitions)")]
+    Definitions(#[from] FolderError),
 }
 
 impl StartError {
@@ -42,13 +51,22 @@ pub(crate) struct Engine {
     server: Server,
     stop_listening: oneshot::Sender<()>,
     listening: JoinHandle<()>,
+    keeping: Option<Keeping>,
+    /// Looks after the folder of definitions, if there is one.
+    following: Option<JoinHandle<()>>,
+}
+
+/// The task that looks after the user file.
+struct Keeping {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
 }
 
 impl Engine {
     /// Opens the ports and starts the server. When it returns, clients and devices may connect.
     ///
     /// # Errors
-    /// A port can't be opened; then none stays open.
+    /// A port can't be opened, or the folder of definitions can't be read; then no port stays open.
     pub(crate) async fn start(settings: Settings) -> Result<Self, StartError> {
         let clients =
             WebSocketListener::bind(&settings.clients.addresses(), WebSocketLimits::default()).await;
@@ -60,10 +78,20 @@ impl Engine {
             }
             None => None,
         };
+        let known = Arc::new(Known::new(&settings.decisions.additions));
+        let definitions = match &settings.device_definitions {
+            Some(folder) => {
+                let known = Arc::clone(&known);
+                let take = move |definitions: &[Arc<Definition>]| known.define(definitions);
+                Some(Definitions::open(folder, take).await?)
+            }
+            None => None,
+        };
         let mut server = Server::builder()
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
-            .catalogue(catalogue(&settings));
+            .catalogue(known.catalogue())
+            .user_configuration(configuration(&settings.decisions));
         if settings.single_client {
             server = server.max_clients(1);
         }
@@ -77,7 +105,12 @@ impl Engine {
         if settings.bluetooth {
             server = server.bus(Arc::new(buttplug_hardware_bluetooth::BluetoothBus::new()));
         }
+        let simulated = simulated(&settings.decisions.simulated);
+        if !simulated.is_empty() {
+            server = server.bus(Arc::new(SimulatedBus::new(simulated)));
+        }
         let server = server.start();
+        let keeping = settings.user_file.map(|file| keep(file, &known, &server));
         for address in clients.local_addresses() {
             tracing::info!(%address, "listening for clients");
         }
@@ -88,12 +121,20 @@ impl Engine {
             // A sender that is gone means the same as one that has spoken.
             let _ = stop.await;
         }));
-        Ok(Self { server, stop_listening, listening })
+        let following = definitions.map(|definitions| {
+            let server = server.clone();
+            // Ended and awaited in `shut_down`.
+            tokio::spawn(definitions.follow(move || known.publish(&server)))
+        });
+        Ok(Self { server, stop_listening, listening, keeping, following })
     }
 
     /// Refuses new work, stops every device, closes every connection. Answers whether all of it was done in time.
     pub(crate) async fn shut_down(self) -> bool {
-        let Self { server, stop_listening, listening } = self;
+        let Self { server, stop_listening, listening, keeping, following } = self;
+        if let Some(following) = &following {
+            following.abort();
+        }
         // Nobody listening any more is what is wanted.
         let _ = stop_listening.send(());
         let all = async {
@@ -101,20 +142,73 @@ impl Engine {
             if let Err(failed) = listening.await {
                 tracing::error!(%failed, "the client port ended badly");
             }
+            if let Some(Keeping { stop, task }) = keeping {
+                // One that has ended by itself has said so.
+                let _ = stop.send(());
+                let _ = task.await;
+            }
+            if let Some(following) = following {
+                // It was called off, or ended before.
+                let _ = following.await;
+            }
         };
         timeout(MAX_SHUTDOWN, all).await.is_ok()
     }
 }
 
-/// The built-in catalogue and the rules of the user file.
-fn catalogue(settings: &Settings) -> Catalogue {
-    let mut catalogue = Catalogue::builtin();
-    for rule in &settings.websocket_rules {
-        if let Err(error) = catalogue.add_websocket_rule(&rule.protocol, &rule.identifier) {
-            tracing::warn!("a rule of the user file has no effect: {error}");
+/// Has the user file looked after. Ends when told to, and is awaited in `shut_down`.
+fn keep(file: UserFile, known: &Arc<Known>, server: &Server) -> Keeping {
+    let keeper = Keeper::new(file, server.known_devices());
+    let (known, server) = (Arc::clone(known), server.clone());
+    let (stop, stopped) = oneshot::channel();
+    let apply = move |decisions: &Decisions| {
+        for notice in &decisions.notices {
+            tracing::warn!("{notice}");
+        }
+        // First of all whatever is denied.
+        server.set_user_configuration(configuration(decisions));
+        known.add(&decisions.additions);
+        known.publish(&server);
+    };
+    Keeping { stop, task: tokio::spawn(keeper.run(stopped, apply)) }
+}
+
+/// What was decided device by device, with the names of simulated devices.
+fn configuration(decisions: &Decisions) -> UserConfiguration {
+    let mut configuration = decisions.configuration.clone();
+    for (number, entry) in decisions.simulated.iter().enumerate() {
+        let Some(name) = &entry.display_name else { continue };
+        let address = simulated_address(number, entry);
+        for device in configuration.devices.iter_mut().filter(|device| device.address == address) {
+            device.display_name.get_or_insert_with(|| name.clone());
+        }
+        configuration.devices.push(DeviceConfiguration {
+            address,
+            bus: Some(BusKind::Simulated),
+            display_name: Some(name.clone()),
+            ..DeviceConfiguration::default()
+        });
+    }
+    configuration
+}
+
+/// The simulated devices that the person wants.
+fn simulated(entries: &[SimulatedEntry]) -> Vec<SimulatedDevice> {
+    let mut devices = Vec::new();
+    for (number, entry) in entries.iter().enumerate() {
+        match Archetype::from_name(&entry.archetype) {
+            Some(archetype) => {
+                devices.push(SimulatedDevice::new(archetype, simulated_address(number, entry)));
+            }
+            None => tracing::warn!("there is no simulated device {:?}", entry.archetype),
         }
     }
-    catalogue
+    devices
+}
+
+/// Where a simulated device is. One without an address gets the same again at the next start.
+fn simulated_address(number: usize, entry: &SimulatedEntry) -> String {
+    entry.address.clone().unwrap_or_else(|| format!("simulated:{number}"))
 }
 
 #[cfg(test)]
@@ -124,7 +218,7 @@ mod tests {
     use std::net::TcpListener;
 
     fn settings(port: u16) -> Settings {
-        Settings::new(&ServeFlags { websocket_port: Some(port), ..ServeFlags::default() }).unwrap()
+        Settings::new(&ServeFlags { websocket_port: Some(port), ..ServeFlags::default() }, None).unwrap()
     }
 
     #[tokio::test]

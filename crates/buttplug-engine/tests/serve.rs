@@ -19,6 +19,7 @@ async fn vibrating(name: &str, more: &[&str]) -> (Engine, Socket, Socket) {
     arguments.extend(["--use-device-websocket-server", "--device-websocket-server-port", "0"]);
     arguments.extend(more);
     let mut engine = Engine::start(&arguments).await;
+    engine.files.push(file);
     let mut client = engine.client().await;
     client.handshake().await;
     let mut device = lovense(engine.device_port().await).await;

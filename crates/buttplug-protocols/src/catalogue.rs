@@ -3,14 +3,14 @@
 //! What is built in was read, checked and packed when the program was built. At start only the index of match rules is
 //! unpacked; a protocol is, when the first hardware of its kind is seen.
 
-use crate::definition::{self, Definition, DefinitionError, Rule};
+use crate::definition::{self, Addition, Definition, DefinitionError, MAX_GROUPS, MAX_RULES, Rule};
 use crate::frame::Endpoint;
 use crate::identification::Ways;
 use crate::interpreter::Interpreter;
 use crate::matching::{Claim, Index};
 use crate::model::Model;
 use crate::protocol::{Identification, Protocol};
-use crate::sighting::{Advertisement, Sighting, Uuid};
+use crate::sighting::{Sighting, Uuid};
 use crate::special;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -92,10 +92,19 @@ struct Packed {
 /// What a person has added.
 #[derive(Clone, Debug)]
 struct Own {
-    /// Which protocol devices speak that dial in, by what they call themselves.
-    websocket: Vec<(String, Arc<Loaded>)>,
     index: Index<String>,
     protocols: Vec<Arc<Loaded>>,
+    /// Of the rules that were added to protocols; a rule's place counts from the first one added.
+    added: Index<String>,
+    extended: Vec<Extended>,
+}
+
+/// A protocol to which a person has added something.
+#[derive(Clone, Debug)]
+struct Extended {
+    loaded: Arc<Loaded>,
+    /// The place of the first match rule that was added. Those before are the protocol's own, in their places.
+    first_added: usize,
 }
 
 /// A protocol, ready for use.
@@ -117,6 +126,14 @@ pub enum CatalogueError {
     /// A definition has errors.
     #[error("{}", list(.0))]
     Definition(Vec<DefinitionError>),
+    /// What was added to a protocol does not fit it, for these reasons.
+    #[error("{protocol}: {}", .reasons.join("; "))]
+    Addition {
+        /// The protocol.
+        protocol: String,
+        /// What does not fit, for people.
+        reasons: Vec<String>,
+    },
     /// Code of this name is not built in.
     #[error("the protocol {protocol} asks for code {code:?}, which is not built in")]
     UnknownCode {
@@ -153,13 +170,19 @@ impl Builtin {
 
 impl Packed {
     fn loaded(&self) -> Option<&Arc<Loaded>> {
-        let unpack = || Some(Arc::new(Loaded::new(postcard::from_bytes(self.bytes).ok()?)));
+        let unpack = || Some(Arc::new(Loaded::new(Arc::new(postcard::from_bytes(self.bytes).ok()?))));
         self.loaded.get_or_init(unpack).as_ref()
     }
 }
 
+impl Extended {
+    fn added(&self) -> &[Rule] {
+        self.loaded.definition.rules.get(self.first_added..).unwrap_or_default()
+    }
+}
+
 impl Loaded {
-    fn new(definition: Definition) -> Self {
+    fn new(definition: Arc<Definition>) -> Self {
         let wiring = |rule: &Rule| match rule {
             Rule::Bluetooth { services, .. } => Wiring::Bluetooth(services.clone()),
             Rule::Serial { baud_rate, data_bits, parity, stop_bits, .. } => Wiring::Serial(SerialSettings {
@@ -171,7 +194,7 @@ impl Loaded {
             Rule::Hid(_) | Rule::Usb(_) | Rule::WebSocket(_) | Rule::Simulated(_) => Wiring::Direct,
         };
         let wirings = definition.rules.iter().map(wiring).collect();
-        Self { definition: Arc::new(definition), wirings }
+        Self { definition, wirings }
     }
 }
 
@@ -184,56 +207,112 @@ impl Catalogue {
             let empty = || Builtin { index: Index::new([]), protocols: Vec::new() };
             Arc::new(Builtin::unpack().unwrap_or_else(empty))
         };
-        let own = Own { websocket: Vec::new(), index: Index::new([]), protocols: Vec::new() };
+        let own =
+            Own { index: Index::new([]), protocols: Vec::new(), added: Index::new([]), extended: Vec::new() };
         Self { builtin: Arc::clone(BUILTIN.get_or_init(unpack)), own: Arc::new(own) }
     }
 
     /// Adds a rule of a person's own: what dials in as `identifier` speaks `protocol`. Tried before built-in rules.
     ///
     /// # Errors
-    /// No protocol has this id.
+    /// No protocol has this id, or it has too many rules.
     pub fn add_websocket_rule(&mut self, protocol: &str, identifier: &str) -> Result<(), CatalogueError> {
-        let loaded = self.find(protocol).ok_or_else(|| CatalogueError::UnknownProtocol(protocol.into()))?;
-        Arc::make_mut(&mut self.own).websocket.push((identifier.into(), loaded));
+        let rules = vec![Rule::WebSocket(vec![identifier.to_owned()])];
+        self.extend(&Addition { protocol: protocol.to_owned(), rules, groups: Vec::new() })
+    }
+
+    /// Adds hardware and models to a protocol. The rules added are tried before all others, and the models added are
+    /// preferred to those that have the same identifiers. Definitions come before what is added to them: one that is
+    /// added afterwards does not have it.
+    ///
+    /// # Errors
+    /// No protocol has this id, or it can't drive what is added; nothing has been added.
+    pub fn extend(&mut self, addition: &Addition) -> Result<(), CatalogueError> {
+        let id = addition.protocol.as_str();
+        let wrong = |reasons| CatalogueError::Addition { protocol: id.to_owned(), reasons };
+        let base = self.find(id).ok_or_else(|| CatalogueError::UnknownProtocol(id.to_owned()))?;
+        let place = self.own.extended.iter().position(|extended| extended.loaded.definition.id == id);
+        let first_added = match place {
+            Some(place) => self.own.extended[place].first_added,
+            None => base.definition.rules.len(),
+        };
+        let rules = base.definition.rules.len() - first_added + addition.rules.len();
+        if rules > MAX_RULES || base.definition.groups.len() + addition.groups.len() > 2 * MAX_GROUPS {
+            return Err(wrong(vec![format!(
+                "at most {MAX_RULES} rules and {MAX_GROUPS} models can be added"
+            )]));
+        }
+        let definition = addition.applied_to(&base.definition).map_err(wrong)?;
+        let extended = Extended { loaded: Arc::new(Loaded::new(Arc::new(definition))), first_added };
+        let own = Arc::make_mut(&mut self.own);
+        match place {
+            Some(place) => own.extended[place] = extended,
+            None => own.extended.push(extended),
+        }
+        own.added = Index::new(own.extended.iter().map(Extended::added));
         Ok(())
     }
 
-    /// Adds a definition of a person's own, preferred to what is built in. One that has been added before under the same
-    /// name is replaced.
+    /// Adds a definition of a person's own, preferred to what is built in. One of the same name is replaced, whether it
+    /// has been added before or is built in, and with it what was [added](Self::extend) to that.
     ///
     /// # Errors
     /// What is wrong with it and where; nothing has been added.
     pub fn add_definition(&mut self, file_name: &str, text: &str) -> Result<(), CatalogueError> {
-        let definition = definition::parse(file_name, text).map_err(CatalogueError::Definition)?.definition;
-        if let Some(code) = definition.code.as_ref().filter(|code| special::find(code).is_none()) {
-            return Err(CatalogueError::UnknownCode { protocol: definition.id, code: code.clone() });
+        let file = definition::parse(file_name, text).map_err(CatalogueError::Definition)?;
+        self.add_definitions([Arc::new(file.definition)])
+    }
+
+    /// Adds definitions of a person's own that have been read before, as [`add_definition`](Self::add_definition) does.
+    ///
+    /// # Errors
+    /// One of them asks for code that is not built in; nothing has been added.
+    pub fn add_definitions(
+        &mut self,
+        definitions: impl IntoIterator<Item = Arc<Definition>>,
+    ) -> Result<(), CatalogueError> {
+        let definitions: Vec<Arc<Definition>> = definitions.into_iter().collect();
+        for definition in &definitions {
+            if let Some(code) = definition.code.as_ref().filter(|code| special::find(code).is_none()) {
+                let protocol = definition.id.clone();
+                return Err(CatalogueError::UnknownCode { protocol, code: code.clone() });
+            }
         }
         let own = Arc::make_mut(&mut self.own);
-        own.protocols.retain(|loaded| loaded.definition.id != definition.id);
-        own.protocols.push(Arc::new(Loaded::new(definition)));
+        for definition in definitions {
+            own.protocols.retain(|loaded| loaded.definition.id != definition.id);
+            own.extended.retain(|extended| extended.loaded.definition.id != definition.id);
+            own.protocols.push(Arc::new(Loaded::new(definition)));
+        }
+        own.added = Index::new(own.extended.iter().map(Extended::added));
         own.protocols.sort_by(|a, b| a.definition.id.cmp(&b.definition.id));
         own.index = Index::of(&own.protocols.iter().map(|loaded| &*loaded.definition).collect::<Vec<_>>());
         Ok(())
     }
 
-    /// The protocols that might fit, best first: rules of a person's own for what dials in, then definitions of a
-    /// person's own, then what is built in. Within each, [`matching`](crate::matching) says the order.
+    /// The protocols that might fit, best first: rules that a person added, then definitions of a person's own, then
+    /// what is built in and not replaced. Within each, [`matching`](crate::matching) says the order.
     pub fn candidates(&self, sighting: &Sighting) -> Vec<Candidate> {
-        let mut candidates = Vec::new();
-        if let Advertisement::WebSocket { identifier } = &sighting.advertisement {
-            let rules = self.own.websocket.iter().filter(|(named, _)| named == identifier);
-            candidates.extend(rules.map(|(_, loaded)| Candidate { loaded: Arc::clone(loaded), rule: None }));
-        }
-        let candidate = |loaded: &Arc<Loaded>, claim: Claim| Candidate {
-            loaded: Arc::clone(loaded),
-            rule: Some(usize::from(claim.rule)),
+        let own = &*self.own;
+        let candidate = |loaded: &Arc<Loaded>, claim: Claim| {
+            let extended = self.extended(&loaded.definition.id).unwrap_or(loaded);
+            Candidate { loaded: Arc::clone(extended), rule: usize::from(claim.rule) }
         };
-        for claim in self.own.index.find(sighting) {
-            let loaded = self.own.protocols.get(usize::from(claim.protocol));
+        let mut candidates = Vec::new();
+        for claim in own.added.find(sighting) {
+            let extended = own.extended.get(usize::from(claim.protocol));
+            candidates.extend(extended.map(|Extended { loaded, first_added }| Candidate {
+                loaded: Arc::clone(loaded),
+                rule: first_added + usize::from(claim.rule),
+            }));
+        }
+        for claim in own.index.find(sighting) {
+            let loaded = own.protocols.get(usize::from(claim.protocol));
             candidates.extend(loaded.map(|loaded| candidate(loaded, claim)));
         }
         for claim in self.builtin.index.find(sighting) {
-            let loaded = self.builtin.protocols.get(usize::from(claim.protocol)).and_then(Packed::loaded);
+            let packed = self.builtin.protocols.get(usize::from(claim.protocol));
+            let loaded = packed.filter(|packed| !self.is_own(packed.id)).and_then(Packed::loaded);
             candidates.extend(loaded.map(|loaded| candidate(loaded, claim)));
         }
         candidates
@@ -250,10 +329,23 @@ impl Catalogue {
 
     /// A protocol by its id, as if hardware that speaks it had been seen. Its wiring is that of its first match rule.
     pub fn protocol(&self, id: &str) -> Option<Candidate> {
-        self.find(id).map(|loaded| Candidate { loaded, rule: Some(0) })
+        self.find(id).map(|loaded| Candidate { loaded, rule: 0 })
+    }
+
+    fn extended(&self, id: &str) -> Option<&Arc<Loaded>> {
+        let extended = self.own.extended.iter().find(|extended| extended.loaded.definition.id == id);
+        extended.map(|extended| &extended.loaded)
+    }
+
+    /// Whether the protocol with this id is a person's own.
+    pub fn is_own(&self, id: &str) -> bool {
+        self.own.protocols.iter().any(|loaded| loaded.definition.id == id)
     }
 
     fn find(&self, id: &str) -> Option<Arc<Loaded>> {
+        if let Some(loaded) = self.extended(id) {
+            return Some(Arc::clone(loaded));
+        }
         if let Some(loaded) = self.own.protocols.iter().find(|loaded| loaded.definition.id == id) {
             return Some(Arc::clone(loaded));
         }
@@ -266,8 +358,8 @@ impl Catalogue {
 #[derive(Clone, Debug)]
 pub struct Candidate {
     loaded: Arc<Loaded>,
-    /// The match rule that fitted, by its place. `None`: a person says so.
-    rule: Option<usize>,
+    /// The match rule that fitted, by its place.
+    rule: usize,
 }
 
 impl Candidate {
@@ -283,7 +375,7 @@ impl Candidate {
 
     /// How to find its endpoints.
     pub fn wiring(&self) -> &Wiring {
-        self.rule.and_then(|rule| self.loaded.wirings.get(rule)).unwrap_or(&DIRECT)
+        self.loaded.wirings.get(self.rule).unwrap_or(&DIRECT)
     }
 
     /// Finds out the model.

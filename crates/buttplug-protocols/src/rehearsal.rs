@@ -1,12 +1,19 @@
 //! Runs a definition's vectors against the protocol it makes: no hardware, no waiting, time as an argument.
 
-use crate::catalogue::{Candidate, Catalogue, CatalogueError, Setup, Wiring};
-use crate::definition::{self, Act, DefinitionError, DefinitionFile, Place, Said, Vector, VectorStep};
-use crate::frame::{Endpoint, Frames};
+mod effort;
+mod run;
+
+pub use effort::MAX_REHEARSAL_EFFORT;
+
+use crate::catalogue::{Candidate, Catalogue};
+use crate::definition::{self, DefinitionError, DefinitionFile, MAX_ERRORS, Place, Vector, VectorStep};
 use crate::model::{Model, ModelFeature};
-use crate::protocol::{Heard, Identification, OutputSlot, Outputs, Protocol, Reading, Step, Topic, Turn};
+use crate::protocol::Reading;
 use crate::sighting::{Advertisement, Sighting};
-use std::time::{Duration, Instant};
+use effort::Budget;
+use run::Rehearsal;
+use std::sync::Arc;
+use std::time::Instant;
 
 /// What is different from what a vector says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,20 +25,27 @@ pub struct Difference {
     pub message: String,
 }
 
-/// How many things may happen in one turn before it is clear that they never end.
-const MAX_STEPS: usize = 10_000;
-
 /// Runs a vector against the protocol that `candidate` makes, beginning at `now`.
 ///
 /// # Errors
 /// What is different from what the vector says.
 pub fn rehearse(candidate: &Candidate, vector: &Vector, now: Instant) -> Result<(), Difference> {
-    let mut rehearsal = Rehearsal::new(candidate, vector, now)
+    rehearse_within(&mut Budget::whole(), candidate, vector, now)
+}
+
+fn rehearse_within(
+    budget: &mut Budget,
+    candidate: &Candidate,
+    vector: &Vector,
+    now: Instant,
+) -> Result<(), Difference> {
+    let mut rehearsal = Rehearsal::new(budget, candidate, vector, now)
         .map_err(|message| Difference { place: vector.place, message })?;
     rehearsal.run(candidate)
 }
 
-/// Checks a definition of a person's own as it would be used, and runs its vectors. Answers what it says.
+/// Checks a definition of a person's own as it would be used, and runs its vectors. Answers what it says. All that the
+/// vectors do together is bounded by [`MAX_REHEARSAL_EFFORT`].
 ///
 /// # Errors
 /// All that is wrong with it, and where.
@@ -65,17 +79,21 @@ pub fn check(file_name: &str, text: &str, now: Instant) -> Result<DefinitionFile
         message,
     };
     let mut catalogue = Catalogue::builtin();
-    if let Err(reason) = catalogue.add_definition(file_name, text) {
-        return Err(match reason {
-            CatalogueError::Definition(errors) => errors,
-            CatalogueError::UnknownCode { .. } | CatalogueError::UnknownProtocol(_) => {
-                vec![error(file.code_place.unwrap_or(Place { line: 1, column: 1 }), reason.to_string())]
-            }
-        });
+    if let Err(reason) = catalogue.add_definitions([Arc::new(file.definition.clone())]) {
+        let place = file.code_place.unwrap_or(Place { line: 1, column: 1 });
+        return Err(vec![error(place, reason.to_string())]);
     }
-    let candidate = catalogue.protocol(&file.definition.id);
-    let rehearsed = file.vectors.iter().filter_map(|vector| rehearse(candidate.as_ref()?, vector, now).err());
-    let errors: Vec<_> = rehearsed.map(|difference| error(difference.place, difference.message)).collect();
+    let Some(candidate) = catalogue.protocol(&file.definition.id) else { return Ok(file) };
+    let mut budget = Budget::whole();
+    let mut errors = Vec::new();
+    for vector in &file.vectors {
+        if let Err(different) = rehearse_within(&mut budget, &candidate, vector, now) {
+            errors.push(error(different.place, different.message));
+        }
+        if budget.is_spent() || errors.len() == MAX_ERRORS {
+            break;
+        }
+    }
     if errors.is_empty() { Ok(file) } else { Err(errors) }
 }
 
@@ -94,7 +112,8 @@ pub struct Told {
 /// about that is passed over.
 pub fn play(candidate: &Candidate, vector: &Vector, now: Instant) -> Told {
     let mut told = Told::default();
-    let mut rehearsal = match Rehearsal::new(candidate, vector, now) {
+    let mut budget = Budget::whole();
+    let mut rehearsal = match Rehearsal::new(&mut budget, candidate, vector, now) {
         Ok(rehearsal) => rehearsal,
         Err(error) => return Told { error: Some(error), ..told },
     };
@@ -136,280 +155,5 @@ impl Vector {
                 services: Vec::new(),
             },
         }
-    }
-}
-
-struct Rehearsal<'v> {
-    vector: &'v Vector,
-    protocol: Box<dyn Protocol>,
-    outputs: Outputs,
-    now: Instant,
-    last_write: Instant,
-    heard: std::slice::Iter<'v, Said>,
-    told: Vec<VectorStep>,
-    readings: Vec<Reading>,
-}
-
-impl<'v> Rehearsal<'v> {
-    fn new(candidate: &Candidate, vector: &'v Vector, now: Instant) -> Result<Self, String> {
-        let sighting = vector.sighting();
-        let model = vector.model(candidate).ok_or("there is no such model")?;
-        let all = all_endpoints(candidate.wiring());
-        let endpoints = vector.endpoints.as_deref().unwrap_or(&all);
-        let setup = Setup {
-            identifier: vector.model.as_deref(),
-            model: &model,
-            sighting: &sighting,
-            endpoints,
-            seed: 0,
-        };
-        let only_found = vector.turns.iter().all(|turn| turn.act == Act::Identify);
-        let protocol = match candidate.build(setup) {
-            // What is known and not driven can be found nevertheless.
-            Err(_) if only_found => Box::new(NotDriven),
-            protocol => protocol?,
-        };
-        Ok(Self {
-            vector,
-            protocol,
-            outputs: Outputs::at_rest(model.outputs().map(|(feature, output)| (feature, output.kind))),
-            now,
-            last_write: now,
-            heard: vector.hears.iter(),
-            told: Vec::new(),
-            readings: Vec::new(),
-        })
-    }
-
-    fn run(&mut self, candidate: &Candidate) -> Result<(), Difference> {
-        for turn in &self.vector.turns {
-            let different = |message| Difference { place: turn.place, message };
-            self.told.clear();
-            self.act(&turn.act, candidate).map_err(|error| different(format!("`{}`: {error}", turn.text)))?;
-            if self.told != turn.told {
-                let list = |steps: &[VectorStep]| match steps {
-                    [] => String::from("nothing"),
-                    steps => steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | "),
-                };
-                let (told, expected) = (list(&self.told), list(&turn.told));
-                return Err(different(format!("`{}` gives {told}; expected {expected}", turn.text)));
-            }
-        }
-        let different = |message| Difference { place: self.vector.place, message };
-        if self.readings != self.vector.readings {
-            let list = |readings: &[Reading]| match readings {
-                [] => String::from("none"),
-                readings => readings.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-            };
-            let (readings, expected) = (list(&self.readings), list(&self.vector.readings));
-            return Err(different(format!("the readings are {readings}; expected {expected}")));
-        }
-        match self.heard.len() {
-            0 => Ok(()),
-            left => Err(different(format!("{left} of the things the hardware says were never asked for"))),
-        }
-    }
-
-    fn act(&mut self, act: &Act, candidate: &Candidate) -> Result<(), String> {
-        match act {
-            Act::Set(set) => {
-                for seen in set {
-                    let Some(slot) = self.outputs.get_mut(seen.feature, seen.kind) else {
-                        return Err(format!("feature {} has no {}", seen.feature.0, seen.kind));
-                    };
-                    slot.value = seen.value;
-                    slot.duration_ms = seen.duration_ms;
-                    slot.changed = true;
-                }
-                self.write_changes();
-            }
-            Act::Stop => self.stop(),
-            Act::Connect => {
-                self.converse(Topic::Connect)?;
-                if self.protocol.keepalive().is_some() {
-                    self.stop();
-                }
-            }
-            Act::Identify => return self.identify(candidate),
-            Act::Wait(time) => self.wait(*time)?,
-            Act::Read(input) => {
-                let value = self.converse(Topic::Read(*input))?.ok_or("nothing was read")?;
-                self.readings.push(Reading { input: *input, value });
-            }
-            Act::Subscribe(input) => {
-                self.converse(Topic::Subscribe(*input))?;
-            }
-            Act::Unsubscribe(input) => {
-                self.converse(Topic::Unsubscribe(*input))?;
-            }
-            Act::Hear(endpoint, data) => {
-                let mut frames = Frames::new();
-                self.protocol.notified(self.now, *endpoint, data, &mut self.readings, &mut frames);
-                self.tell(frames);
-            }
-        }
-        Ok(())
-    }
-
-    fn stop(&mut self) {
-        for slot in self.outputs.slots().iter().filter(|slot| !slot.kind.is_stoppable()) {
-            self.protocol.halt(slot.feature);
-        }
-        let stops = |slot: &&mut OutputSlot| slot.kind.is_stoppable();
-        for slot in self.outputs.slots_mut().iter_mut().filter(stops) {
-            (slot.value, slot.changed) = (0, true);
-        }
-        self.write_changes();
-    }
-
-    fn write_changes(&mut self) {
-        let mut frames = Frames::new();
-        self.protocol.frames(self.now, &self.outputs, &mut frames);
-        self.outputs.slots_mut().iter_mut().for_each(|slot| slot.changed = false);
-        self.tell(frames);
-    }
-
-    fn tell(&mut self, frames: Frames) {
-        if !frames.is_empty() {
-            self.last_write = self.now;
-        }
-        self.told.extend(frames.into_iter().map(VectorStep::Write));
-    }
-
-    /// Lets time go by, with what falls due.
-    fn wait(&mut self, time: Duration) -> Result<(), String> {
-        let end = self.now + time;
-        for _ in 0..MAX_STEPS {
-            let keepalive = self.protocol.keepalive().map(|after| self.last_write + after);
-            let tick = self.protocol.next_tick();
-            let Some(due) = keepalive.into_iter().chain(tick).min().filter(|due| *due <= end) else {
-                self.now = end;
-                return Ok(());
-            };
-            if self.told.len() > MAX_STEPS {
-                break;
-            }
-            self.now = due.max(self.now);
-            let mut frames = Frames::new();
-            if tick == Some(due) {
-                self.protocol.tick(self.now, &self.outputs, &mut frames);
-            } else {
-                self.protocol.keepalive_frames(self.now, &self.outputs, &mut frames);
-                // It has had its turn, even if it had nothing to say.
-                self.last_write = self.now;
-            }
-            self.tell(frames);
-        }
-        Err(String::from("it never comes to an end"))
-    }
-
-    fn converse(&mut self, topic: Topic) -> Result<Option<i32>, String> {
-        let mut answer = Answer::Start;
-        for _ in 0..MAX_STEPS {
-            match self.protocol.converse(topic, answer.heard()) {
-                Turn::Do(step) => answer = self.carry_out(step),
-                Turn::Done(value) => return Ok(value),
-                Turn::Fail(reason) => return Err(reason),
-            }
-        }
-        Err(String::from("the conversation never ends"))
-    }
-
-    fn identify(&mut self, candidate: &Candidate) -> Result<(), String> {
-        let mut identification: Box<dyn Identification> =
-            candidate.identification(&self.vector.sighting())?;
-        let mut answer = Answer::Start;
-        for _ in 0..MAX_STEPS {
-            match identification.next(answer.heard()) {
-                Turn::Do(step) => answer = self.carry_out(step),
-                Turn::Fail(reason) => return Err(reason),
-                Turn::Done(found) => {
-                    let expected = self.vector.identifier.as_ref().filter(|expected| !expected.is_empty());
-                    return match (&found, &self.vector.identifier) {
-                        (_, None) => Ok(()),
-                        (found, _) if found.as_ref() == expected => Ok(()),
-                        _ => Err(format!("the identifier is {found:?}; expected {expected:?}")),
-                    };
-                }
-            }
-        }
-        Err(String::from("the conversation never ends"))
-    }
-
-    fn carry_out(&mut self, step: Step) -> Answer<'v> {
-        let said = match &step {
-            Step::Read { .. } | Step::Listen(_) => self.heard.next(),
-            _ => None,
-        };
-        match step {
-            Step::Write(frame) => {
-                self.told.push(VectorStep::Write(frame));
-                self.last_write = self.now;
-            }
-            Step::Subscribe(endpoint) => self.told.push(VectorStep::Subscribe(endpoint)),
-            Step::Unsubscribe(endpoint) => self.told.push(VectorStep::Unsubscribe(endpoint)),
-            Step::Pause(time) => {
-                self.told.push(VectorStep::Wait(time));
-                self.now += time;
-            }
-            Step::Read { endpoint, .. } => {
-                self.told.push(VectorStep::Read(endpoint));
-                return match said {
-                    Some(Said::Data(from, data)) if *from == endpoint => Answer::Data(data),
-                    _ => Answer::Failed,
-                };
-            }
-            Step::Listen(time) => {
-                if let Some(Said::Data(from, data)) = said {
-                    return Answer::Notified(*from, data);
-                }
-                self.now += time;
-                return Answer::Silence;
-            }
-        }
-        Answer::Done
-    }
-}
-
-/// In place of a protocol where there is none.
-struct NotDriven;
-
-impl Protocol for NotDriven {
-    fn converse(&mut self, _topic: Topic, _heard: Heard<'_>) -> Turn<Option<i32>> {
-        Turn::Fail(String::from("it is not driven"))
-    }
-
-    fn frames(&mut self, _now: Instant, _outputs: &Outputs, _out: &mut Frames) {}
-}
-
-/// What the hardware of a rehearsal answers.
-enum Answer<'v> {
-    Start,
-    Done,
-    Data(&'v [u8]),
-    Notified(Endpoint, &'v [u8]),
-    Silence,
-    Failed,
-}
-
-impl<'v> Answer<'v> {
-    fn heard(&self) -> Heard<'v> {
-        match self {
-            Self::Start => Heard::Start,
-            Self::Done => Heard::Done,
-            Self::Data(data) => Heard::Data(data),
-            Self::Notified(endpoint, data) => Heard::Notified(*endpoint, data),
-            Self::Silence => Heard::Silence,
-            Self::Failed => Heard::Failed("the hardware of the rehearsal has no answer to this"),
-        }
-    }
-}
-
-fn all_endpoints(wiring: &Wiring) -> Vec<Endpoint> {
-    match wiring {
-        Wiring::Bluetooth(services) => {
-            services.values().flat_map(|endpoints| endpoints.keys().copied()).collect()
-        }
-        Wiring::Serial(_) | Wiring::Direct => Vec::new(),
     }
 }

@@ -20,6 +20,24 @@ pub enum BusKind {
     Simulated,
 }
 
+impl BusKind {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Bluetooth, Self::Serial, Self::Hid, Self::Usb, Self::WebSocket, Self::Simulated];
+
+    /// The bus that is displayed as `name`.
+    ///
+    /// ```
+    /// use buttplug_protocols::sighting::BusKind;
+    ///
+    /// assert!(BusKind::ALL.iter().all(|bus| BusKind::from_name(&bus.to_string()) == Some(*bus)));
+    /// assert_eq!(BusKind::from_name("tin can"), None);
+    /// ```
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|bus| bus.to_string() == name)
+    }
+}
+
 impl fmt::Display for BusKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

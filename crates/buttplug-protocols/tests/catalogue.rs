@@ -12,6 +12,7 @@ use buttplug_protocols::sighting::{Advertisement, Sighting, Uuid};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 fn definitions() -> Vec<(String, DefinitionFile)> {
@@ -366,6 +367,44 @@ fn a_definition_of_ones_own_comes_before_what_is_built_in_and_can_be_replaced() 
         assert_eq!(candidates[0].model(None).unwrap().name, name);
     }
     assert_eq!(builtin.candidates(&sighting).len(), 1, "other copies know nothing of it");
+}
+
+#[test]
+fn a_definition_of_ones_own_replaces_the_built_in_one_of_its_name() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("devices/aneros.toml")).unwrap();
+    let own = text.replace("Aneros Vivi", "My Own").replace("Massage Demo", "Mine");
+    let mut catalogue = Catalogue::builtin();
+    assert!(!catalogue.is_own("aneros"));
+    catalogue.add_definition("aneros.toml", &own).unwrap();
+    assert!(catalogue.is_own("aneros") && !catalogue.is_own("lovense"));
+    assert_eq!(catalogue.protocols(), Catalogue::builtin().protocols());
+    for (advertised, names) in [("Mine", vec!["My Own"]), ("Massage Demo", vec![])] {
+        let sighting = Vector { model: Some(advertised.into()), ..Vector::default() }.sighting();
+        let candidates = catalogue.candidates(&sighting);
+        let found: Vec<_> = candidates.iter().filter_map(|c| c.model(None)).map(|model| model.name).collect();
+        assert_eq!(found, names, "{advertised}");
+    }
+}
+
+#[test]
+fn definitions_that_have_been_read_are_added_all_or_none() {
+    let read = |file: &str, code: &str| {
+        let text = format!(
+            "{code}\nwrite = \"value\"\n[[websocket]]\nnames = [\"it\"]\n[[model]]\nfallback = \"X\"\n\
+            features = [{{ vibrate = 9 }}]\n[[example]]\ndo = \"stop\"\nwrite = \"00\"\n"
+        );
+        Arc::new(definition::parse(file, &text).unwrap().definition)
+    };
+    let advertisement = Advertisement::WebSocket { identifier: "it".into() };
+    let sighting = Sighting { address: "it".into(), advertisement };
+    let mut catalogue = Catalogue::builtin();
+    let (good, bad) = (read("b.toml", ""), read("a.toml", "code = \"no-such-code\""));
+    let error = catalogue.add_definitions([Arc::clone(&good), bad]).unwrap_err();
+    assert!(error.to_string().contains("no-such-code"), "{error}");
+    assert!(catalogue.candidates(&sighting).is_empty());
+    catalogue.add_definitions([good, read("a.toml", "")]).unwrap();
+    let ids: Vec<String> = catalogue.candidates(&sighting).iter().map(|c| c.protocol().to_owned()).collect();
+    assert_eq!(ids, ["a", "b"]);
 }
 
 #[test]

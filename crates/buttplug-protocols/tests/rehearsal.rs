@@ -163,3 +163,58 @@ write = "01"
     let errors = check("chatty.toml", chatty, Instant::now()).unwrap_err();
     assert_eq!(errors[0].to_string(), "chatty.toml:9:6: `wait 9000 ms`: it never comes to an end");
 }
+
+/// A definition that is asked every millisecond whether it has something to say, with these examples.
+fn restless(examples: &str) -> String {
+    let frames = ["\"255x(value)\""; 8].join(", ");
+    format!(
+        "keepalive = \"1 ms while running\"\nwrite = [{frames}]\n[[websocket]]\nnames = [\"x\"]\n[[model]]\n\
+        fallback = \"X\"\nfeatures = [{{ vibrate = 9 }}]\n{examples}"
+    )
+}
+
+#[test]
+fn examples_that_together_take_too_much_work_are_refused() {
+    let example = |turns: usize| {
+        let turns = vec!["\"wait 9000 ms\""; turns].join(", ");
+        format!("[[example]]\ndo = [{turns}]\n")
+    };
+    let checked = |examples: &str| check("mine.toml", &restless(examples), Instant::now());
+    assert_eq!(checked(&example(1)).unwrap().vectors.len(), 1);
+    // In one example or in several: the work of all counts, and what is refused once is not tried again.
+    for examples in [example(5), example(1).repeat(5)] {
+        let errors = checked(&examples).unwrap_err();
+        assert_eq!(errors.len(), 1, "{errors:#?}");
+        assert!(
+            errors[0].message.starts_with("`wait 9000 ms`: the examples take too much work"),
+            "{errors:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_different_is_said_in_short_and_not_for_ever() {
+    let example = "[[example]]\ndo = [\"vibrate 0 1\", \"wait 100 ms\"]\nwrite = [[], []]\n".repeat(60);
+    let errors = check("mine.toml", &restless(&example).replace("255x", "1x"), Instant::now()).unwrap_err();
+    assert_eq!(errors.len(), 50);
+    let example = "[[example]]\ndo = [\"vibrate 0 1\", \"wait 100 ms\"]\nwrite = [[\"01\"], []]\n";
+    let text = restless(example).replace("255x", "1x").replace("vibrate = 9", "vibrate = 1");
+    let text = text.replacen(&["\"1x(value)\""; 8].join(", "), "\"value\"", 1);
+    let errors = check("mine.toml", &text, Instant::now()).unwrap_err();
+    assert!(errors[0].message.contains("01 | … 84 more; expected nothing"), "{errors:?}");
+}
+
+#[test]
+fn every_definition_that_is_built_in_could_be_a_persons_own() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("devices");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        if let Err(errors) = check(&path.to_string_lossy(), &text, Instant::now()) {
+            panic!("{errors:#?}");
+        }
+        count += 1;
+    }
+    assert!(count > 100, "{count}");
+}

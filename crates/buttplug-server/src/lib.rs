@@ -8,6 +8,7 @@
 //! Knows no WebSocket and no concrete bus. The two traits that a bus implements are in [`hardware`].
 
 mod check;
+pub mod configuration;
 mod device;
 pub mod hardware;
 mod places;

@@ -1,5 +1,6 @@
 //! The server as applications hold it: built once, given connections, shut down in order.
 
+use crate::configuration::{KnownDevice, UserConfiguration};
 use crate::hardware::HardwareBus;
 use crate::places::Places;
 use crate::registry::{Manager, ManagerParts, Registry, ScanRequests};
@@ -8,8 +9,6 @@ use crate::session::{SessionId, SessionSettings};
 use buttplug_core::connector::{AcceptConnection, ServerConnection};
 use buttplug_core::message::DeviceDescription;
 use buttplug_protocols::catalogue::Catalogue;
-use buttplug_protocols::sighting::BusKind;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,7 +43,7 @@ pub struct ServerBuilder {
     settings: SessionSettings,
     max_clients: usize,
     catalogue: Catalogue,
-    display_names: HashMap<(BusKind, String), String>,
+    configuration: UserConfiguration,
     buses: Vec<Arc<dyn HardwareBus>>,
 }
 
@@ -80,11 +79,10 @@ impl ServerBuilder {
         self
     }
 
-    /// The name that its owner gave the hardware with this address on this bus, for clients to show instead of the
-    /// model's. A later name for the same hardware replaces it.
+    /// What the owner of the devices decided about them. Nothing if not set.
     #[must_use]
-    pub fn display_name(mut self, bus: BusKind, address: impl Into<String>, name: impl Into<String>) -> Self {
-        self.display_names.insert((bus, address.into()), name.into());
+    pub fn user_configuration(mut self, configuration: UserConfiguration) -> Self {
+        self.configuration = configuration;
         self
     }
 
@@ -102,16 +100,20 @@ impl ServerBuilder {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(self) -> Server {
-        let Self { settings, max_clients, catalogue, display_names, buses } = self;
+        let Self { settings, max_clients, catalogue, configuration, buses } = self;
         let registry = Arc::new(Registry::default());
         let scan_requests = Arc::new(ScanRequests::default());
         let (phase, _) = watch::channel(Phase::Serving);
         let (manager_shutdown, manager_told) = watch::channel(false);
+        let (catalogue, newest_catalogue) = watch::channel(catalogue);
+        let (configuration, decisions) = watch::channel(Arc::new(configuration));
+        let (known, known_devices) = watch::channel(Arc::default());
         let manager = Manager::new(ManagerParts {
             registry: Arc::clone(&registry),
             scan_requests: Arc::clone(&scan_requests),
-            catalogue,
-            display_names,
+            catalogue: newest_catalogue,
+            configuration: decisions,
+            known,
             buses,
         });
         let runtime = Handle::current();
@@ -122,6 +124,9 @@ impl ServerBuilder {
             places: Places::new(max_clients),
             registry,
             scan_requests,
+            catalogue,
+            configuration,
+            known_devices,
             phase,
             next_session: AtomicU64::new(1),
             sessions: Mutex::default(),
@@ -140,6 +145,9 @@ struct Inner {
     places: Places,
     registry: Arc<Registry>,
     scan_requests: Arc<ScanRequests>,
+    catalogue: watch::Sender<Catalogue>,
+    configuration: watch::Sender<Arc<UserConfiguration>>,
+    known_devices: watch::Receiver<Arc<Vec<Arc<KnownDevice>>>>,
     phase: watch::Sender<Phase>,
     next_session: AtomicU64,
     sessions: Mutex<JoinSet<()>>,
@@ -184,7 +192,7 @@ impl Server {
             settings: SessionSettings { server_name, max_ping: Duration::ZERO },
             max_clients: DEFAULT_MAX_CLIENTS,
             catalogue: Catalogue::builtin(),
-            display_names: HashMap::new(),
+            configuration: UserConfiguration::default(),
             buses: Vec::new(),
         }
     }
@@ -192,6 +200,24 @@ impl Server {
     /// The connected devices, in the order of their indexes.
     pub fn devices(&self) -> Vec<Arc<DeviceDescription>> {
         self.inner.registry.list().descriptions()
+    }
+
+    /// Replaces what hardware is known, for what is sighted from now on. Devices that are there or connecting stay what
+    /// they are; hardware that nobody knew before has its chance when it is sighted again.
+    pub fn set_catalogue(&self, catalogue: Catalogue) {
+        self.inner.catalogue.send_replace(catalogue);
+    }
+
+    /// Replaces what the owner of the devices decided about them. A connected device that is denied now is stopped and
+    /// let go; everything else counts when a device connects next.
+    pub fn set_user_configuration(&self, configuration: UserConfiguration) {
+        self.inner.configuration.send_replace(Arc::new(configuration));
+    }
+
+    /// The devices that have connected since the server was started, those met last at the end, and word of every change.
+    /// A program that keeps their indexes gives them back by [`ServerBuilder::user_configuration`].
+    pub fn known_devices(&self) -> watch::Receiver<Arc<Vec<Arc<KnownDevice>>>> {
+        self.inner.known_devices.clone()
     }
 
     /// Stops every device, whoever set it in motion. Returns when the zeros are written, after one second at the

@@ -1,6 +1,6 @@
 //! A whole server with simulated devices and one paused clock, for one input.
 
-use crate::client::Client;
+use crate::client::{Client, handshake};
 use buttplug_core::{FeatureIndex, OutputKind};
 use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
 use buttplug_server::Server;
@@ -49,20 +49,25 @@ impl World {
         world
     }
 
-    /// A client of its own looks for devices until all that are there are connected, and leaves.
+    /// Clients of its own look for devices until all that are there are connected, and leave. None of them pings: one that
+    /// has to is let go, which ends its search, and the next one goes on.
     pub(crate) async fn find_devices(&self) {
-        let mut client = Client::connect(&self.server);
-        client.introduces_itself(4).await;
-        client.says(br#"[{"StartScanning":{"Id":2}}]"#);
-        client.hears_all_replies().await;
         let expected = self.devices.iter().filter(|device| device.is_present()).count();
         let all = async {
             while self.server.devices().len() < expected {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                let mut client = Client::connect(&self.server);
+                // In one breath: by the time it has heard a reply it may have been let go.
+                client.says(handshake(4).as_bytes());
+                client.says(br#"[{"StartScanning":{"Id":2}}]"#);
+                client.hears_all_replies().await;
+                while client.is_there() && self.server.devices().len() < expected {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    client.hears_what_is_there().await;
+                }
+                client.vanishes();
             }
         };
         tokio::time::timeout(FOR_EVER, all).await.expect("every device that is there is found");
-        client.vanishes();
     }
 
     /// Whether the server has this device in its list.

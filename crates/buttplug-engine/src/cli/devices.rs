@@ -3,6 +3,7 @@
 mod check;
 mod list;
 mod models;
+mod own;
 mod show;
 
 use super::complain;
@@ -26,6 +27,9 @@ pub(crate) struct DevicesFlags {
     /// Print JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    own: own::OwnFlags,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -39,7 +43,7 @@ enum Task {
 /// Lists, shows or checks.
 pub(super) fn run(flags: &DevicesFlags) -> Exit {
     match &flags.task {
-        None => list::run(&flags.words, flags.json),
+        None => list::run(&flags.words, flags.json, &flags.own),
         Some(Task::Show(flags)) => show::run(flags),
         Some(Task::Check(flags)) => check::run(flags),
     }

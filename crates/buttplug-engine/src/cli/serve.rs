@@ -5,6 +5,7 @@ use crate::exit::Exit;
 use crate::log::{self, Level};
 use crate::settings::{Settings, SettingsError};
 use crate::signals::{End, Panics, Signals};
+use crate::user;
 use crate::wiring::{Engine, StartError};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -58,9 +59,19 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Devices")]
     pub(crate) device_websocket_listen_address: Option<String>,
 
-    /// File with what you decided about your devices; it is only read
+    /// File with what you decided about your devices: TOML, or the JSON of earlier engines; devices that connect are
+    /// added to it [default: buttplug/devices.toml in your folder of settings]
     #[arg(long, value_name = "FILE", help_heading = "Devices")]
     pub(crate) user_device_config_file: Option<PathBuf>,
+
+    /// Start even if that file is of no use, and without what it says
+    #[arg(long, help_heading = "Devices")]
+    pub(crate) ignore_bad_user_config: bool,
+
+    /// Folder with definitions of your own devices, *.toml, preferred to what is built in; changed ones are taken over while
+    /// the program runs
+    #[arg(long, value_name = "DIR", help_heading = "Devices")]
+    pub(crate) device_definitions: Option<PathBuf>,
 
     /// Which lines to log: error, warn, info, debug or trace [default: RUST_LOG, else info]
     #[arg(long, value_name = "LEVEL", help_heading = "Program")]
@@ -119,14 +130,16 @@ impl Refusal {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Settings(_) | Self::Start(StartError::Port { .. }) => Exit::Mend,
+            Self::Settings(_) | Self::Start(StartError::Port { .. } | StartError::Definitions(_)) => {
+                Exit::Mend
+            }
             Self::System(_) => Exit::Internal,
         }
     }
 }
 
 fn serve(flags: &ServeFlags, panics: &Panics) -> Result<Exit, Refusal> {
-    let settings = Settings::new(flags)?;
+    let settings = Settings::new(flags, user::usual_path())?;
     for notice in &settings.notices {
         tracing::warn!("{notice}");
     }
@@ -187,7 +200,7 @@ mod tests {
             hook.happen();
         });
         let settings =
-            Settings::new(&ServeFlags { websocket_port: Some(0), ..ServeFlags::default() }).unwrap();
+            Settings::new(&ServeFlags { websocket_port: Some(0), ..ServeFlags::default() }, None).unwrap();
         assert_eq!(live(&runtime, settings, &panics), Ok(Exit::Internal));
     }
 }

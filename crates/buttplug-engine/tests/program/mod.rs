@@ -7,6 +7,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::net::TcpStream;
@@ -22,9 +23,17 @@ pub(crate) const SOON: Duration = Duration::from_secs(10);
 /// What is printed first.
 pub(crate) const FIRST_LINE: &str = "Intiface Server, starting up with stdout output.";
 
+static COMMANDS: AtomicUsize = AtomicUsize::new(0);
+
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_buttplug"));
     command.args(arguments).env_remove("RUST_LOG").env_remove("NO_COLOR");
+    // What its owner decided about their devices plays no part in tests, nor what another test has met.
+    let number = COMMANDS.fetch_add(1, Ordering::Relaxed);
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("home-{}-{number}", std::process::id()));
+    for folder in ["XDG_CONFIG_HOME", "HOME", "APPDATA"] {
+        command.env(folder, &home);
+    }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }
@@ -49,6 +58,8 @@ pub(crate) struct Engine {
     pub(crate) child: Child,
     output: Lines<BufReader<ChildStdout>>,
     pub(crate) lines: Vec<String>,
+    /// Files that it uses until its end.
+    pub(crate) files: Vec<File>,
 }
 
 impl Engine {
@@ -67,7 +78,7 @@ impl Engine {
     pub(crate) async fn start_in(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = command(arguments).envs(environment.iter().copied()).spawn().expect("it starts");
         let output = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        Self { child, output, lines: Vec::new() }
+        Self { child, output, lines: Vec::new(), files: Vec::new() }
     }
 
     /// Reads its output up to a line with this text.
@@ -192,13 +203,17 @@ impl Socket {
         }
     }
 
-    /// Asks for the device list until the device with index 0 is there, and answers its name. Waiting for the event
-    /// would not do: it may have come before the reply to an earlier message.
     pub(crate) async fn first_device(&mut self) -> String {
+        self.device(0).await
+    }
+
+    /// Asks for the device list until the device with this index is there, and answers its name. Waiting for the event
+    /// would not do: it may have come before the reply to an earlier message.
+    pub(crate) async fn device(&mut self, index: u32) -> String {
         let there = async {
             loop {
                 let (_, list) = self.ask("RequestDeviceList", serde_json::json!({})).await;
-                if let Some(name) = list["Devices"]["0"]["DeviceName"].as_str() {
+                if let Some(name) = list["Devices"][index.to_string()]["DeviceName"].as_str() {
                     return name.to_owned();
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -224,6 +239,14 @@ impl Socket {
         let (name, content) = self.ask("RequestServerInfo", content).await;
         assert_eq!(name, "ServerInfo");
         content
+    }
+
+    /// The next frame of a device.
+    pub(crate) async fn frame(&mut self) -> Vec<u8> {
+        match self.next().await {
+            Message::Binary(data) => data.to_vec(),
+            other => panic!("{other:?} instead of a frame"),
+        }
     }
 
     /// Frames of a device up to the end of its connection.
@@ -255,8 +278,13 @@ impl Socket {
 
 /// A vibrator with one motor that dials in and speaks Lovense.
 pub(crate) async fn lovense(port: u16) -> Socket {
+    lovense_at(port, "A1B2C3D4E5F6").await
+}
+
+/// The same with another address.
+pub(crate) async fn lovense_at(port: u16, address: &str) -> Socket {
     let mut device = Socket::open(port).await;
-    device.text(r#"{"identifier": "LVSDevice", "address": "A1B2C3D4E5F6", "version": 0}"#).await;
+    device.text(format!(r#"{{"identifier": "LVSDevice", "address": "{address}", "version": 0}}"#)).await;
     device.frames_until("DeviceType;").await;
     device.binary(b"Z:11:A1B2C3D4E5F6;").await;
     device
@@ -284,6 +312,37 @@ impl File {
 impl Drop for File {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
+        let mut backup = self.0.clone().into_os_string();
+        backup.push(".bak");
+        let _ = std::fs::remove_file(backup);
+    }
+}
+
+/// A folder of this test's own, gone when dropped.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("buttplug-test-{}-{name}", std::process::id()));
+        std::fs::create_dir(&path).expect("a writable directory");
+        Self(path)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.0.to_str().expect("a plain path")
+    }
+
+    /// Writes a file, and answers its path.
+    pub(crate) fn write(&self, name: &str, content: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, content).expect("a writable directory");
+        path.to_str().expect("a plain path").to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -6,19 +6,23 @@
 //!
 //! A definition may come from anybody: its size, its parts and what it takes to check it are bounded by the limits here.
 
+mod addition;
 mod forms;
 mod hardware;
 pub mod kind;
 mod models;
 pub mod name_part;
+pub mod overlap;
 mod parse;
 mod reader;
 pub mod rules;
 mod trial;
 mod vector;
 
+pub use addition::Addition;
 pub use name_part::NamePart;
 pub use parse::parse;
+pub(crate) use reader::MAX_ERRORS;
 pub use vector::{Act, Said, Seen, Vector, VectorStep, VectorTurn};
 
 use crate::frame::Endpoint;

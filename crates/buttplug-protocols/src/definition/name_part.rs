@@ -17,6 +17,11 @@ impl NamePart {
         good.then(|| Self(pattern.to_owned()))
     }
 
+    /// How many characters are compared at most to find the part of a name.
+    pub fn effort(&self, name: &str) -> u64 {
+        (self.0.len() as u64 + 1).saturating_mul(name.len() as u64 + 1)
+    }
+
     /// The part of a name that fits the whole pattern.
     pub fn of<'n>(&self, name: &'n str) -> Option<&'n str> {
         let pattern: Vec<char> = self.0.chars().collect();

@@ -9,15 +9,19 @@ use toml::de::{DeTable, DeValue};
 pub(super) struct Source<'t> {
     file: &'t str,
     text: &'t str,
+    /// Where its lines begin: a definition has many places.
+    lines: Vec<usize>,
     pub(super) errors: Vec<DefinitionError>,
 }
 
 /// How many errors are collected before the rest is not worth reading.
-const MAX_ERRORS: usize = 50;
+pub(crate) const MAX_ERRORS: usize = 50;
 
 impl<'t> Source<'t> {
     pub(super) fn new(file: &'t str, text: &'t str) -> Self {
-        Self { file, text, errors: Vec::new() }
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let lines = std::iter::once(0).chain(ends.map(|(end, _)| end + 1)).collect();
+        Self { file, text, lines, errors: Vec::new() }
     }
 
     /// Notes that something is wrong at `at`, in bytes from the beginning.
@@ -35,20 +39,22 @@ impl<'t> Source<'t> {
 
     /// Notes that something is wrong in a line.
     pub(super) fn error_in_line(&mut self, line: usize, message: impl Into<String>) {
-        let before = self.text.split_inclusive('\n').take(line.saturating_sub(1));
-        self.error(before.map(str::len).sum(), message);
+        let begin = line.checked_sub(1).and_then(|before| self.lines.get(before));
+        self.error(begin.copied().unwrap_or_default(), message);
     }
 
     /// The line of a place, from 1.
     pub(super) fn line(&self, at: usize) -> usize {
-        self.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+        self.lines.partition_point(|begin| *begin <= at)
     }
 
     /// The line and the column of a place that is given in bytes from the beginning.
     pub(super) fn place(&self, at: usize) -> Place {
-        let before = self.text.get(..at).unwrap_or(self.text);
-        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-        Place { line: self.line(at), column }
+        let at = if self.text.is_char_boundary(at) { at } else { self.text.len() };
+        let line = self.line(at);
+        let begin = self.lines.get(line - 1).copied().unwrap_or_default();
+        let column = self.text.get(begin..at).map_or(0, |before| before.chars().count()) + 1;
+        Place { line, column }
     }
 
     /// Unwraps what was read from a piece of notation that stands at `text`.

@@ -1,5 +1,6 @@
 //! Rules that a definition keeps as a whole, and that all definitions keep together.
 
+use super::overlap::overlaps;
 use super::parse::Places;
 use super::reader::Source;
 use super::trial::{check_outputs, effort_of_outputs};
@@ -166,64 +167,6 @@ fn check_lengths(definition: &Definition, places: &Places, source: &mut Source<'
     }
 }
 
-/// Something by which a protocol claims hardware.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Claim<'a> {
-    Text(u8, &'a str),
-    Prefix(&'a str),
-    Manufacturer(u16, &'a [u8]),
-    Service(crate::sighting::Uuid),
-    Ids(u8, (u16, u16)),
-}
-
-impl Claim<'_> {
-    fn overlaps(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Prefix(a), Self::Prefix(b)) => a.starts_with(b) || b.starts_with(a),
-            (Self::Prefix(prefix), Self::Text(0, name)) | (Self::Text(0, name), Self::Prefix(prefix)) => {
-                name.starts_with(prefix)
-            }
-            (Self::Manufacturer(a, some), Self::Manufacturer(b, more)) => {
-                a == b && (some.starts_with(more) || more.starts_with(some))
-            }
-            _ => self == other,
-        }
-    }
-}
-
-impl std::fmt::Display for Claim<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Text(_, text) => write!(f, "`{text}`"),
-            Self::Prefix(prefix) => write!(f, "`{prefix}*`"),
-            Self::Manufacturer(company, _) => write!(f, "data of company {company}"),
-            Self::Service(uuid) => write!(f, "service {uuid}"),
-            Self::Ids(_, (vendor, product)) => write!(f, "{vendor:04x}:{product:04x}"),
-        }
-    }
-}
-
-fn claims(rule: &Rule) -> Vec<Claim<'_>> {
-    match rule {
-        Rule::Bluetooth { names, manufacturer, advertised, .. } => {
-            let names = names.iter().map(|name| match name.strip_suffix('*') {
-                Some(prefix) => Claim::Prefix(prefix),
-                None => Claim::Text(0, name),
-            });
-            let data = manufacturer.iter().map(|(company, data)| Claim::Manufacturer(*company, data));
-            names.chain(data).chain(advertised.iter().map(|uuid| Claim::Service(*uuid))).collect()
-        }
-        Rule::Serial { port, .. } => vec![Claim::Text(1, port)],
-        Rule::Hid(ids) => ids.iter().map(|ids| Claim::Ids(2, *ids)).collect(),
-        Rule::Usb(ids) => ids.iter().map(|ids| Claim::Ids(3, *ids)).collect(),
-        Rule::WebSocket(names) => names.iter().map(|name| Claim::Text(4, name)).collect(),
-        Rule::Simulated(names) => names.iter().map(|name| Claim::Text(5, name)).collect(),
-    }
-}
-
-/// The name of a serial port that stands for "whichever a person names": it claims nothing.
-pub const ANY_PORT: &str = "default";
-
 /// Checks that no two protocols claim the same hardware unless one of them says so, and that nobody says so without
 /// need.
 pub fn check_together(files: &[DefinitionFile]) -> Vec<DefinitionError> {
@@ -237,7 +180,7 @@ pub fn check_together(files: &[DefinitionFile]) -> Vec<DefinitionError> {
                 let message = format!("`{a}` and `{b}` are each to be tried before the other");
                 errors.push(DefinitionError { file: file.file.clone(), line: 1, column: 1, message });
             }
-            let Some((line, claim)) = first_overlap(file, other) else { continue };
+            let Some(overlap) = overlaps(&file.definition, &other.definition).next() else { continue };
             if [&file.overlaps, first].iter().any(|list| list.contains(b))
                 || [&other.overlaps, second].iter().any(|list| list.contains(a))
             {
@@ -247,10 +190,11 @@ pub fn check_together(files: &[DefinitionFile]) -> Vec<DefinitionError> {
             }
             errors.push(DefinitionError {
                 file: file.file.clone(),
-                line,
+                line: file.rule_lines.get(overlap.rule).copied().unwrap_or(1),
                 column: 1,
                 message: format!(
-                    "{claim} is also claimed by `{b}`; if that is known, say so: overlaps = [\"{b}\"]"
+                    "{} is also claimed by `{b}`; if that is known, say so: overlaps = [\"{b}\"]",
+                    overlap.claim
                 ),
             });
         }
@@ -276,14 +220,4 @@ pub fn check_together(files: &[DefinitionFile]) -> Vec<DefinitionError> {
         }
     }
     errors
-}
-
-fn first_overlap<'a>(file: &'a DefinitionFile, other: &'a DefinitionFile) -> Option<(usize, Claim<'a>)> {
-    let theirs: Vec<Claim<'_>> = other.definition.rules.iter().flat_map(claims).collect();
-    file.definition.rules.iter().zip(&file.rule_lines).find_map(|(rule, line)| {
-        let ours = claims(rule).into_iter().filter(|claim| *claim != Claim::Text(1, ANY_PORT));
-        ours.into_iter()
-            .find(|claim| theirs.iter().any(|other| claim.overlaps(other)))
-            .map(|claim| (*line, claim))
-    })
 }

@@ -41,6 +41,14 @@ impl Condition {
     pub fn mentions(&self, test: &dyn Fn(Name) -> bool) -> bool {
         matches!(self, Self::If(condition) if condition.mentions(true, test))
     }
+
+    /// How many numbers and names are looked at to know whether it holds, on a device with so many outputs.
+    pub fn effort(&self, outputs: usize) -> u64 {
+        match self {
+            Self::If(condition) => condition.effort(outputs),
+            Self::Always | Self::Else => 1,
+        }
+    }
 }
 
 /// A part of a frame.
@@ -74,10 +82,7 @@ impl Template {
 
     /// How large it can become on a device with so many outputs.
     pub fn extent(&self, outputs: usize) -> Extent {
-        let condition = match &self.condition {
-            Condition::If(condition) => condition.effort(outputs),
-            Condition::Always | Condition::Else => 1,
-        };
+        let condition = self.condition.effort(outputs);
         Extent::of(&self.items, outputs).plus(Extent { bytes: 0, effort: condition })
     }
 
@@ -148,7 +153,7 @@ impl Extent {
     }
 
     /// Bytes and effort in one number.
-    pub(super) fn all(self) -> u64 {
+    pub fn all(self) -> u64 {
         self.bytes.saturating_add(self.effort)
     }
 

@@ -10,6 +10,7 @@ mod wanted;
 mod whereabouts;
 
 use crate::check::{CheckedOutput, check_input, checked_feature};
+use crate::configuration::Tuning;
 use crate::session::SessionId;
 use buttplug_core::message::{DeviceDescription, InputCmd, InputReading, OutputCmd};
 use buttplug_core::{DeviceError, FeatureIndex, InputAction, OutputKind, RssiSpelling};
@@ -54,6 +55,7 @@ pub(crate) struct DeviceHandle {
 #[derive(Debug)]
 struct Shared {
     description: Arc<DeviceDescription>,
+    tuning: Tuning,
     mailbox: Mutex<Mailbox>,
     wake: Notify,
     /// True once the device's task has ended.
@@ -90,6 +92,7 @@ impl DeviceHandle {
     pub(crate) fn new(
         description: Arc<DeviceDescription>,
         outputs: impl IntoIterator<Item = (FeatureIndex, OutputKind)>,
+        tuning: Tuning,
     ) -> Self {
         let mailbox = Mailbox {
             wanted: Wanted::at_rest(outputs),
@@ -102,7 +105,7 @@ impl DeviceHandle {
             gone: false,
         };
         let (ended, _) = watch::channel(false);
-        let shared = Shared { description, mailbox: Mutex::new(mailbox), wake: Notify::new(), ended };
+        let shared = Shared { description, tuning, mailbox: Mutex::new(mailbox), wake: Notify::new(), ended };
         Self { shared: Arc::new(shared) }
     }
 
@@ -156,7 +159,8 @@ impl DeviceHandle {
 
     fn put(&self, mailbox: &mut Mailbox, output: CheckedOutput, owner: SessionId, now: Instant) -> bool {
         let CheckedOutput { feature, command } = output;
-        let changed = mailbox.wanted.set(feature, command, owner);
+        let on_hardware = self.shared.tuning.on_hardware(feature, command);
+        let changed = mailbox.wanted.set(feature, on_hardware, owner);
         if changed {
             let gap = Duration::from_millis(self.description().message_gap_ms.into());
             mailbox.whereabouts.told(feature, command, now, gap);

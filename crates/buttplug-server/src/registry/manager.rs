@@ -1,15 +1,14 @@
 //! The task that makes devices of sightings. Owns attempts, indexes and the devices' tasks.
 
 use super::attempt::{AttemptError, Ready, connect};
-use super::indexes::{Identity, Indexes};
+use super::indexes::{Assigned, Indexes, MAX_REMEMBERED};
 use super::{MAX_DEVICES, Registry, ScanRequests};
+use crate::configuration::{DeviceIdentity, KnownDevice, Tuned, UserConfiguration, tune};
 use crate::device::DeviceHandle;
 use crate::device::task::{self, DeviceParts};
 use crate::hardware::{BusEvent, Hardware, HardwareBus};
-use buttplug_core::message::{DeviceDescription, Feature, InputDescription, OutputDescription};
-use buttplug_core::{DeviceIndex, RssiSpelling, StepRange};
+use buttplug_core::message::DeviceDescription;
 use buttplug_protocols::catalogue::Catalogue;
-use buttplug_protocols::model::{Model, ModelFeature};
 use buttplug_protocols::sighting::{BusKind, Sighting};
 use futures_util::FutureExt;
 use std::collections::{HashMap, HashSet};
@@ -36,8 +35,10 @@ pub(super) type Place = (BusKind, String);
 pub(crate) struct ManagerParts {
     pub(crate) registry: Arc<Registry>,
     pub(crate) scan_requests: Arc<ScanRequests>,
-    pub(crate) catalogue: Catalogue,
-    pub(crate) display_names: HashMap<Place, String>,
+    /// The newest one is for what is sighted from now on.
+    pub(crate) catalogue: watch::Receiver<Catalogue>,
+    pub(crate) configuration: watch::Receiver<Arc<UserConfiguration>>,
+    pub(crate) known: watch::Sender<Arc<Vec<Arc<KnownDevice>>>>,
     pub(crate) buses: Vec<Arc<dyn HardwareBus>>,
 }
 
@@ -61,15 +62,18 @@ enum Wake {
     Report(Option<Report>),
     Attempted(Result<Attempt, JoinError>),
     DeviceEnded(Result<Arc<dyn Hardware>, JoinError>),
+    Decided,
     Shutdown,
 }
 
 pub(crate) struct Manager {
     registry: Arc<Registry>,
     scan_requests: Arc<ScanRequests>,
-    catalogue: Catalogue,
-    /// What owners call their hardware.
-    display_names: HashMap<Place, String>,
+    catalogue: watch::Receiver<Catalogue>,
+    /// What the owner decided.
+    configuration: Arc<UserConfiguration>,
+    decisions: watch::Receiver<Arc<UserConfiguration>>,
+    known: watch::Sender<Arc<Vec<Arc<KnownDevice>>>>,
     buses: Vec<Arc<dyn HardwareBus>>,
     indexes: Indexes,
     attempts: JoinSet<Attempt>,
@@ -86,12 +90,14 @@ pub(crate) struct Manager {
 impl Manager {
     /// Attaches the buses; afterwards [`run`](Self::run) does everything.
     pub(crate) fn new(parts: ManagerParts) -> Self {
-        let ManagerParts { registry, scan_requests, catalogue, display_names, buses } = parts;
-        Self {
+        let ManagerParts { registry, scan_requests, catalogue, configuration, known, buses } = parts;
+        let mut manager = Self {
             registry,
             scan_requests,
             catalogue,
-            display_names,
+            configuration: Arc::default(),
+            decisions: configuration,
+            known,
             buses,
             indexes: Indexes::default(),
             attempts: JoinSet::new(),
@@ -100,7 +106,9 @@ impl Manager {
             closing: JoinSet::new(),
             connected: HashMap::new(),
             searching: HashSet::new(),
-        }
+        };
+        manager.decided();
+        manager
     }
 
     /// Runs until told to shut down, then ends searches, attempts, devices and buses, in this order. A panic on the way
@@ -133,6 +141,8 @@ impl Manager {
                 () = told(&mut shutdown) => Wake::Shutdown,
                 Some(ended) = self.devices.join_next() => Wake::DeviceEnded(ended),
                 Some(attempted) = self.attempts.join_next() => Wake::Attempted(attempted),
+                // A server whose handles are gone decides nothing any more.
+                Ok(()) = self.decisions.changed() => Wake::Decided,
                 report = inbox.recv() => Wake::Report(report),
             };
             match wake {
@@ -149,8 +159,32 @@ impl Manager {
                 Wake::Attempted(Ok(attempt)) => self.attempted(attempt).await,
                 Wake::Attempted(Err(failed)) => self.attempt_died(&failed),
                 Wake::DeviceEnded(ended) => self.devices_ended(ended),
+                Wake::Decided => self.decided(),
             }
         }
+    }
+
+    /// Takes over what the owner decided. A device that is denied is let go at once; all else counts when a device
+    /// connects next.
+    fn decided(&mut self) {
+        self.configuration = Arc::clone(&self.decisions.borrow_and_update());
+        self.indexes.reserve(&self.configuration);
+        for (place, device) in self.connected.iter().filter(|(place, _)| self.configuration.denies(&place.1))
+        {
+            warn!(
+                device = device.description().index.0,
+                address = place.1,
+                "denied from now on; it is stopped and let go"
+            );
+            device.close();
+        }
+        self.connecting.retain(|place, attempt| {
+            let denied = self.configuration.denies(&place.1);
+            if denied {
+                attempt.abort();
+            }
+            !denied
+        });
     }
 
     async fn sighted(&mut self, bus: usize, sighting: Sighting) {
@@ -161,7 +195,12 @@ impl Manager {
             return;
         }
         let name = sighting.name();
-        let candidates = self.catalogue.candidates(&sighting);
+        if let Some(reason) = self.configuration.refusal(&sighting.address) {
+            debug!(bus = %sighting.bus(), name, address = sighting.address, reason, "not connected");
+            refuse(&*owner, &sighting, reason).await;
+            return;
+        }
+        let candidates = self.catalogue.borrow().candidates(&sighting);
         if candidates.is_empty() {
             debug!(bus = %sighting.bus(), name, address = sighting.address, "no known device matches");
             refuse(&*owner, &sighting, "no known device matches").await;
@@ -199,6 +238,10 @@ impl Manager {
         let place = (sighting.bus(), sighting.address.clone());
         self.connecting.remove(&place);
         match outcome {
+            Ok(ready) if self.configuration.denies(&place.1) => {
+                // Decided while it was connecting; its attempt had ended already.
+                self.closing.spawn(task::close(ready.open.hardware));
+            }
             Ok(ready) => self.add(bus, sighting, place, *ready),
             Err(error) => {
                 warn!(bus = %sighting.bus(), name = sighting.name(), address = sighting.address, %error, "not connected");
@@ -218,18 +261,37 @@ impl Manager {
     fn add(&mut self, bus: usize, sighting: Sighting, place: Place, ready: Ready) {
         let Ready { open, protocol, protocol_id, identifier, model } = ready;
         let identity =
-            Identity { bus: place.0, protocol: protocol_id, identifier, address: sighting.address };
+            DeviceIdentity { bus: place.0, protocol: protocol_id, identifier, address: sighting.address };
         info!("Device {} ({}) found.", model.name, identity.address);
-        let protocol_name = identity.protocol.clone();
+        let configuration = Arc::clone(&self.configuration);
+        let decided = configuration.device(&identity);
         let by_index = &self.registry.by_index;
-        let (index, returning) = self.indexes.assign(identity, |index| by_index.contains_key(&index));
+        let wanted = decided.and_then(|decided| decided.index);
+        let assigned = self.indexes.assign(identity.clone(), wanted, |index| by_index.contains_key(&index));
+        let Assigned { index, returning, taken } = assigned;
+        if let Some(taken) = taken {
+            warn!(address = identity.address, "index {taken} is taken by a device that is connected");
+        }
         info!("Assigning index {index} to {}", model.name);
-        let message_gap = model.message_gap.unwrap_or_else(|| self.buses[bus].message_gap(place.0));
-        let display_name = self.display_names.get(&place).cloned();
-        let description = Arc::new(describe(index, &model, display_name, message_gap));
-        let outputs = model.outputs().map(|(feature, output)| (feature, output.kind)).collect::<Vec<_>>();
-        let handle = DeviceHandle::new(description, outputs);
-        info!(device = index.0, name = model.name, protocol = protocol_name, bus = %place.0, "device connected");
+        let message_gap = decided
+            .and_then(|decided| decided.message_gap)
+            .or(model.message_gap)
+            .unwrap_or_else(|| self.buses[bus].message_gap(place.0));
+        let Tuned { features, tuning, notices } = tune(&model, decided);
+        for notice in notices {
+            warn!(device = index.0, address = identity.address, "your configuration: {notice}");
+        }
+        let description = Arc::new(DeviceDescription {
+            index,
+            name: model.name.clone(),
+            display_name: decided.and_then(|decided| decided.display_name.clone()),
+            message_gap_ms: u32::try_from(message_gap.as_millis()).unwrap_or(u32::MAX),
+            features,
+        });
+        let outputs = model.outputs().map(|(feature, output)| (feature, output.kind));
+        let handle = DeviceHandle::new(description, outputs, tuning);
+        info!(device = index.0, name = model.name, protocol = identity.protocol, bus = %place.0, "device connected");
+        self.note(KnownDevice { identity, index, name: model.name });
         let parts = DeviceParts {
             handle: handle.clone(),
             protocol,
@@ -244,6 +306,24 @@ impl Manager {
             self.registry.remove(&earlier);
         }
         self.registry.insert(handle);
+    }
+
+    /// Notes that a device was here, for whoever keeps that.
+    fn note(&self, device: KnownDevice) {
+        self.known.send_if_modified(|known| {
+            if known.iter().any(|known| **known == device) {
+                return false;
+            }
+            let known = Arc::make_mut(known);
+            // The index may have been another's, who gets a new one.
+            known.retain(|known| known.identity != device.identity && known.index != device.index);
+            // The indexes have forgotten no less.
+            if known.len() >= MAX_REMEMBERED {
+                known.remove(0);
+            }
+            known.push(Arc::new(device));
+            true
+        });
     }
 
     /// Takes the devices out whose tasks have ended.
@@ -353,64 +433,4 @@ async fn set_scanning(bus: &dyn HardwareBus, wanted: bool) -> bool {
     };
     warn!(bus = %bus.kind(), wanted, problem, "the search for devices could not be switched");
     false
-}
-
-/// A model as clients see it.
-fn describe(
-    index: DeviceIndex,
-    model: &Model,
-    display_name: Option<String>,
-    message_gap: Duration,
-) -> DeviceDescription {
-    DeviceDescription {
-        index,
-        name: model.name.clone(),
-        display_name,
-        message_gap_ms: u32::try_from(message_gap.as_millis()).unwrap_or(u32::MAX),
-        features: model.features.iter().map(describe_feature).filter(has_something).collect(),
-    }
-}
-
-fn has_something(feature: &Feature) -> bool {
-    !(feature.outputs.is_empty() && feature.inputs.is_empty())
-}
-
-fn describe_feature(feature: &ModelFeature) -> Feature {
-    let outputs = feature.outputs.iter().map(|output| OutputDescription {
-        kind: output.kind,
-        range: announced(output.range),
-        duration_ms: output.duration_ms.map(announced),
-    });
-    let inputs = feature.inputs.iter().map(|input| InputDescription {
-        kind: input.kind,
-        spelling: RssiSpelling::Camel,
-        ranges: input.ranges.clone(),
-        commands: input.commands,
-    });
-    Feature {
-        index: feature.index,
-        description: feature.label.clone(),
-        outputs: outputs.collect(),
-        inputs: inputs.collect(),
-        ..Feature::default()
-    }
-}
-
-/// Clients always get a zero that means rest: a range from 37 to 42 is announced as 0 to 42, and one with a negative
-/// side is the same to both sides.
-fn announced(range: StepRange) -> StepRange {
-    let most = range.max();
-    StepRange::new(if range.min() < 0 { -most } else { 0 }, most)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_announced_range_has_its_zero() {
-        for (min, max, announced_min) in [(0, 20, 0), (-20, 20, -20), (37, 42, 0), (-5, 20, -20)] {
-            assert_eq!(announced(StepRange::new(min, max)), StepRange::new(announced_min, max));
-        }
-    }
 }

@@ -6,6 +6,7 @@ use crate::transport::Transport;
 use async_trait::async_trait;
 use buttplug::core::{FeatureIndex, OutputKind};
 use buttplug::embedded::Server;
+use buttplug::embedded::configuration::{DeviceConfiguration, UserConfiguration};
 use buttplug::embedded::hardware::{BusEvents, HardwareBus, HardwareError, OpenHardware};
 use buttplug::embedded::protocols::catalogue::{Catalogue, Wiring};
 use buttplug::embedded::protocols::frame::Endpoint;
@@ -62,11 +63,16 @@ impl World {
         catalogue.add_definition("conformance.toml", include_str!("devices.toml")).unwrap();
         let bus = Arc::new(SimulatedBus::new([]));
         let searcher = Arc::new(Searcher::default());
+        let blue = DeviceConfiguration {
+            address: "simulated:pump".into(),
+            display_name: Some("Blue".into()),
+            ..DeviceConfiguration::default()
+        };
         let server = Server::builder()
             .name("Bench")
             .max_ping_time(Duration::from_millis(max_ping_ms))
             .catalogue(catalogue)
-            .display_name(BusKind::Simulated, "simulated:pump", "Blue")
+            .user_configuration(UserConfiguration { devices: vec![blue] })
             .bus(Arc::clone(&bus) as _)
             .bus(Arc::clone(&searcher) as _)
             .start();

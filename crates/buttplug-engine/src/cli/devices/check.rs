@@ -1,92 +1,132 @@
-//! `buttplug devices check`: whether definitions of a person's own are right, and their examples hold.
+//! `buttplug devices check`: whether definitions of a person's own are right, their examples hold, and who else claims the
+//! same hardware.
 
-use super::print;
+use super::{own, print};
 use crate::cli::complain;
+use crate::definitions::{counted, models, replaces};
 use crate::exit::Exit;
 use buttplug_protocols::catalogue::Catalogue;
-use buttplug_protocols::definition::{DefinitionError, DefinitionFile, MAX_DEFINITION_BYTES};
-use buttplug_protocols::rehearsal;
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use buttplug_protocols::definition::DefinitionFile;
+use buttplug_protocols::definition::overlap::{Overlap, overlaps};
+use std::fmt::Write;
+use std::path::PathBuf;
 
 /// What `check` can be told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Ends with 0 if all is well. What is wrong is said as FILE:LINE:COLUMN: WHAT.\n\
     How definitions are written is in the book's chapter \"Adding a device\".")]
 pub(crate) struct CheckFlags {
-    /// Definitions; a file is named after its protocol, for example mine.toml
+    /// Definitions, or folders with some; a file is named after its protocol, for example mine.toml
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
 
-/// Checks each file by itself.
+/// Checks each file by itself, and then those that are right together.
 pub(super) fn run(flags: &CheckFlags) -> Exit {
     let mut exit = Exit::Orderly;
+    let mut right = Vec::new();
     for path in &flags.files {
-        match check(path) {
-            Ok(file) => exit = print(&summary(path, &file), exit),
-            Err(Wrong::Unreadable(error)) => {
-                complain(format_args!("{} can't be read: {error}", path.display()));
-                exit = Exit::Mend;
-            }
-            Err(Wrong::Definition(errors)) => {
-                for error in errors {
-                    // Nobody reads what is wrong: the exit code says it too.
-                    let _ = writeln!(io::stderr(), "{error}");
+        match own::files(path) {
+            Ok(files) => {
+                if files.is_empty() {
+                    complain(format_args!("there are no definitions (*.toml) in {}", path.display()));
+                    exit = Exit::Mend;
                 }
+                for file in files {
+                    match own::check(&file) {
+                        Some(checked) => right.push(checked),
+                        None => exit = Exit::Mend,
+                    }
+                }
+            }
+            Err(error) => {
+                complain(error);
                 exit = Exit::Mend;
             }
         }
     }
-    exit
+    for (file, other) in pairs(&right).filter(|(file, other)| each_before_the_other(file, other)) {
+        let (a, b) = (&file.definition.id, &other.definition.id);
+        complain(format_args!("{}: `{a}` and `{b}` are each to be tried before the other", file.file));
+        exit = Exit::Mend;
+    }
+    let mut text = String::new();
+    for (place, file) in right.iter().enumerate() {
+        text.push_str(&summary(file));
+        against_built_in(file, &mut text);
+        for other in right.iter().skip(place + 1) {
+            against_another(file, other, &mut text);
+        }
+    }
+    print(&text, exit)
 }
 
-enum Wrong {
-    Unreadable(io::Error),
-    Definition(Vec<DefinitionError>),
+fn pairs(files: &[DefinitionFile]) -> impl Iterator<Item = (&DefinitionFile, &DefinitionFile)> {
+    let with_others = |(place, file)| files.iter().skip(place + 1).map(move |other| (file, other));
+    files.iter().enumerate().flat_map(with_others)
 }
 
-fn check(path: &Path) -> Result<DefinitionFile, Wrong> {
-    let name = path.to_string_lossy();
-    let mut bytes = Vec::new();
-    // One byte more than a definition may have, so that a longer one is refused as such.
-    let limit = u64::try_from(MAX_DEFINITION_BYTES + 1).unwrap_or(u64::MAX);
-    let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
-    read.map_err(Wrong::Unreadable)?;
-    let text = if bytes.len() > MAX_DEFINITION_BYTES {
-        // The text plays no part any more, and its end may be half a character.
-        String::from_utf8_lossy(&bytes).into_owned()
-    } else {
-        String::from_utf8(bytes).map_err(|error| Wrong::Definition(vec![no_text(&name, &error)]))?
-    };
-    rehearsal::check(&name, &text, Instant::now()).map_err(Wrong::Definition)
+fn each_before_the_other(file: &DefinitionFile, other: &DefinitionFile) -> bool {
+    let (a, b) = (&file.definition, &other.definition);
+    a.id != b.id && a.before.contains(&b.id) && b.before.contains(&a.id)
 }
 
-/// Points at the first byte that belongs to no character.
-fn no_text(file: &str, error: &std::string::FromUtf8Error) -> DefinitionError {
-    let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-    let good = String::from_utf8_lossy(good);
-    DefinitionError {
-        file: file.into(),
-        line: good.matches('\n').count() + 1,
-        column: good.chars().rev().take_while(|c| *c != '\n').count() + 1,
-        message: "a definition is UTF-8 text, and this is none".into(),
+fn summary(file: &DefinitionFile) -> String {
+    format!(
+        "{}: all is well: {}, {}{}\n",
+        file.file,
+        counted(models(&file.definition), "model"),
+        counted(file.vectors.len(), "example"),
+        if replaces(&file.definition) { "; it replaces the built-in protocol of this name" } else { "" },
+    )
+}
+
+/// Says which built-in protocols claim the same hardware.
+fn against_built_in(file: &DefinitionFile, text: &mut String) {
+    let catalogue = Catalogue::builtin();
+    let others = catalogue.protocols().into_iter().filter(|id| *id != file.definition.id);
+    for other in others.filter_map(|id| catalogue.protocol(id)) {
+        let found: Vec<Overlap> = overlaps(&file.definition, other.definition()).collect();
+        if let Some(claims) = claims(file, found.iter()) {
+            // Writing to a string can't fail.
+            let _ = writeln!(
+                text,
+                "  {claims} also claimed by the built-in {}; yours is tried first",
+                other.protocol()
+            );
+        }
     }
 }
 
-fn summary(path: &Path, file: &DefinitionFile) -> String {
-    let groups = file.definition.groups.iter();
-    let models: usize = groups.map(|group| group.names.len() + usize::from(group.fallback.is_some())).sum();
-    let examples = file.vectors.len();
-    let s = |count: usize| if count == 1 { "" } else { "s" };
-    let replaced = Catalogue::builtin().protocol(&file.definition.id).is_some();
-    let replaced = if replaced { "; it replaces the built-in protocol of this name" } else { "" };
-    format!(
-        "{}: all is well: {models} model{}, {examples} example{}{replaced}\n",
-        path.display(),
-        s(models),
-        s(examples)
-    )
+/// Says what another file claims, too, and which of them is tried first.
+fn against_another(file: &DefinitionFile, other: &DefinitionFile, text: &mut String) {
+    // Writing to a string can't fail.
+    if file.definition.id == other.definition.id {
+        let _ = writeln!(text, "  {} has the same name; only one of them can be used at a time", other.file);
+        return;
+    }
+    let found: Vec<Overlap> = overlaps(&file.definition, &other.definition).collect();
+    let mut ways: Vec<_> = found.iter().map(|overlap| (overlap.first, overlap.why)).collect();
+    ways.sort_unstable();
+    ways.dedup();
+    for (first, why) in ways {
+        let like = found.iter().filter(|overlap| (overlap.first, overlap.why) == (first, why));
+        if let Some(claims) = claims(file, like) {
+            let winner = if first { &file.file } else { &other.file };
+            let _ =
+                writeln!(text, "  {claims} also claimed by {}; {winner} is tried first: {why}", other.file);
+        }
+    }
+}
+
+/// ``mine.toml:4: `X` is``, or how many more are.
+fn claims<'o>(file: &DefinitionFile, overlaps: impl Iterator<Item = &'o Overlap>) -> Option<String> {
+    let overlaps: Vec<&Overlap> = overlaps.collect();
+    let (first, more) = overlaps.split_first()?;
+    let line = file.rule_lines.get(first.rule).copied().unwrap_or(1);
+    let verb = match more.len() {
+        0 => String::from("is"),
+        more => format!("and {more} more are"),
+    };
+    Some(format!("{}:{line}: {} {verb}", file.file, first.claim))
 }

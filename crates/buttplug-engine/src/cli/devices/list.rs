@@ -1,18 +1,26 @@
 //! `buttplug devices`: one line for each model, for people and for `grep`, or all as JSON.
 
 use super::models::{self, Listed};
+use super::own::OwnFlags;
 use super::print;
 use crate::cli::complain;
+use crate::definitions::counted;
 use crate::exit::Exit;
-use buttplug_protocols::catalogue::Catalogue;
 use buttplug_protocols::definition::kind;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// Lists the models that all words fit.
-pub(super) fn run(words: &[String], json: bool) -> Exit {
-    let mut models = models::all(&Catalogue::builtin());
+pub(super) fn run(words: &[String], json: bool, own: &OwnFlags) -> Exit {
+    let catalogue = match own.catalogue() {
+        Ok(catalogue) => catalogue,
+        Err(error) => {
+            complain(error);
+            return Exit::Mend;
+        }
+    };
+    let mut models = models::all(&catalogue);
     models.retain(|listed| words.iter().all(|word| listed.fits(word)));
     let exit = if models.is_empty() { Exit::Mend } else { Exit::Orderly };
     if json {
@@ -37,7 +45,8 @@ fn counts(models: &[Listed]) -> (usize, usize, usize) {
 fn as_text(models: &[Listed]) -> String {
     let row = |listed: &Listed| {
         let buses: Vec<String> = listed.buses.iter().map(ToString::to_string).collect();
-        [listed.entry.model.name.clone(), listed.candidate.protocol().to_owned(), buses.join(" ")]
+        let own = if listed.own { " (own)" } else { "" };
+        [listed.entry.model.name.clone(), format!("{}{own}", listed.candidate.protocol()), buses.join(" ")]
     };
     let rows: Vec<[String; 3]> = models.iter().map(row).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
@@ -49,8 +58,7 @@ fn as_text(models: &[Listed]) -> String {
         let _ = writeln!(text, "{name:<first$}  {protocol:<second$}  {buses:<third$}  {abilities}");
     }
     let (protocols, models, not_driven) = counts(models);
-    let s = |count: usize| if count == 1 { "" } else { "s" };
-    let _ = write!(text, "\n{protocols} protocol{}, {models} model{}", s(protocols), s(models));
+    let _ = write!(text, "\n{}, {}", counted(protocols, "protocol"), counted(models, "model"));
     if not_driven > 0 {
         let _ = write!(text, "; {not_driven} of these known, but not driven");
     }
@@ -95,6 +103,7 @@ fn model_as_json(listed: &Listed) -> Value {
     json!({
         "name": listed.entry.model.name,
         "protocol": listed.candidate.protocol(),
+        "own": listed.own,
         "buses": listed.buses.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "identifiers": listed.entry.identifiers,
         "features": features.collect::<Vec<_>>(),

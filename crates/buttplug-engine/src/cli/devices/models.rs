@@ -13,12 +13,17 @@ pub(super) struct Listed {
     pub(super) buses: Vec<BusKind>,
     /// What its hardware calls itself, as far as that is known.
     pub(super) names: Vec<String>,
+    /// Whether it is from a person's own definition.
+    pub(super) own: bool,
 }
 
 /// The models of all hardware, in the order of their names. Simulated devices are none.
 pub(super) fn all(catalogue: &Catalogue) -> Vec<Listed> {
     let candidates = catalogue.protocols().into_iter().filter_map(|id| catalogue.protocol(id));
     let mut models: Vec<Listed> = candidates.flat_map(|candidate| of(&candidate)).collect();
+    for listed in &mut models {
+        listed.own = catalogue.is_own(listed.candidate.protocol());
+    }
     models.retain(|listed| listed.buses != [BusKind::Simulated]);
     models.sort_by_cached_key(|listed| {
         (listed.entry.model.name.to_lowercase(), listed.candidate.protocol().to_owned())
@@ -53,6 +58,7 @@ pub(super) fn of(candidate: &Candidate) -> Vec<Listed> {
                 candidate: candidate.clone(),
                 buses: candidate.buses(),
                 names: if entry.is_fallback() { unclaimed.clone() } else { entry.identifiers.clone() },
+                own: false,
                 entry,
             }),
         }

@@ -1,6 +1,7 @@
 //! `buttplug devices show`: what a device would be told, in the notation of the examples.
 
 use super::models::{self, Listed, features_by_index};
+use super::own::OwnFlags;
 use super::print;
 use crate::cli::complain;
 use crate::exit::Exit;
@@ -28,6 +29,9 @@ pub(crate) struct ShowFlags {
     /// What the hardware says when it is read or waited for: "rx: 55", or silence; again for what it says next
     #[arg(long, value_name = "TEXT")]
     hears: Vec<String>,
+
+    #[command(flatten)]
+    own: OwnFlags,
 }
 
 /// How long a timed position takes where nobody says it, in milliseconds, if the model can.
@@ -38,8 +42,9 @@ const MAX_NAMED: usize = 12;
 
 /// Shows it.
 pub(super) fn run(flags: &ShowFlags) -> Exit {
-    let catalogue = Catalogue::builtin();
-    let shown = find(&catalogue, &flags.device).and_then(|listed| {
+    let catalogue = flags.own.catalogue().map_err(|error| error.to_string());
+    let shown = catalogue.and_then(|catalogue| {
+        let listed = find(&catalogue, &flags.device)?;
         let vector = vector(&listed, flags)?;
         Ok((play(&listed.candidate, &vector, Instant::now()), listed, vector))
     });
@@ -257,7 +262,7 @@ mod tests {
     fn shown(device: &str, turns: &[&str]) -> Result<String, String> {
         let listed = find(&Catalogue::builtin(), device)?;
         let turns = turns.iter().map(ToString::to_string).collect();
-        let flags = ShowFlags { device: device.into(), turns, hears: Vec::new() };
+        let flags = ShowFlags { device: device.into(), turns, hears: Vec::new(), own: OwnFlags::default() };
         let vector = vector(&listed, &flags)?;
         let told = play(&listed.candidate, &vector, Instant::now());
         assert_eq!(told.error, None, "{device}");
@@ -313,7 +318,8 @@ mod tests {
             if listed.entry.not_driven.is_some() || model.outputs().next().is_none() {
                 continue;
             }
-            let flags = ShowFlags { device: String::new(), turns: Vec::new(), hears: Vec::new() };
+            let (turns, hears) = (Vec::new(), Vec::new());
+            let flags = ShowFlags { device: String::new(), turns, hears, own: OwnFlags::default() };
             let vector = vector(&listed, &flags).unwrap();
             let told = play(&listed.candidate, &vector, now);
             assert_eq!(told.error, None, "{} {}", listed.candidate.protocol(), model.name);

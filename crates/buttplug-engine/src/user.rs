@@ -1,0 +1,120 @@
+//! What a person decided about their devices, from the file in which they keep it.
+
+mod keeper;
+mod own;
+mod store;
+
+pub(crate) use keeper::Keeper;
+pub(crate) use store::UserFile;
+
+use buttplug_protocols::definition::Addition;
+use buttplug_server::configuration::{KnownDevice, UserConfiguration};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use thiserror::Error;
+
+/// All that such a file says, as far as it is understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Decisions {
+    /// Device by device.
+    pub(crate) configuration: UserConfiguration,
+    /// Hardware and models of their own, in the order of the file.
+    pub(crate) additions: Vec<Addition>,
+    /// Simulated devices.
+    pub(crate) simulated: Vec<SimulatedEntry>,
+    /// What could not be applied, for people. It stays in the file as it is.
+    pub(crate) notices: Vec<String>,
+}
+
+/// Where such a file is unless a person says otherwise; `None` where the system knows no folder of settings.
+pub(crate) fn usual_path() -> Option<PathBuf> {
+    Some(dirs::config_dir()?.join("buttplug").join("devices.toml"))
+}
+
+/// A simulated device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SimulatedEntry {
+    /// What it is, for example `simulated-2vibe`.
+    pub(crate) archetype: String,
+    /// Its address; none for one that is made up.
+    pub(crate) address: Option<String>,
+    /// What it is called.
+    pub(crate) display_name: Option<String>,
+}
+
+/// Why a file of decisions is of no use.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub(crate) enum UserFileError {
+    /// The system does not let it be read.
+    #[error("it can't be read: {0}")]
+    Unreadable(String),
+    /// The system does not let it be written.
+    #[error("it can't be written: {0}")]
+    Unwritable(String),
+    /// It was there, and is not any more.
+    #[error("it is gone")]
+    Gone,
+    /// It is too long.
+    #[error("it is longer than {} bytes", store::MAX_USER_FILE_BYTES)]
+    TooLong,
+    /// It is no text.
+    #[error("line {line}: it is not UTF-8 text")]
+    NotText {
+        /// The line with the first byte that is none.
+        line: usize,
+    },
+    /// It is not of the form that such files have.
+    #[error("line {line}, column {column}: {reason}")]
+    Malformed {
+        /// Where.
+        line: usize,
+        /// Where in the line.
+        column: usize,
+        /// What was found there.
+        reason: String,
+    },
+    /// A later engine wrote it.
+    #[error("it is of version {version}, and this program knows versions up to {newest}", newest = crate::user_file::NEWEST_GENERATION)]
+    TooNew {
+        /// Its version.
+        version: u32,
+    },
+}
+
+/// The form of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// TOML.
+    Own,
+    /// The JSON of earlier engines.
+    Earlier,
+}
+
+impl Format {
+    /// By what a file says; where it says nothing, by its name.
+    fn of(path: &Path, text: &str) -> Self {
+        let json = match text.trim_start_matches('\u{feff}').trim_start().chars().next() {
+            Some(first) => first == '{',
+            None => path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")),
+        };
+        if json { Self::Earlier } else { Self::Own }
+    }
+
+    fn read(self, path: &Path, text: &str) -> Result<Decisions, UserFileError> {
+        match self {
+            Self::Own => own::read(&path.display().to_string(), text).map_err(|error| {
+                let own::Malformed { line, column, reason } = error;
+                UserFileError::Malformed { line, column, reason }
+            }),
+            Self::Earlier => crate::user_file::read(text),
+        }
+    }
+
+    /// The text with every device that has connected in it; `None` if they stand there already.
+    fn with_known(self, text: Option<&str>, known: &[Arc<KnownDevice>]) -> Option<String> {
+        match self {
+            Self::Own => own::with_known(text.unwrap_or(own::HEADER), known),
+            Self::Earlier => None,
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Looks after the file of decisions while the program runs: applies what its owner changes, and adds the devices that
+//! connect.
+
+use super::store::{Look, UserFile};
+use super::{Decisions, UserFileError};
+use buttplug_server::configuration::KnownDevice;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+/// How long the file is left alone between two looks: as soon as a person can have turned from the editor to the device.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// How long new devices are gathered before they are written, so that many that come together make one write.
+const GATHER: Duration = Duration::from_millis(250);
+
+/// Looks after one file.
+pub(crate) struct Keeper {
+    file: UserFile,
+    known: watch::Receiver<Arc<Vec<Arc<KnownDevice>>>>,
+    /// What was wrong last, which is said once.
+    trouble: Option<UserFileError>,
+}
+
+/// What came of an errand to the disk.
+struct Errand {
+    file: UserFile,
+    look: Look,
+    kept: Result<bool, UserFileError>,
+}
+
+impl Keeper {
+    /// Looks after `file`, which gets the devices that are `known`.
+    pub(crate) fn new(file: UserFile, known: watch::Receiver<Arc<Vec<Arc<KnownDevice>>>>) -> Self {
+        Self { file, known, trouble: None }
+    }
+
+    /// Goes on until it is told to stop, or whoever could tell it is gone; then the file is written a last time. `apply`
+    /// gets what its owner changed, in a thread that may block.
+    pub(crate) async fn run(
+        mut self,
+        mut stop: oneshot::Receiver<()>,
+        apply: impl Fn(&Decisions) + Send + Sync + 'static,
+    ) {
+        let apply = Arc::new(apply);
+        let mut looks = interval(LOOK_AGAIN);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut going_on = true;
+        while going_on {
+            going_on = tokio::select! {
+                biased;
+                _ = &mut stop => false,
+                // A server that is gone meets nobody any more.
+                Ok(()) = self.known.changed() => {
+                    tokio::select! {
+                        _ = &mut stop => false,
+                        () = sleep(GATHER) => true,
+                    }
+                }
+                _ = looks.tick() => true,
+            };
+            let known = Arc::clone(&self.known.borrow_and_update());
+            let mut file = self.file;
+            let apply = Arc::clone(&apply);
+            let errand = spawn_blocking(move || {
+                let look = file.look();
+                if let Look::Changed(decisions) = &look {
+                    apply(decisions);
+                }
+                let kept = file.keep(&known);
+                Errand { file, look, kept }
+            });
+            match errand.await {
+                Ok(errand) => {
+                    self.file = errand.file;
+                    self.trouble = report(&self.file, self.trouble, &errand.look, errand.kept);
+                }
+                Err(failed) => {
+                    tracing::error!(%failed, "your decisions about devices are not looked after any more");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Says what came of an errand, and what is wrong now.
+fn report(
+    file: &UserFile,
+    before: Option<UserFileError>,
+    look: &Look,
+    kept: Result<bool, UserFileError>,
+) -> Option<UserFileError> {
+    let path = file.path().display();
+    match look {
+        Look::Same => {}
+        Look::Changed(_) => {
+            tracing::info!("{path} was changed, and counts for devices that connect from now on");
+        }
+        Look::Lost(error) => tracing::error!("{path}: {error}; what it said before goes on to count"),
+    }
+    match kept {
+        Ok(written) => {
+            if written {
+                tracing::debug!("{path}: devices that are new have been added");
+            }
+            None
+        }
+        Err(error) => {
+            if before.as_ref() != Some(&error) {
+                tracing::warn!("{path}: {error}; devices that are new may get other indexes next time");
+            }
+            Some(error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use buttplug_core::DeviceIndex;
+    use buttplug_protocols::sighting::BusKind;
+    use buttplug_server::configuration::DeviceIdentity;
+    use std::fs;
+    use std::path::PathBuf;
+    use tokio::sync::mpsc;
+    use tokio::time::timeout;
+
+    fn known(address: &str) -> Arc<KnownDevice> {
+        let identity = DeviceIdentity {
+            bus: BusKind::WebSocket,
+            protocol: "lovense".into(),
+            identifier: None,
+            address: address.into(),
+        };
+        Arc::new(KnownDevice { identity, index: DeviceIndex(0), name: "Lovense Edge".into() })
+    }
+
+    /// A file that does not exist yet, gone after the test.
+    struct Place(PathBuf);
+
+    impl Place {
+        fn new(name: &str) -> Self {
+            let path =
+                std::env::temp_dir().join(format!("buttplug-keeper-{name}-{}.toml", std::process::id()));
+            let _ = fs::remove_file(&path);
+            Self(path)
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = fs::remove_file(&self.0);
+            let _ = fs::remove_file(self.0.with_extension("toml.bak"));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_devices_met_last_are_written_when_it_is_told_to_stop() {
+        let place = Place::new("last");
+        let (file, _) = UserFile::open(&place.0).unwrap();
+        let (met, watched) = watch::channel(Arc::default());
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(Keeper::new(file, watched).run(stopped, |_| ()));
+        met.send_replace(Arc::new(vec![known("a")]));
+        stop.send(()).unwrap();
+        running.await.unwrap();
+        assert!(fs::read_to_string(&place.0).unwrap().contains("address = \"a\""));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_its_owner_changes_is_handed_over() {
+        let place = Place::new("changes");
+        fs::write(&place.0, "[[device]]\naddress = \"a\"\n").unwrap();
+        let (file, _) = UserFile::open(&place.0).unwrap();
+        let (_met, watched) = watch::channel(Arc::default());
+        let (stop, stopped) = oneshot::channel();
+        let (applied, mut changes) = mpsc::unbounded_channel();
+        let apply = move |decisions: &Decisions| applied.send(decisions.clone()).unwrap();
+        let running = tokio::spawn(Keeper::new(file, watched).run(stopped, apply));
+        fs::write(&place.0, "[[device]]\naddress = \"a\"\ndeny = true\n").unwrap();
+        let decisions = timeout(Duration::from_secs(60), changes.recv()).await.unwrap().unwrap();
+        assert!(decisions.configuration.devices[0].deny);
+        drop(stop);
+        running.await.unwrap();
+    }
+}

@@ -1,0 +1,429 @@
+//! The file in which people keep what they decided, in the form of our own: TOML, in which comments survive.
+//!
+//! Read as well as can be: what is not understood is said with its line and left alone. Whatever was meant as a deny is a
+//! deny, and an output whose settings are not understood is disabled: a slip of the pen never makes a device do more.
+
+mod write;
+
+pub(super) use write::{HEADER, with_known};
+
+use super::{Decisions, SimulatedEntry};
+use buttplug_core::{DeviceIndex, FeatureIndex, OutputKind};
+use buttplug_protocols::definition::{Addition, kind};
+use buttplug_protocols::sighting::BusKind;
+use buttplug_server::configuration::{DeviceConfiguration, OutputConfiguration};
+use std::time::Duration;
+use toml_edit::{Document, Item, TableLike, Value};
+
+/// The longest gap between writes that can be asked for. A stop does not wait for it.
+const MAX_GAP: Duration = Duration::from_secs(60);
+
+/// Why a text is no TOML.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Malformed {
+    pub(super) line: usize,
+    pub(super) column: usize,
+    pub(super) reason: String,
+}
+
+/// Reads what the file called `name` says.
+pub(super) fn read(name: &str, text: &str) -> Result<Decisions, Malformed> {
+    let document = Document::parse(text).map_err(|error| {
+        let (line, column) = place(text, error.span().map_or(0, |span| span.start));
+        Malformed { line, column, reason: error.message().to_owned() }
+    })?;
+    let mut reader = Reader { name, text, decisions: Decisions::default() };
+    for (key, item) in document.iter() {
+        match key {
+            "device" => reader.each(item, "device", Reader::device),
+            "simulated" => reader.each(item, "simulated", Reader::simulated),
+            // Read by whoever knows what definitions may say.
+            "protocol" => {}
+            _ => reader.unknown(item, key),
+        }
+    }
+    let (additions, errors) = Addition::parse(name, text);
+    reader.decisions.additions = additions;
+    reader.decisions.notices.extend(errors.iter().map(ToString::to_string));
+    Ok(reader.decisions)
+}
+
+/// Line and column of a byte, from 1.
+fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = 1 + before.matches('\n').count();
+    (line, 1 + before.chars().rev().take_while(|c| *c != '\n').count())
+}
+
+struct Reader<'t> {
+    name: &'t str,
+    text: &'t str,
+    decisions: Decisions,
+}
+
+impl Reader<'_> {
+    fn notice(&mut self, item: &Item, what: impl std::fmt::Display) {
+        let (line, column) = place(self.text, item.span().map_or(0, |span| span.start));
+        self.decisions.notices.push(format!("{}:{line}:{column}: {what}", self.name));
+    }
+
+    fn unknown(&mut self, item: &Item, key: &str) {
+        self.notice(item, format_args!("`{key}` means nothing here"));
+    }
+
+    /// Every table of a list of tables.
+    fn each(&mut self, item: &Item, key: &str, read: fn(&mut Self, &Item, &dyn TableLike)) {
+        if let Some(tables) = item.as_array_of_tables() {
+            for table in tables {
+                read(self, &Item::Table(table.clone()), table);
+            }
+            return;
+        }
+        let values = item.as_array().map(|array| array.iter().collect::<Vec<_>>());
+        for value in values.unwrap_or_default() {
+            match value.as_inline_table() {
+                Some(table) => read(self, &Item::Value(value.clone()), table),
+                None => self.notice(item, format_args!("`{key}` is a list of tables: write [[{key}]]")),
+            }
+        }
+        if !item.is_array() {
+            self.notice(item, format_args!("`{key}` is a list of tables: write [[{key}]]"));
+        }
+    }
+
+    fn device(&mut self, at: &Item, table: &dyn TableLike) {
+        let mut device = DeviceConfiguration::default();
+        let mut address = None;
+        for (key, item) in table.iter() {
+            match key {
+                "address" => address = self.text(item, key),
+                "bus" => {
+                    device.bus = self.text(item, key).and_then(|name| {
+                        let bus = BusKind::from_name(&name);
+                        if bus.is_none() {
+                            self.notice(item, format_args!("no bus is called {name:?}; any bus counts"));
+                        }
+                        bus
+                    });
+                }
+                "protocol" => device.protocol = self.text(item, key),
+                "identifier" => device.identifier = self.text(item, key),
+                // For people only.
+                "model" => {}
+                "index" => device.index = self.number(item, key).map(DeviceIndex),
+                "name" => device.display_name = self.text(item, key),
+                "allow" => device.allow = self.boolean(item, key).unwrap_or(false),
+                // Whatever was meant, it was not that the device may connect.
+                "deny" => device.deny = self.boolean(item, key).unwrap_or(true),
+                "gap" => device.message_gap = self.gap(item),
+                "outputs" => device.outputs = self.outputs(item),
+                _ => self.unknown(item, key),
+            }
+        }
+        match address {
+            Some(address) => {
+                device.address = address;
+                self.decisions.configuration.devices.push(device);
+            }
+            None => self.notice(at, "a device without an `address` is no device; nothing here counts"),
+        }
+    }
+
+    fn outputs(&mut self, item: &Item) -> Vec<OutputConfiguration> {
+        let Some(table) = item.as_table_like() else {
+            self.notice(item, "`outputs` is a table, for example \"0 vibrate\" = { limit = [0, 10] }");
+            return Vec::new();
+        };
+        let mut outputs = Vec::new();
+        for (key, item) in table.iter() {
+            match output_name(key) {
+                Some((feature, kind)) => outputs.push(self.output(feature, kind, item)),
+                None => self.notice(
+                    item,
+                    format_args!(
+                        "`{key}` is no output: a feature's number and a kind, for example \"0 vibrate\""
+                    ),
+                ),
+            }
+        }
+        outputs
+    }
+
+    fn output(&mut self, feature: FeatureIndex, kind: OutputKind, item: &Item) -> OutputConfiguration {
+        let mut output = OutputConfiguration::new(feature, kind);
+        let notices = self.decisions.notices.len();
+        match item.as_table_like() {
+            None => self.notice(item, "what holds for an output is a table, for example { limit = [0, 10] }"),
+            Some(table) => {
+                for (key, item) in table.iter() {
+                    match key {
+                        "limit" => output.limit = self.range(item, key),
+                        "disabled" => output.disabled = self.boolean(item, key).unwrap_or(true),
+                        "reverse" => output.reverse = self.boolean(item, key).unwrap_or(false),
+                        "duration" => output.duration_ms = self.range(item, key),
+                        _ => self.unknown(item, key),
+                    }
+                }
+            }
+        }
+        if self.decisions.notices.len() > notices {
+            self.notice(
+                item,
+                format_args!("{kind} of feature {} is disabled until this is mended", feature.0),
+            );
+            output.disabled = true;
+        }
+        output
+    }
+
+    fn simulated(&mut self, at: &Item, table: &dyn TableLike) {
+        let mut entry = SimulatedEntry { archetype: String::new(), address: None, display_name: None };
+        for (key, item) in table.iter() {
+            match key {
+                "archetype" => entry.archetype = self.text(item, key).unwrap_or_default(),
+                "address" => entry.address = self.text(item, key),
+                "name" => entry.display_name = self.text(item, key),
+                _ => self.unknown(item, key),
+            }
+        }
+        if entry.archetype.is_empty() {
+            self.notice(at, "a simulated device needs its `archetype`, for example \"simulated-2vibe\"");
+        } else {
+            self.decisions.simulated.push(entry);
+        }
+    }
+
+    fn text(&mut self, item: &Item, key: &str) -> Option<String> {
+        let text = item.as_str().map(str::to_owned);
+        if text.is_none() {
+            self.notice(item, format_args!("`{key}` is a text in quotes"));
+        }
+        text
+    }
+
+    fn boolean(&mut self, item: &Item, key: &str) -> Option<bool> {
+        let boolean = item.as_bool();
+        if boolean.is_none() {
+            self.notice(item, format_args!("`{key}` is true or false, without quotes"));
+        }
+        boolean
+    }
+
+    fn number(&mut self, item: &Item, key: &str) -> Option<u32> {
+        let number = item.as_integer().and_then(|number| u32::try_from(number).ok());
+        if number.is_none() {
+            self.notice(item, format_args!("`{key}` is a number from 0 to {}", u32::MAX));
+        }
+        number
+    }
+
+    fn range(&mut self, item: &Item, key: &str) -> Option<(u32, u32)> {
+        let ends = item.as_array().map(|array| array.iter().map(end).collect::<Vec<_>>());
+        match ends.as_deref() {
+            Some([Some(least), Some(greatest)]) if least < greatest => Some((*least, *greatest)),
+            _ => {
+                self.notice(
+                    item,
+                    format_args!("`{key}` has two ends, the lesser first, for example [0, 10]"),
+                );
+                None
+            }
+        }
+    }
+
+    fn gap(&mut self, item: &Item) -> Option<Duration> {
+        let text = item.as_str().and_then(|text| text.strip_suffix("ms"));
+        let gap = text.and_then(|text| text.trim().parse().ok()).map(Duration::from_millis);
+        let gap = gap.filter(|gap| *gap <= MAX_GAP);
+        if gap.is_none() {
+            let most = MAX_GAP.as_millis();
+            self.notice(item, format_args!("`gap` looks like \"50 ms\", and is at most {most} ms"));
+        }
+        gap
+    }
+}
+
+fn end(value: &Value) -> Option<u32> {
+    value.as_integer().and_then(|number| u32::try_from(number).ok())
+}
+
+/// `0 vibrate`
+fn output_name(name: &str) -> Option<(FeatureIndex, OutputKind)> {
+    let (feature, kind) = name.split_once(' ')?;
+    Some((FeatureIndex(feature.parse().ok()?), kind::output_from_name(kind.trim())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: &str = r#"
+# What I decided.
+[[device]]
+address = "54:73:A0:45:FB:84"
+bus = "bluetooth"
+protocol = "lovense"
+identifier = "P"
+model = "Lovense Edge"
+index = 7
+name = "Blue one"
+allow = true
+deny = false
+gap = "50 ms"
+[device.outputs]
+"0 vibrate" = { limit = [2, 12] }
+"1 vibrate" = { disabled = true }
+"2 timed-position" = { limit = [0, 80], reverse = true, duration = [100, 5000] }
+
+[[device]]
+address = "COM7"
+deny = true
+
+[[protocol.tcode-v03.serial]]
+port = "/dev/ttyUSB0"
+settings = "115200 8N1"
+
+[[simulated]]
+archetype = "simulated-2vibe"
+address = "simulated:desk"
+name = "Test"
+"#;
+
+    #[test]
+    fn all_that_can_be_said_is_understood() {
+        let decisions = read("devices.toml", ALL).unwrap();
+        assert_eq!(decisions.notices, Vec::<String>::new());
+        let output = |feature, kind| OutputConfiguration::new(FeatureIndex(feature), kind);
+        let edge = DeviceConfiguration {
+            address: "54:73:A0:45:FB:84".into(),
+            bus: Some(BusKind::Bluetooth),
+            protocol: Some("lovense".into()),
+            identifier: Some("P".into()),
+            index: Some(DeviceIndex(7)),
+            display_name: Some("Blue one".into()),
+            allow: true,
+            deny: false,
+            message_gap: Some(Duration::from_millis(50)),
+            outputs: vec![
+                OutputConfiguration { limit: Some((2, 12)), ..output(0, OutputKind::Vibrate) },
+                OutputConfiguration { disabled: true, ..output(1, OutputKind::Vibrate) },
+                OutputConfiguration {
+                    limit: Some((0, 80)),
+                    reverse: true,
+                    duration_ms: Some((100, 5000)),
+                    ..output(2, OutputKind::HwPositionWithDuration)
+                },
+            ],
+        };
+        let port =
+            DeviceConfiguration { address: "COM7".into(), deny: true, ..DeviceConfiguration::default() };
+        assert_eq!(decisions.configuration.devices, [edge, port]);
+        assert_eq!(decisions.additions.len(), 1);
+        let entry = SimulatedEntry {
+            archetype: "simulated-2vibe".into(),
+            address: Some("simulated:desk".into()),
+            display_name: Some("Test".into()),
+        };
+        assert_eq!(decisions.simulated, [entry]);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said_with_its_place_and_the_rest_counts() {
+        for (line, notice) in [
+            ("bus = \"tin can\"", "x.toml:3:7: no bus is called \"tin can\"; any bus counts"),
+            ("index = -1", "x.toml:3:9: `index` is a number from 0 to 4294967295"),
+            ("index = \"7\"", "x.toml:3:9: `index` is a number from 0 to 4294967295"),
+            ("name = 5", "x.toml:3:8: `name` is a text in quotes"),
+            ("gap = \"1 h\"", "x.toml:3:7: `gap` looks like \"50 ms\", and is at most 60000 ms"),
+            ("gap = \"60001 ms\"", "x.toml:3:7: `gap` looks like \"50 ms\", and is at most 60000 ms"),
+            ("colour = \"blue\"", "x.toml:3:10: `colour` means nothing here"),
+            (
+                "outputs = 5",
+                "x.toml:3:11: `outputs` is a table, for example \"0 vibrate\" = { limit = [0, 10] }",
+            ),
+        ] {
+            let decisions =
+                read("x.toml", &format!("[[device]]\naddress = \"a\"\n{line}\ndeny = true")).unwrap();
+            assert_eq!(decisions.notices, [notice], "{line}");
+            let devices = &decisions.configuration.devices;
+            assert!(devices.len() == 1 && devices[0].deny, "{line}: the deny counts");
+        }
+    }
+
+    #[test]
+    fn what_was_meant_as_a_deny_is_one() {
+        for line in ["deny = true", "deny = \"yes\"", "deny = 1", "deny = \"false\""] {
+            let decisions = read("x.toml", &format!("[[device]]\naddress = \"a\"\n{line}")).unwrap();
+            assert!(decisions.configuration.devices[0].deny, "{line}");
+        }
+    }
+
+    #[test]
+    fn an_output_whose_settings_are_not_understood_is_disabled() {
+        for settings in [
+            "{ limit = [5] }",
+            "{ limit = [5, 5] }",
+            "{ limit = [9, 5] }",
+            "{ limit = [-1, 5] }",
+            "{ limit = 5 }",
+            "{ limit = \"5\" }",
+            "{ disabled = \"no\" }",
+            "{ lmit = [0, 5] }",
+            "{ duration = [] }",
+            "5",
+        ] {
+            let text = format!("[[device]]\naddress = \"a\"\noutputs.\"0 vibrate\" = {settings}");
+            let decisions = read("x.toml", &text).unwrap();
+            let outputs = &decisions.configuration.devices[0].outputs;
+            assert!(outputs.len() == 1 && outputs[0].disabled, "{settings}");
+            let last = decisions.notices.last().unwrap();
+            assert!(last.contains("Vibrate of feature 0 is disabled until this is mended"), "{last}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_device_is_said() {
+        for (text, notice) in [
+            (
+                "[[device]]\ndeny = true",
+                "x.toml:1:1: a device without an `address` is no device; nothing here counts",
+            ),
+            ("device = 5", "x.toml:1:10: `device` is a list of tables: write [[device]]"),
+            ("[device]\naddress = \"a\"", "x.toml:1:1: `device` is a list of tables: write [[device]]"),
+            (
+                "[[simulated]]\naddress = \"a\"",
+                "x.toml:1:1: a simulated device needs its `archetype`, for example \"simulated-2vibe\"",
+            ),
+            ("devices = []", "x.toml:1:11: `devices` means nothing here"),
+            ("[[protocol.lovense.websocket]]\nname = \"x\"", "x.toml:1:1: this matches no hardware"),
+        ] {
+            let decisions = read("x.toml", text).unwrap();
+            assert_eq!(decisions.notices.first().map(String::as_str), Some(notice), "{text}");
+            assert!(decisions.configuration.devices.is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_in_one_line_is_as_good_as_tables() {
+        let decisions = read("x.toml", "device = [{ address = \"a\", deny = true }]").unwrap();
+        assert!(decisions.notices.is_empty() && decisions.configuration.devices[0].deny);
+    }
+
+    #[test]
+    fn a_text_that_is_no_toml_is_refused_with_its_place() {
+        let error = read("x.toml", "[[device]]\naddress = \"a\ndeny = true").unwrap_err();
+        assert_eq!(error.line, 2, "{error:?}");
+    }
+
+    #[test]
+    fn a_file_that_is_cut_or_has_one_byte_wrong_is_read_or_refused() {
+        for at in 0..ALL.len() {
+            let _ = read("x.toml", &ALL[..at]);
+            for byte in "\0\"[}=\n".chars() {
+                let mut changed = ALL.to_owned();
+                changed.replace_range(at..=at, byte.encode_utf8(&mut [0; 4]));
+                let _ = read("x.toml", &changed);
+            }
+        }
+    }
+}

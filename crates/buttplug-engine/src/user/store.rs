@@ -1,0 +1,362 @@
+//! The file in which a person's decisions are kept: read, looked at again, and written when there is something new.
+//! Everything here waits for the disk.
+//!
+//! A file is never lost: it is replaced in one step by one that is complete, its last state stays beside it as `.bak`, and
+//! what could not be read is never written.
+
+use super::{Decisions, Format, UserFileError};
+use buttplug_server::configuration::KnownDevice;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Bytes in a user file. A file with 500 devices is about 1 MB.
+pub(crate) const MAX_USER_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A file of decisions, which may not exist yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UserFile {
+    path: PathBuf,
+    format: Format,
+    /// What was read last; none if there was no file, or one that could not be read.
+    text: Option<String>,
+    seen: Option<Stamp>,
+    /// The file is there and could not be read, so that it is not written either.
+    unusable: bool,
+}
+
+/// By what a file shows that it was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    length: u64,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self { modified: metadata.modified().ok(), length: metadata.len() }
+    }
+}
+
+/// What a look at the file has shown.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Nothing new.
+    Same,
+    /// Somebody changed it. It says this now.
+    Changed(Decisions),
+    /// Somebody changed it to something that is of no use, or took it away: what was decided goes on to count.
+    Lost(UserFileError),
+}
+
+impl UserFile {
+    /// Reads the file at `path`; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// It is there, and of no use.
+    pub(crate) fn open(path: &Path) -> Result<(Self, Option<Decisions>), UserFileError> {
+        // A link stays a link: the file it leads to is replaced.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let mut file = Self { format: Format::of(&path, ""), path, text: None, seen: None, unusable: false };
+        let decisions = file.read()?;
+        Ok((file, decisions))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn read(&mut self) -> Result<Option<Decisions>, UserFileError> {
+        self.unusable = true;
+        let Some((text, stamp)) = read_text(&self.path)? else {
+            (self.text, self.seen, self.unusable) = (None, None, false);
+            return Ok(None);
+        };
+        self.seen = Some(stamp);
+        let format = Format::of(&self.path, &text);
+        let decisions = format.read(&self.path, &text)?;
+        (self.format, self.text, self.unusable) = (format, Some(text), false);
+        Ok(Some(decisions))
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        fs::metadata(&self.path).ok().map(|metadata| Stamp::of(&metadata))
+    }
+
+    /// Looks whether somebody changed the file.
+    pub(crate) fn look(&mut self) -> Look {
+        let now = self.stamp();
+        if now == self.seen {
+            return Look::Same;
+        }
+        let before = self.text.clone();
+        match self.read() {
+            Ok(Some(_)) if self.text == before => Look::Same,
+            Ok(Some(decisions)) => Look::Changed(decisions),
+            Ok(None) => Look::Lost(UserFileError::Gone),
+            Err(error) => {
+                self.seen = now;
+                Look::Lost(error)
+            }
+        }
+    }
+
+    /// Writes the devices that have connected, if they do not stand there yet. Somebody's change of the file in the
+    /// meantime is to be [looked](Self::look) at before. True: it was written.
+    ///
+    /// # Errors
+    /// It can't be written, and is as it was.
+    pub(crate) fn keep(&mut self, known: &[Arc<KnownDevice>]) -> Result<bool, UserFileError> {
+        if self.unusable || known.is_empty() {
+            return Ok(false);
+        }
+        let before = self.text.as_deref();
+        let Some(text) = self.format.with_known(before, known) else { return Ok(false) };
+        let unwritable = |error: io::Error| UserFileError::Unwritable(error.to_string());
+        if let Some(folder) = self.path.parent().filter(|_| before.is_none()) {
+            fs::create_dir_all(folder).map_err(unwritable)?;
+        }
+        if let Some(before) = before {
+            replace(&beside(&self.path, ".bak"), before, &self.path).map_err(unwritable)?;
+        }
+        if self.stamp() != self.seen {
+            // Somebody is at it; what they have written is looked at first.
+            return Ok(false);
+        }
+        self.seen = Some(replace(&self.path, &text, &self.path).map_err(unwritable)?);
+        self.text = Some(text);
+        Ok(true)
+    }
+}
+
+/// A text and the file's stamp; `None` if there is no file.
+fn read_text(path: &Path) -> Result<Option<(String, Stamp)>, UserFileError> {
+    let unreadable = |error: io::Error| UserFileError::Unreadable(error.to_string());
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    };
+    // Taken first: what is written meanwhile is seen by the next look.
+    let stamp = Stamp::of(&file.metadata().map_err(unreadable)?);
+    let mut bytes = Vec::new();
+    file.take(MAX_USER_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_USER_FILE_BYTES {
+        return Err(UserFileError::TooLong);
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        UserFileError::NotText { line: 1 + good.iter().filter(|byte| **byte == b'\n').count() }
+    })?;
+    Ok(Some((text, stamp)))
+}
+
+/// Puts a text into the place of a file, in one step: whoever reads it finds the old one or the new one. It may be read
+/// by those who may read `like`. Answers the stamp that it has, which is not that of whoever writes it next.
+fn replace(path: &Path, text: &str, like: &Path) -> io::Result<Stamp> {
+    let draft = beside(path, &format!(".new-{}", std::process::id()));
+    let written = write_new(&draft, text, like);
+    let written = written.and_then(|stamp| fs::rename(&draft, path).map(|()| stamp));
+    if written.is_err() {
+        // What it was written for has failed already.
+        let _ = fs::remove_file(&draft);
+    }
+    let stamp = written?;
+    // The name is safe on disk only with the folder; where folders can't be opened the system sees to it.
+    if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
+        let _ = folder.sync_all();
+    }
+    Ok(stamp)
+}
+
+fn write_new(path: &Path, text: &str, like: &Path) -> io::Result<Stamp> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    if let Ok(like) = fs::metadata(like) {
+        file.set_permissions(like.permissions())?;
+    }
+    file.sync_all()?;
+    Ok(Stamp::of(&file.metadata()?))
+}
+
+/// The same path with something behind the file's name.
+fn beside(path: &Path, more: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(more);
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use buttplug_core::DeviceIndex;
+    use buttplug_protocols::sighting::BusKind;
+    use buttplug_server::configuration::DeviceIdentity;
+
+    /// A folder of a test's own, gone with it.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("buttplug-store-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&path);
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn file(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.0.join(name);
+            fs::write(&path, text).unwrap();
+            path
+        }
+
+        fn names(&self) -> Vec<String> {
+            let names = fs::read_dir(&self.0).unwrap();
+            let mut names: Vec<_> =
+                names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+            names.sort();
+            names
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn known(address: &str, index: u32) -> Arc<KnownDevice> {
+        let identity = DeviceIdentity {
+            bus: BusKind::WebSocket,
+            protocol: "lovense".into(),
+            identifier: None,
+            address: address.into(),
+        };
+        Arc::new(KnownDevice { identity, index: DeviceIndex(index), name: "Lovense Edge".into() })
+    }
+
+    const MINE: &str = "# mine\n[[device]]\naddress = \"a\"\ndeny = true\n";
+
+    #[test]
+    fn a_file_that_is_not_there_is_made_when_there_is_something_to_keep() {
+        let folder = Folder::new("made");
+        let path = folder.0.join("deeper").join("devices.toml");
+        let (mut file, decisions) = UserFile::open(&path).unwrap();
+        assert_eq!(decisions, None);
+        assert_eq!(file.keep(&[]), Ok(false));
+        assert!(!path.exists());
+        assert_eq!(file.keep(&[known("a", 3)]), Ok(true));
+        assert_eq!(file.keep(&[known("a", 3)]), Ok(false));
+        assert_eq!(file.look(), Look::Same);
+        let (_, decisions) = UserFile::open(&path).unwrap();
+        assert_eq!(decisions.unwrap().configuration.devices[0].index, Some(DeviceIndex(3)));
+    }
+
+    #[test]
+    fn the_state_before_stays_beside_it_and_nothing_else_does() {
+        let folder = Folder::new("beside");
+        let path = folder.file("devices.toml", MINE);
+        let (mut file, _) = UserFile::open(&path).unwrap();
+        file.keep(&[known("b", 3)]).unwrap();
+        assert_eq!(folder.names(), ["devices.toml", "devices.toml.bak"]);
+        assert_eq!(fs::read_to_string(folder.0.join("devices.toml.bak")).unwrap(), MINE);
+        assert!(fs::read_to_string(&path).unwrap().starts_with(MINE));
+    }
+
+    #[test]
+    fn a_change_by_somebody_else_is_seen_and_kept() {
+        let folder = Folder::new("seen");
+        let path = folder.file("devices.toml", MINE);
+        let (mut file, _) = UserFile::open(&path).unwrap();
+        assert_eq!(file.look(), Look::Same);
+        let theirs = format!("{MINE}name = \"Blue\" # theirs\n");
+        fs::write(&path, &theirs).unwrap();
+        let Look::Changed(decisions) = file.look() else { panic!("not seen") };
+        assert_eq!(decisions.configuration.devices[0].display_name.as_deref(), Some("Blue"));
+        assert_eq!(file.look(), Look::Same);
+        file.keep(&[known("b", 3)]).unwrap();
+        assert!(fs::read_to_string(&path).unwrap().starts_with(&theirs));
+    }
+
+    #[test]
+    fn a_file_that_became_useless_is_not_written_until_it_is_mended() {
+        let folder = Folder::new("useless");
+        let path = folder.file("devices.toml", MINE);
+        let (mut file, _) = UserFile::open(&path).unwrap();
+        fs::write(&path, "[[device\n").unwrap();
+        assert!(matches!(file.look(), Look::Lost(UserFileError::Malformed { line: 1, .. })));
+        assert_eq!(file.look(), Look::Same, "said once");
+        assert_eq!(file.keep(&[known("b", 3)]), Ok(false));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "[[device\n");
+        fs::write(&path, MINE).unwrap();
+        assert!(matches!(file.look(), Look::Same | Look::Changed(_)));
+        assert_eq!(file.keep(&[known("b", 3)]), Ok(true));
+    }
+
+    #[test]
+    fn a_file_that_is_taken_away_is_made_again() {
+        let folder = Folder::new("away");
+        let path = folder.file("devices.toml", MINE);
+        let (mut file, _) = UserFile::open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(file.look(), Look::Lost(UserFileError::Gone));
+        assert_eq!(file.look(), Look::Same, "said once");
+        assert_eq!(file.keep(&[known("b", 3)]), Ok(true));
+    }
+
+    #[test]
+    fn a_change_between_the_look_and_the_write_is_not_written_over() {
+        let folder = Folder::new("between");
+        let path = folder.file("devices.toml", MINE);
+        let (mut file, _) = UserFile::open(&path).unwrap();
+        let theirs = format!("{MINE}name = \"Blue\"\n");
+        fs::write(&path, &theirs).unwrap();
+        assert_eq!(file.keep(&[known("b", 3)]), Ok(false));
+        assert_eq!(fs::read_to_string(&path).unwrap(), theirs);
+        assert!(matches!(file.look(), Look::Changed(_)));
+        assert_eq!(file.keep(&[known("b", 3)]), Ok(true));
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_named() {
+        let folder = Folder::new("named");
+        assert!(matches!(UserFile::open(&folder.0), Err(UserFileError::Unreadable(_))));
+        let path = folder.0.join("bytes.toml");
+        fs::write(&path, b"# mine\nname = \"\xff\"\n").unwrap();
+        assert!(matches!(UserFile::open(&path), Err(UserFileError::NotText { line: 2 })));
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_the_file_is_as_it_was() {
+        let folder = Folder::new("full");
+        let path = folder.file("devices.toml", MINE);
+        let (mut file, _) = UserFile::open(&path).unwrap();
+        // A folder where the draft would be: even the superuser can't write there.
+        fs::create_dir(folder.0.join(format!("devices.toml.new-{}", std::process::id()))).unwrap();
+        assert!(matches!(file.keep(&[known("b", 3)]), Err(UserFileError::Unwritable(_))));
+        assert_eq!(fs::read_to_string(&path).unwrap(), MINE);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_links_and_permissions_stay_what_they_were() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = Folder::new("links");
+        let path = folder.file("real.toml", MINE);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let link = folder.0.join("devices.toml");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let (mut file, _) = UserFile::open(&link).unwrap();
+        file.keep(&[known("b", 3)]).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_ne!(fs::read_to_string(&path).unwrap(), MINE);
+    }
+}

@@ -1,0 +1,150 @@
+//! What a person decided about their devices: read, followed, and kept.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod program;
+
+use program::{Engine, File, SOON, Socket, lovense_at};
+use serde_json::{Value, json};
+use std::fs;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// By which what dials in as `LVSDevice` speaks Lovense.
+const RULE: &str = "[[protocol.lovense.websocket]]\nnames = [\"LVSDevice\"]\n";
+
+/// An engine with a file of decisions, and a client.
+async fn engine_with(file: &File) -> (Engine, Socket) {
+    let port = ["--use-device-websocket-server", "--device-websocket-server-port", "0"];
+    let mut engine = Engine::start(&[&["--user-device-config-file", file.name()], &port[..]].concat()).await;
+    let mut client = engine.client().await;
+    client.handshake().await;
+    client.ask("StartScanning", json!({})).await;
+    (engine, client)
+}
+
+/// The devices, once there are so many.
+async fn devices(client: &mut Socket, count: usize) -> Value {
+    let there = async {
+        loop {
+            let (_, list) = client.ask("RequestDeviceList", json!({})).await;
+            if list["Devices"].as_object().is_some_and(|devices| devices.len() == count) {
+                return list["Devices"].clone();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, there).await.expect("as many devices in time")
+}
+
+/// The file, once it says this.
+async fn file_with(file: &File, text: &str) -> String {
+    let there = async {
+        loop {
+            let content = fs::read_to_string(file.path()).unwrap_or_default();
+            if content.contains(text) {
+                return content;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, there).await.unwrap_or_else(|_| panic!("no {text:?} in the file in time"))
+}
+
+#[tokio::test]
+async fn a_device_keeps_its_index_over_restarts_and_the_file_keeps_what_its_owner_wrote() {
+    let mine = format!("# mine\n{RULE}\n[[device]]\naddress = \"first\"   # the blue one\nname = \"Blue\"\n");
+    let file = File::new("restarts.toml", &mine);
+    let (mut engine, mut client) = engine_with(&file).await;
+    let port = engine.device_port().await;
+    let _first = lovense_at(port, "first").await;
+    devices(&mut client, 1).await;
+    let _second = lovense_at(port, "second").await;
+    let listed = devices(&mut client, 2).await;
+    assert_eq!(listed["0"]["DeviceDisplayName"], "Blue");
+    let content = file_with(&file, "address = \"second\"").await;
+    assert!(content.starts_with(&format!("{mine}index = 0\n")), "{content}");
+    engine.child.kill().await.unwrap();
+
+    let (mut engine, mut client) = engine_with(&file).await;
+    let port = engine.device_port().await;
+    // A newcomer and the two in another order.
+    let _third = lovense_at(port, "third").await;
+    devices(&mut client, 1).await;
+    let _second = lovense_at(port, "second").await;
+    devices(&mut client, 2).await;
+    let _first = lovense_at(port, "first").await;
+    let listed = devices(&mut client, 3).await;
+    assert_eq!(listed["0"]["DeviceDisplayName"], "Blue");
+    assert!(listed["1"].is_object() && listed["2"].is_object(), "{listed}");
+    let content = file_with(&file, "address = \"third\"").await;
+    let third = content.split("[[device]]").find(|entry| entry.contains("\"third\"")).unwrap();
+    assert!(third.contains("index = 2"), "{content}");
+}
+
+#[tokio::test]
+async fn a_device_that_is_denied_in_the_file_while_it_runs_is_stopped_and_let_go() {
+    let file = File::new("denied.toml", RULE);
+    let (mut engine, mut client) = engine_with(&file).await;
+    let mut device = lovense_at(engine.device_port().await, "first").await;
+    devices(&mut client, 1).await;
+    let command = json!({"DeviceIndex": 0, "FeatureIndex": 0, "Command": {"Vibrate": {"Value": 9}}});
+    client.ask("OutputCmd", command).await;
+    device.frames_until("Vibrate:9;").await;
+    let content = file_with(&file, "index = 0").await;
+    fs::write(file.path(), content + "deny = true\n").unwrap();
+    let frames = device.frames_until_close().await;
+    assert!(frames.iter().any(|frame| frame == "Vibrate:0;"), "{frames:?}");
+    devices(&mut client, 0).await;
+    engine.line_with("denied from now on").await;
+}
+
+#[tokio::test]
+async fn a_file_that_becomes_useless_while_it_runs_is_named_left_alone_and_what_it_said_goes_on() {
+    let file = File::new("useless.toml", &format!("{RULE}[[device]]\naddress = \"first\"\ndeny = true\n"));
+    let (mut engine, mut client) = engine_with(&file).await;
+    fs::write(file.path(), "[[device\n").unwrap();
+    let line = engine.line_with("goes on to count").await;
+    assert!(line.contains("useless.toml: line 1, column"), "{line}");
+    let port = engine.device_port().await;
+    let mut denied = Socket::open(port).await;
+    denied.text(r#"{"identifier": "LVSDevice", "address": "first", "version": 0}"#).await;
+    let _welcome = lovense_at(port, "second").await;
+    let listed = devices(&mut client, 1).await;
+    assert_eq!(listed.as_object().unwrap().len(), 1);
+    denied.close_code().await;
+    assert_eq!(fs::read_to_string(file.path()).unwrap(), "[[device\n");
+}
+
+#[tokio::test]
+async fn a_useless_file_stops_the_start_unless_that_is_asked_for() {
+    let file = File::new("asked.toml", "[[device]]\naddress = 'a\n");
+    let ended = program::run(&["--user-device-config-file", file.name()]).await;
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.stderr.contains("line 2, column") && ended.stderr.contains("--ignore-bad-user-config"),
+        "{ended:?}"
+    );
+    let mut engine =
+        Engine::start(&["--user-device-config-file", file.name(), "--ignore-bad-user-config"]).await;
+    engine.line_with("what it denies is not denied").await;
+    engine.client().await.handshake().await;
+    assert_eq!(fs::read_to_string(file.path()).unwrap(), "[[device]]\naddress = 'a\n");
+}
+
+#[tokio::test]
+async fn simulated_devices_are_there_under_their_names() {
+    let entry =
+        "[[simulated]]\narchetype = \"simulated-2vibe\"\naddress = \"simulated:desk\"\nname = \"Desk\"\n";
+    let file =
+        File::new("simulated.toml", &format!("{entry}[[simulated]]\narchetype = \"simulated-unicorn\"\n"));
+    let (mut engine, mut client) = engine_with(&file).await;
+    engine.line_with("simulated-unicorn").await;
+    let listed = devices(&mut client, 1).await;
+    assert_eq!(listed["0"]["DeviceDisplayName"], "Desk");
+    file_with(&file, "index = 0").await;
+    engine.child.kill().await.unwrap();
+    let (_engine, mut client) = engine_with(&file).await;
+    let listed = devices(&mut client, 1).await;
+    assert_eq!(listed["0"]["DeviceDisplayName"], "Desk", "also with an entry of its own in the file");
+}

@@ -1,0 +1,154 @@
+//! What the owner of the devices decided counts: when a device connects, and, if it is denied, at once.
+
+mod rig;
+
+use buttplug_core::{DeviceIndex, FeatureIndex, OutputKind};
+use buttplug_hardware_simulated::Archetype::{OneMotorVibrator, Stroker, TwoMotorVibrator};
+use buttplug_hardware_simulated::{Archetype, SimulatedDevice};
+use buttplug_server::configuration::{DeviceConfiguration, OutputConfiguration, UserConfiguration};
+use rig::{Rig, output, settle, sleep_ms, texts};
+use std::time::Duration;
+
+fn at(address: &str) -> DeviceConfiguration {
+    DeviceConfiguration { address: address.into(), ..DeviceConfiguration::default() }
+}
+
+fn output_of(feature: u32, kind: OutputKind) -> OutputConfiguration {
+    OutputConfiguration::new(FeatureIndex(feature), kind)
+}
+
+async fn rig(archetypes: &[Archetype], devices: Vec<DeviceConfiguration>) -> Rig {
+    Rig::with(archetypes, Duration::ZERO, |builder| builder.user_configuration(UserConfiguration { devices }))
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_gets_the_index_the_name_and_the_gap_that_were_decided() {
+    let mine = DeviceConfiguration {
+        index: Some(DeviceIndex(7)),
+        display_name: Some("Blue one".into()),
+        message_gap: Some(Duration::from_millis(40)),
+        ..at("simulated:1")
+    };
+    let rig = rig(&[OneMotorVibrator, OneMotorVibrator], vec![mine]).await;
+    let devices = rig.server.devices();
+    let seen: Vec<_> = devices
+        .iter()
+        .map(|device| (device.index.0, device.display_name.as_deref(), device.message_gap_ms))
+        .collect();
+    assert_eq!(seen, [(0, None, 0), (7, Some("Blue one"), 40)]);
+    let mut client = rig.client().await;
+    for value in [1, 2, 3] {
+        client.sets(7, 0, "Vibrate", value).await;
+    }
+    sleep_ms(100).await;
+    assert_eq!(rig.told(1), ["0 ms: 0 Vibrate 1", "40 ms: 0 Vibrate 3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_holds_for_every_command_and_a_stop_writes_zero() {
+    let limited = OutputConfiguration { limit: Some((5, 10)), ..output_of(0, OutputKind::Vibrate) };
+    let off = OutputConfiguration { disabled: true, ..output_of(1, OutputKind::Vibrate) };
+    let mine = DeviceConfiguration { outputs: vec![limited, off], ..at("simulated:0") };
+    let rig = rig(&[TwoMotorVibrator], vec![mine]).await;
+    let mut client = rig.client().await;
+    for (value, reply) in [(1, "Ok"), (5, "Ok"), (6, "Error")] {
+        let heard = client.tries(0, 0, "Vibrate", value).await;
+        assert!(heard.contains(reply), "{value}: {heard}");
+        settle().await;
+    }
+    let hidden = client.tries(0, 1, "Vibrate", 1).await;
+    assert!(hidden.contains("no feature 1"), "{hidden}");
+    client.asks(r#"[{"StopCmd":{"Id":3}}]"#).await;
+    settle().await;
+    assert_eq!(texts(&rig.devices[0]), ["0 Vibrate 6", "0 Vibrate 10", "0 Vibrate 0", "1 Vibrate 0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reversed_stroker_with_limits_goes_the_other_way_and_no_faster_than_allowed() {
+    let turned = OutputConfiguration {
+        limit: Some((20, 60)),
+        reverse: true,
+        duration_ms: Some((100, 5000)),
+        ..output_of(0, OutputKind::HwPositionWithDuration)
+    };
+    let mine = DeviceConfiguration { outputs: vec![turned], ..at("simulated:0") };
+    let rig = rig(&[Stroker], vec![mine]).await;
+    let mut client = rig.client().await;
+    for (value, duration) in [(0, 500), (40, 0), (1, 9000)] {
+        let command = format!(r#"{{"HwPositionWithDuration":{{"Value":{value},"Duration":{duration}}}}}"#);
+        let heard = client.asks(output(5, 0, 0, &command)).await;
+        assert!(heard.contains("Ok"), "{heard}");
+        settle().await;
+    }
+    let told = texts(&rig.devices[0]).join(", ");
+    assert_eq!(
+        told,
+        "0 HwPositionWithDuration 60 in 500 ms, 0 HwPositionWithDuration 20 in 100 ms, 0 HwPositionWithDuration 59 in 5000 ms"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_denied_or_not_among_the_allowed_never_connects() {
+    let deny = DeviceConfiguration { deny: true, allow: true, ..at("SIMULATED:denied") };
+    let allow = DeviceConfiguration { allow: true, ..at("simulated:0") };
+    let rig = rig(&[OneMotorVibrator], vec![deny, allow]).await;
+    let others = ["simulated:denied", "simulated:stranger"].map(|address| {
+        let device = SimulatedDevice::new(OneMotorVibrator, address);
+        rig.bus.add(device.clone());
+        device
+    });
+    let mut client = rig.client().await;
+    client.asks(r#"[{"StartScanning":{"Id":2}}]"#).await;
+    sleep_ms(5_000).await;
+    assert!(others.iter().all(|device| !device.is_connected() && device.write_count() == 0));
+    assert_eq!(rig.server.devices().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_is_denied_while_it_runs_is_stopped_and_leaves() {
+    let rig = rig(&[OneMotorVibrator, OneMotorVibrator], Vec::new()).await;
+    let mut client = rig.client().await;
+    for device in [0, 1] {
+        client.sets(device, 0, "Vibrate", 9).await;
+    }
+    settle().await;
+    let deny = DeviceConfiguration { deny: true, ..at("simulated:0") };
+    rig.server.set_user_configuration(UserConfiguration { devices: vec![deny] });
+    sleep_ms(5_000).await;
+    assert!(rig.devices[0].is_at_rest() && !rig.devices[0].is_connected());
+    assert!(!rig.devices[1].is_at_rest() && rig.devices[1].is_connected());
+    assert_eq!(rig.server.devices().len(), 1);
+    let heard = client.heard().await.join("");
+    assert!(heard.contains("DeviceList") && !heard.contains("simulated:0"), "{heard}");
+
+    rig.server.set_user_configuration(UserConfiguration::default());
+    rig.devices[0].vanish();
+    rig.devices[0].reappear();
+    rig.find().await;
+    assert_eq!(rig.server.devices().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_connected_is_known_with_its_index_and_word_comes_of_it() {
+    let mut rig = rig(&[OneMotorVibrator], Vec::new()).await;
+    let mut known = rig.server.known_devices();
+    known.borrow_and_update();
+    rig.add(Stroker).await;
+    assert!(known.has_changed().unwrap());
+    let seen: Vec<_> = known
+        .borrow_and_update()
+        .iter()
+        .map(|known| (known.identity.address.clone(), known.index.0, known.name.clone()))
+        .collect();
+    let expected = [
+        ("simulated:0".to_owned(), 0, "Simulated 1-Motor Vibrator".to_owned()),
+        ("simulated:1".to_owned(), 1, "Simulated Stroker".to_owned()),
+    ];
+    assert_eq!(seen, expected);
+    rig.devices[1].vanish();
+    sleep_ms(100).await;
+    rig.devices[1].reappear();
+    rig.find().await;
+    assert!(!known.has_changed().unwrap(), "nothing new");
+}
