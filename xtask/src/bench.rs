@@ -1,7 +1,9 @@
 //! `cargo xtask bench`: builds the release program, starts it as a user would, and measures it from outside over its two
-//! ports, next to a bare WebSocket echo in the same run. Prints figures beside their targets and asserts none: only
+//! ports, next to a bare WebSocket echo in the same run. What is too small to be seen from there, the catalogue's bench
+//! measures inside. Prints figures beside their targets and asserts none: only
 //! something broken makes it fail.
 
+mod catalogue;
 pub(crate) mod echo;
 mod fleet;
 mod latency;
@@ -59,9 +61,14 @@ pub(crate) fn measure(arguments: &[String]) -> Outcome {
     println!("Measuring {}\nThis takes about two minutes.", program.display());
 
     let starts = start::handshakes(&program, &folder("start"))?;
-    report.section("Start");
+    report.section("Start, with the whole catalogue built in");
     report.line("exec to handshake, median", starts.median_ms(), "ms", Target::AtMost(15.0));
     report.line("exec to handshake, best", starts.best_ms(), "ms", Target::None);
+
+    let size = std::fs::metadata(&program).context(&program.display().to_string())?.len();
+    report.section("Size");
+    report.line("release program", size as f64 / 1e6, "MB", Target::None);
+    catalogue::report(&mut report)?;
 
     at_rest(&program, &mut report)?;
     at_work(&program, &mut report)?;

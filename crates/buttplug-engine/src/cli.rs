@@ -3,6 +3,7 @@
 //! Programs that start an engine know no subcommands, so flags by themselves mean `serve`.
 
 mod absent;
+mod config;
 mod demo;
 mod devices;
 #[cfg(feature = "bluetooth")]
@@ -17,7 +18,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 
 /// Connects games, players and web pages with haptic hardware.
 #[derive(Debug, Parser)]
@@ -43,6 +44,8 @@ enum Command {
     /// Says how things stand on this machine with what devices need
     #[cfg(feature = "bluetooth")]
     Doctor,
+    /// Converts what you decided about your devices in an earlier engine
+    Config(config::ConfigFlags),
 }
 
 /// Does what was typed. The first of `arguments` is the program's own name.
@@ -53,6 +56,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
         Ok(Cli { command: Command::Devices(flags) }) => devices::run(&flags),
         #[cfg(feature = "bluetooth")]
         Ok(Cli { command: Command::Doctor }) => doctor::run(),
+        Ok(Cli { command: Command::Config(flags) }) => config::run(&flags),
         Err(error) => {
             // Nobody reads what is wrong: the exit code says it too.
             let _ = error.print();
@@ -75,12 +79,24 @@ fn with_subcommand(mut arguments: Vec<OsString>) -> Vec<OsString> {
 
 /// Prints a line that was asked for. A reader who has gone is no error.
 fn say(text: impl fmt::Display) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// Prints what was asked for, and answers `exit` if that works. A reader who has gone is no error.
+fn print(text: &str, exit: Exit) -> Exit {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(format_args!("the output can't be written: {error}"));
+            Exit::Mend
+        }
+        _ => exit,
+    }
 }
 
 /// Tells the person at the terminal what is wrong.
 fn complain(text: impl fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "buttplug: {text}");
+    let _ = writeln!(io::stderr(), "buttplug: {text}");
 }
 
 #[cfg(test)]

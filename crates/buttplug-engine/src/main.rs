@@ -10,7 +10,6 @@ mod log;
 mod settings;
 mod signals;
 mod user;
-mod user_file;
 mod wiring;
 
 use std::process::ExitCode;

@@ -1,12 +1,14 @@
 //! What a person decided about their devices, from the file in which they keep it.
 
+pub(crate) mod earlier;
 mod keeper;
 mod own;
 mod store;
 
 pub(crate) use keeper::Keeper;
-pub(crate) use store::UserFile;
+pub(crate) use store::{UserFile, read_text, replace};
 
+use buttplug_protocols::catalogue::Catalogue;
 use buttplug_protocols::definition::Addition;
 use buttplug_server::configuration::{KnownDevice, UserConfiguration};
 use std::path::{Path, PathBuf};
@@ -74,7 +76,7 @@ pub(crate) enum UserFileError {
         reason: String,
     },
     /// A later engine wrote it.
-    #[error("it is of version {version}, and this program knows versions up to {newest}", newest = crate::user_file::NEWEST_GENERATION)]
+    #[error("it is of version {version}, and this program knows versions up to {newest}", newest = earlier::NEWEST_GENERATION)]
     TooNew {
         /// Its version.
         version: u32,
@@ -106,15 +108,58 @@ impl Format {
                 let own::Malformed { line, column, reason } = error;
                 UserFileError::Malformed { line, column, reason }
             }),
-            Self::Earlier => crate::user_file::read(text),
+            Self::Earlier => {
+                let mut decisions = earlier::read(text, &Catalogue::builtin())?.into_decisions();
+                for notice in &mut decisions.notices {
+                    notice.insert_str(0, &format!("{}: ", path.display()));
+                }
+                Ok(decisions)
+            }
         }
     }
 
-    /// The text with every device that has connected in it; `None` if they stand there already.
-    fn with_known(self, text: Option<&str>, known: &[Arc<KnownDevice>]) -> Option<String> {
+    /// The text with every device that has connected in it.
+    fn with_known(self, text: Option<&str>, known: &[Arc<KnownDevice>]) -> WithKnown {
         match self {
-            Self::Own => own::with_known(text.unwrap_or(own::HEADER), known),
-            Self::Earlier => None,
+            Self::Own => {
+                let text = own::with_known(text.unwrap_or(own::HEADER), known);
+                WithKnown { text, notices: Vec::new() }
+            }
+            // What is no user file has not been read, and is not written.
+            Self::Earlier => {
+                earlier::with_known(text.unwrap_or(earlier::NEW_FILE), known, &Catalogue::builtin())
+                    .unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// A file's text with every device that has connected in it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct WithKnown {
+    /// The text; none if they stand there already.
+    text: Option<String>,
+    /// What can't be written, for people.
+    notices: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_examples_of_the_book_are_understood() {
+        let chapter = include_str!("../../../docs/src/user-configuration.md");
+        let blocks: Vec<&str> =
+            chapter.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(blocks.len() >= 2);
+        for block in blocks {
+            let decisions = own::read("book", block).unwrap_or_else(|error| panic!("{error:?}: {block}"));
+            assert_eq!(decisions.notices, [""; 0], "{block}");
+            let mut catalogue = Catalogue::builtin();
+            for addition in &decisions.additions {
+                catalogue.extend(addition).unwrap_or_else(|error| panic!("{error}: {block}"));
+            }
         }
     }
 }

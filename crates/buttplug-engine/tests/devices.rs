@@ -168,3 +168,11 @@ async fn a_file_that_is_no_definition_at_all_is_refused() {
     assert_eq!(code, Some(1));
     assert!(stderr.starts_with("FILE:1:1: a definition has at most"), "{stderr}");
 }
+
+#[tokio::test]
+async fn the_books_page_of_supported_devices_is_what_the_catalogue_says() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/supported-devices.md");
+    let page = std::fs::read_to_string(page).unwrap_or_default();
+    let now = program::run(&["devices", "--markdown"]).await.stdout;
+    assert!(page == now, "cargo run -- devices --markdown > docs/src/supported-devices.md makes it anew");
+}

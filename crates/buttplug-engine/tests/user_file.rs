@@ -83,6 +83,41 @@ async fn a_device_keeps_its_index_over_restarts_and_the_file_keeps_what_its_owne
 }
 
 #[tokio::test]
+async fn a_file_of_an_earlier_engine_keeps_indexes_too_and_all_that_it_said() {
+    let mine = r#"{"version": {"major": 5, "minor": 0}, "odd": 1.50, "user_configs": {
+  "protocols": {"lovense": {"communication": [{"websocket": {"name": "LVSDevice"}}]}},
+  "devices": [
+    {"identifier": {"protocol": "lovense", "identifier": "Z", "address": "first"},
+     "config": {"base_id": "?", "features": [], "user_config": {"index": 4, "display_name": "Blue"}}}
+  ]
+}}"#;
+    let file = File::new("earlier.json", mine);
+    let (mut engine, mut client) = engine_with(&file).await;
+    let port = engine.device_port().await;
+    let _first = lovense_at(port, "first").await;
+    let _second = lovense_at(port, "second").await;
+    let listed = devices(&mut client, 2).await;
+    assert_eq!(listed["4"]["DeviceDisplayName"], "Blue");
+    let content = file_with(&file, "\"second\"").await;
+    let (head, tail) = mine.split_once("\n  ]\n}}").unwrap();
+    assert!(content.starts_with(&format!("{head},\n    {{\n      \"identifier\"")), "{content}");
+    assert!(content.ends_with(&format!("\n  ]\n}}}}{tail}")), "{content}");
+    engine.child.kill().await.unwrap();
+
+    let (mut engine, mut client) = engine_with(&file).await;
+    let port = engine.device_port().await;
+    let _newcomer = lovense_at(port, "third").await;
+    devices(&mut client, 1).await;
+    let _second = lovense_at(port, "second").await;
+    let listed = devices(&mut client, 2).await;
+    assert!(listed["0"].is_object() && listed["1"].is_object(), "{listed}");
+    let written: Value = serde_json::from_str(&file_with(&file, "\"third\"").await).unwrap();
+    let entries = written["user_configs"]["devices"].as_array().unwrap();
+    let index = |entry: &Value| entry["config"]["user_config"]["index"].clone();
+    assert_eq!(entries.iter().map(index).collect::<Vec<_>>(), [4, 0, 1]);
+}
+
+#[tokio::test]
 async fn a_device_that_is_denied_in_the_file_while_it_runs_is_stopped_and_let_go() {
     let file = File::new("denied.toml", RULE);
     let (mut engine, mut client) = engine_with(&file).await;

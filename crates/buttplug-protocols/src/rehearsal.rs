@@ -7,13 +7,14 @@ pub use effort::MAX_REHEARSAL_EFFORT;
 
 use crate::catalogue::{Candidate, Catalogue};
 use crate::definition::{self, DefinitionError, DefinitionFile, MAX_ERRORS, Place, Vector, VectorStep};
+use crate::frame::Endpoint;
 use crate::model::{Model, ModelFeature};
 use crate::protocol::Reading;
 use crate::sighting::{Advertisement, Sighting};
 use effort::Budget;
 use run::Rehearsal;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is different from what a vector says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,7 +53,7 @@ fn rehearse_within(
 ///
 /// ```
 /// use buttplug_protocols::rehearsal::check;
-/// use std::time::Instant;
+/// use std::time::{Duration, Instant};
 ///
 /// let text = r#"
 ///     write = "f1+feature value"
@@ -111,22 +112,70 @@ pub struct Told {
 /// Plays the turns of a vector, beginning at `now`, to find out what the hardware would be told. What the vector says
 /// about that is passed over.
 pub fn play(candidate: &Candidate, vector: &Vector, now: Instant) -> Told {
-    let mut told = Told::default();
+    let Course { turns, readings, error, .. } = course(candidate, vector, now);
+    Told { turns: turns.iter().map(|moments| told(moments)).collect(), readings, error }
+}
+
+/// What happens on the side of the hardware, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The time since the rehearsal began.
+    pub at: Duration,
+    /// What happens.
+    pub what: Happening,
+}
+
+/// What happens on the side of the hardware.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// It is told something. After [`VectorStep::Wait`] the time goes on.
+    Told(VectorStep),
+    /// It answers what it has just been asked to read. A read that nothing answers fails.
+    Answers(Vec<u8>),
+    /// It notifies of something that is waited for.
+    Notifies(Endpoint, Vec<u8>),
+}
+
+/// The whole course of a rehearsal, for those who play the part of the hardware elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Course {
+    /// What happens in each turn. The last one is incomplete if there is an error.
+    pub turns: Vec<Vec<Moment>>,
+    /// The readings that come of it, in order.
+    pub readings: Vec<Reading>,
+    /// How many of the things that the hardware says were never asked for.
+    pub unheard: usize,
+    /// Why it goes on no further.
+    pub error: Option<String>,
+}
+
+/// Plays the turns of a vector, beginning at `now`. What the vector says about what the hardware is told is passed over.
+pub fn course(candidate: &Candidate, vector: &Vector, now: Instant) -> Course {
+    let mut course = Course::default();
     let mut budget = Budget::whole();
     let mut rehearsal = match Rehearsal::new(&mut budget, candidate, vector, now) {
         Ok(rehearsal) => rehearsal,
-        Err(error) => return Told { error: Some(error), ..told },
+        Err(error) => return Course { error: Some(error), ..course },
     };
     for turn in &vector.turns {
         let acted = rehearsal.act(&turn.act, candidate);
-        told.turns.push(std::mem::take(&mut rehearsal.told));
+        course.turns.push(std::mem::take(&mut rehearsal.moments));
         if let Err(error) = acted {
-            told.error = Some(error);
+            course.error = Some(error);
             break;
         }
     }
-    told.readings = rehearsal.readings;
-    told
+    course.readings = rehearsal.readings;
+    course.unheard = rehearsal.heard.len();
+    course
+}
+
+fn told(moments: &[Moment]) -> Vec<VectorStep> {
+    let step = |moment: &Moment| match &moment.what {
+        Happening::Told(step) => Some(step.clone()),
+        Happening::Answers(_) | Happening::Notifies(..) => None,
+    };
+    moments.iter().filter_map(step).collect()
 }
 
 impl Vector {

@@ -4,11 +4,11 @@ mod check;
 mod list;
 mod models;
 mod own;
+mod page;
 mod show;
 
-use super::complain;
+use super::print;
 use crate::exit::Exit;
-use std::io::{self, Write};
 
 /// What `devices` can be told.
 #[derive(Debug, clap::Args)]
@@ -28,6 +28,10 @@ pub(crate) struct DevicesFlags {
     #[arg(long)]
     json: bool,
 
+    /// Print a page of Markdown, as it stands in the book
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+
     #[command(flatten)]
     own: own::OwnFlags,
 }
@@ -43,20 +47,15 @@ enum Task {
 /// Lists, shows or checks.
 pub(super) fn run(flags: &DevicesFlags) -> Exit {
     match &flags.task {
-        None => list::run(&flags.words, flags.json, &flags.own),
+        None => {
+            let form = match (flags.json, flags.markdown) {
+                (true, _) => list::Form::Json,
+                (false, true) => list::Form::Markdown,
+                (false, false) => list::Form::Text,
+            };
+            list::run(&flags.words, form, &flags.own)
+        }
         Some(Task::Show(flags)) => show::run(flags),
         Some(Task::Check(flags)) => check::run(flags),
-    }
-}
-
-/// Prints what was asked for, and answers `exit` if that works. A reader who has gone is no error.
-fn print(text: &str, exit: Exit) -> Exit {
-    let mut output = io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            complain(format_args!("the output can't be written: {error}"));
-            Exit::Mend
-        }
-        _ => exit,
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use toml_edit::{Document, Item, TableLike, Value};
 
 /// The longest gap between writes that can be asked for. A stop does not wait for it.
-const MAX_GAP: Duration = Duration::from_secs(60);
+pub(super) const MAX_GAP: Duration = Duration::from_secs(60);
 
 /// Why a text is no TOML.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! A file is never lost: it is replaced in one step by one that is complete, its last state stays beside it as `.bak`, and
 //! what could not be read is never written.
 
-use super::{Decisions, Format, UserFileError};
+use super::{Decisions, Format, UserFileError, WithKnown};
 use buttplug_server::configuration::KnownDevice;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -25,11 +25,15 @@ pub(crate) struct UserFile {
     seen: Option<Stamp>,
     /// The file is there and could not be read, so that it is not written either.
     unusable: bool,
+    /// What could not be written, which is said once.
+    said: Vec<String>,
+    /// The devices of which nothing is left to write.
+    settled: Vec<Arc<KnownDevice>>,
 }
 
 /// By what a file shows that it was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub(crate) struct Stamp {
     modified: Option<SystemTime>,
     length: u64,
 }
@@ -59,7 +63,16 @@ impl UserFile {
     pub(crate) fn open(path: &Path) -> Result<(Self, Option<Decisions>), UserFileError> {
         // A link stays a link: the file it leads to is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let mut file = Self { format: Format::of(&path, ""), path, text: None, seen: None, unusable: false };
+        let format = Format::of(&path, "");
+        let mut file = Self {
+            path,
+            format,
+            text: None,
+            seen: None,
+            unusable: false,
+            said: Vec::new(),
+            settled: Vec::new(),
+        };
         let decisions = file.read()?;
         Ok((file, decisions))
     }
@@ -71,6 +84,7 @@ impl UserFile {
 
     fn read(&mut self) -> Result<Option<Decisions>, UserFileError> {
         self.unusable = true;
+        self.settled.clear();
         let Some((text, stamp)) = read_text(&self.path)? else {
             (self.text, self.seen, self.unusable) = (None, None, false);
             return Ok(None);
@@ -110,11 +124,21 @@ impl UserFile {
     /// # Errors
     /// It can't be written, and is as it was.
     pub(crate) fn keep(&mut self, known: &[Arc<KnownDevice>]) -> Result<bool, UserFileError> {
-        if self.unusable || known.is_empty() {
+        if self.unusable || self.settled == known {
             return Ok(false);
         }
         let before = self.text.as_deref();
-        let Some(text) = self.format.with_known(before, known) else { return Ok(false) };
+        let WithKnown { text, notices } = self.format.with_known(before, known);
+        for notice in notices {
+            if !self.said.contains(&notice) {
+                tracing::warn!("{}: {notice}", self.path.display());
+                self.said.push(notice);
+            }
+        }
+        let Some(text) = text else {
+            self.settled = known.to_vec();
+            return Ok(false);
+        };
         let unwritable = |error: io::Error| UserFileError::Unwritable(error.to_string());
         if let Some(folder) = self.path.parent().filter(|_| before.is_none()) {
             fs::create_dir_all(folder).map_err(unwritable)?;
@@ -128,12 +152,13 @@ impl UserFile {
         }
         self.seen = Some(replace(&self.path, &text, &self.path).map_err(unwritable)?);
         self.text = Some(text);
+        self.settled = known.to_vec();
         Ok(true)
     }
 }
 
 /// A text and the file's stamp; `None` if there is no file.
-fn read_text(path: &Path) -> Result<Option<(String, Stamp)>, UserFileError> {
+pub(crate) fn read_text(path: &Path) -> Result<Option<(String, Stamp)>, UserFileError> {
     let unreadable = |error: io::Error| UserFileError::Unreadable(error.to_string());
     let file = match File::open(path) {
         Ok(file) => file,
@@ -156,7 +181,7 @@ fn read_text(path: &Path) -> Result<Option<(String, Stamp)>, UserFileError> {
 
 /// Puts a text into the place of a file, in one step: whoever reads it finds the old one or the new one. It may be read
 /// by those who may read `like`. Answers the stamp that it has, which is not that of whoever writes it next.
-fn replace(path: &Path, text: &str, like: &Path) -> io::Result<Stamp> {
+pub(crate) fn replace(path: &Path, text: &str, like: &Path) -> io::Result<Stamp> {
     let draft = beside(path, &format!(".new-{}", std::process::id()));
     let written = write_new(&draft, text, like);
     let written = written.and_then(|stamp| fs::rename(&draft, path).map(|()| stamp));
@@ -243,6 +268,36 @@ mod tests {
     }
 
     const MINE: &str = "# mine\n[[device]]\naddress = \"a\"\ndeny = true\n";
+
+    #[test]
+    fn a_file_is_made_in_the_form_that_its_name_asks_for() {
+        let folder = Folder::new("form");
+        for (name, beginning) in
+            [("devices.toml", "# What you decided"), ("devices.json", "{\n  \"version\"")]
+        {
+            let path = folder.0.join(name);
+            let (mut file, _) = UserFile::open(&path).unwrap();
+            assert_eq!(file.keep(&[known("a", 7)]), Ok(true));
+            assert!(fs::read_to_string(&path).unwrap().starts_with(beginning), "{name}");
+            let (_, decisions) = UserFile::open(&path).unwrap();
+            let decisions = decisions.unwrap();
+            assert_eq!(decisions.notices, [""; 0]);
+            assert_eq!(decisions.configuration.devices[0].index, Some(DeviceIndex(7)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_in_which_everything_stands_is_not_read_again_for_it() {
+        let folder = Folder::new("settled");
+        let (mut file, _) = UserFile::open(&folder.file("mine.toml", MINE)).unwrap();
+        let met = [known("b", 0)];
+        assert_eq!(file.keep(&met), Ok(true));
+        assert_eq!(file.settled, met);
+        assert_eq!(file.keep(&met), Ok(false));
+        fs::write(file.path(), MINE).unwrap();
+        assert!(matches!(file.look(), Look::Changed(_)));
+        assert_eq!(file.keep(&met), Ok(true), "it is written again into a file that lost it");
+    }
 
     #[test]
     fn a_file_that_is_not_there_is_made_when_there_is_something_to_keep() {

@@ -1,7 +1,7 @@
 //! The hardware of a rehearsal: plays a vector turn by turn, answers as it says, and lets its time go by.
 
-use super::Difference;
 use super::effort::{self, Budget, Weight};
+use super::{Difference, Happening, Moment, told};
 use crate::catalogue::{Candidate, Setup, Wiring};
 use crate::definition::{Act, Said, Vector, VectorStep};
 use crate::frame::{Endpoint, Frames};
@@ -22,11 +22,13 @@ pub(super) struct Rehearsal<'v> {
     vector: &'v Vector,
     protocol: Box<dyn Protocol>,
     outputs: Outputs,
+    start: Instant,
     now: Instant,
     last_write: Instant,
-    heard: std::slice::Iter<'v, Said>,
-    /// What the hardware has been told in this turn.
-    pub(super) told: Vec<VectorStep>,
+    /// What the hardware has not said yet.
+    pub(super) heard: std::slice::Iter<'v, Said>,
+    /// What has happened in this turn.
+    pub(super) moments: Vec<Moment>,
     /// The readings of all turns.
     pub(super) readings: Vec<Reading>,
 }
@@ -67,10 +69,11 @@ impl<'v> Rehearsal<'v> {
             vector,
             protocol,
             outputs: Outputs::at_rest(model.outputs().map(|(feature, output)| (feature, output.kind))),
+            start: now,
             now,
             last_write: now,
             heard: vector.hears.iter(),
-            told: Vec::new(),
+            moments: Vec::new(),
             readings: Vec::new(),
         })
     }
@@ -82,11 +85,12 @@ impl<'v> Rehearsal<'v> {
     pub(super) fn run(&mut self, candidate: &Candidate) -> Result<(), Difference> {
         for turn in &self.vector.turns {
             let different = |message| Difference { place: turn.place, message };
-            self.told.clear();
+            self.moments.clear();
             self.act(&turn.act, candidate).map_err(|error| different(format!("`{}`: {error}", turn.text)))?;
-            if self.told != turn.told {
+            let told = told(&self.moments);
+            if told != turn.told {
                 let (told, expected) =
-                    (listed(&self.told, " | ", "nothing"), listed(&turn.told, " | ", "nothing"));
+                    (listed(&told, " | ", "nothing"), listed(&turn.told, " | ", "nothing"));
                 return Err(different(format!("`{}` gives {told}; expected {expected}", turn.text)));
             }
         }
@@ -173,11 +177,19 @@ impl<'v> Rehearsal<'v> {
         Ok(())
     }
 
+    fn happens(&mut self, what: Happening) {
+        self.moments.push(Moment { at: self.now - self.start, what });
+    }
+
+    fn told(&mut self, step: VectorStep) {
+        self.happens(Happening::Told(step));
+    }
+
     fn tell(&mut self, frames: Frames) {
         if !frames.is_empty() {
             self.last_write = self.now;
         }
-        self.told.extend(frames.into_iter().map(VectorStep::Write));
+        frames.into_iter().for_each(|frame| self.told(VectorStep::Write(frame)));
     }
 
     /// Lets time go by, with what falls due.
@@ -190,7 +202,7 @@ impl<'v> Rehearsal<'v> {
                 self.now = end;
                 return Ok(());
             };
-            if self.told.len() > MAX_STEPS {
+            if self.moments.len() > MAX_STEPS {
                 break;
             }
             self.call(0)?;
@@ -251,24 +263,28 @@ impl<'v> Rehearsal<'v> {
         };
         match step {
             Step::Write(frame) => {
-                self.told.push(VectorStep::Write(frame));
+                self.told(VectorStep::Write(frame));
                 self.last_write = self.now;
             }
-            Step::Subscribe(endpoint) => self.told.push(VectorStep::Subscribe(endpoint)),
-            Step::Unsubscribe(endpoint) => self.told.push(VectorStep::Unsubscribe(endpoint)),
+            Step::Subscribe(endpoint) => self.told(VectorStep::Subscribe(endpoint)),
+            Step::Unsubscribe(endpoint) => self.told(VectorStep::Unsubscribe(endpoint)),
             Step::Pause(time) => {
-                self.told.push(VectorStep::Wait(time));
+                self.told(VectorStep::Wait(time));
                 self.now += time;
             }
             Step::Read { endpoint, .. } => {
-                self.told.push(VectorStep::Read(endpoint));
+                self.told(VectorStep::Read(endpoint));
                 return match said {
-                    Some(Said::Data(from, data)) if *from == endpoint => Answer::Data(data),
+                    Some(Said::Data(from, data)) if *from == endpoint => {
+                        self.happens(Happening::Answers(data.clone()));
+                        Answer::Data(data)
+                    }
                     _ => Answer::Failed,
                 };
             }
             Step::Listen(time) => {
                 if let Some(Said::Data(from, data)) = said {
+                    self.happens(Happening::Notifies(*from, data.clone()));
                     return Answer::Notified(*from, data);
                 }
                 self.now += time;

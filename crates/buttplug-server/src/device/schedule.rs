@@ -28,13 +28,15 @@ pub(crate) struct Schedule {
     gap: Duration,
     keepalive: Option<Duration>,
     last_write: Option<Instant>,
+    /// When something was last sent, be it beside the wanted state.
+    last_sent: Option<Instant>,
     failed_writes: u32,
     failing_since: Option<Instant>,
 }
 
 impl Schedule {
     pub(crate) fn new(gap: Duration, keepalive: Option<Duration>) -> Self {
-        Self { gap, keepalive, last_write: None, failed_writes: 0, failing_since: None }
+        Self { gap, keepalive, last_write: None, last_sent: None, failed_writes: 0, failing_since: None }
     }
 
     /// When the wanted state may be written: at once on a device at rest, else when the gap is over.
@@ -53,20 +55,27 @@ impl Schedule {
         if changed {
             return Some((self.write_at(now), Timer::Write));
         }
-        let (interval, last) = (self.keepalive?, self.last_write?);
-        Some((last + interval.max(self.gap), Timer::Keepalive))
+        let (interval, written, sent) = (self.keepalive?, self.last_write?, self.last_sent?);
+        Some(((sent + interval).max(written + self.gap), Timer::Keepalive))
     }
 
     /// The device took what was written.
     pub(crate) fn wrote(&mut self, now: Instant) {
         self.last_write = Some(now);
+        self.last_sent = Some(now);
         self.failed_writes = 0;
         self.failing_since = None;
+    }
+
+    /// The device took something that stands beside the wanted state: no gap follows, but it needs no keepalive for a while.
+    pub(crate) fn wrote_beside(&mut self, now: Instant) {
+        self.last_sent = Some(now);
     }
 
     /// A write failed. True: so many have failed in a row that the device counts as gone.
     pub(crate) fn failed(&mut self, now: Instant) -> bool {
         self.last_write = Some(now);
+        self.last_sent = Some(now);
         self.failed_writes = self.failed_writes.saturating_add(1);
         let since = *self.failing_since.get_or_insert(now);
         self.failed_writes >= MAX_FAILED_WRITES && now - since >= MIN_FAILING_TIME
@@ -110,6 +119,25 @@ mod tests {
         schedule.failed(start);
         schedule.failed(start);
         assert_eq!(schedule.next(start + 95 * MS, true), Some((start + 100 * MS, Timer::Write)));
+    }
+
+    #[test]
+    fn what_is_written_beside_the_wanted_state_puts_the_keepalive_off_and_makes_no_gap() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(75 * MS, Some(500 * MS));
+        schedule.wrote(start);
+        schedule.wrote_beside(start + 400 * MS);
+        assert_eq!(schedule.next(start + 400 * MS, false), Some((start + 900 * MS, Timer::Keepalive)));
+        assert!(schedule.write_at(start + 400 * MS) <= start + 400 * MS);
+    }
+
+    #[test]
+    fn a_keepalive_that_failed_is_not_due_at_once_again() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(Duration::ZERO, Some(500 * MS));
+        schedule.wrote(start);
+        schedule.failed(start + 500 * MS);
+        assert_eq!(schedule.next(start + 500 * MS, false), Some((start + 1000 * MS, Timer::Keepalive)));
     }
 
     #[test]

@@ -295,7 +295,7 @@ impl DeviceTask {
         }
     }
 
-    /// Lets the protocol do what it has planned for now. That is not bound to the gap, and doesn't count for it.
+    /// Lets the protocol do what it has planned for now. That is not bound to the gap, and makes none.
     async fn work_tick(&mut self) -> Result<(), Ended> {
         let now = Instant::now().into_std();
         {
@@ -310,13 +310,19 @@ impl DeviceTask {
 
     /// Writes frames that stand beside the wanted state.
     async fn write_beside(&mut self, writing: Writing) -> Result<(), Ended> {
+        if self.frames.is_empty() {
+            return Ok(());
+        }
         match self.write_all(writing).await {
             Err(HardwareError::Gone) => Err(Ended::Gone(HardwareError::Gone.to_string())),
             Err(error) => {
                 warn!(device = self.handle.description().index.0, %error, "a write failed");
                 Ok(())
             }
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.schedule.wrote_beside(Instant::now().into_std());
+                Ok(())
+            }
         }
     }
 

@@ -100,11 +100,7 @@ impl Rig {
     }
 
     pub(crate) fn try_stranger(&self) -> Result<TestClient, String> {
-        let (to_server, from_client) = mpsc::channel(10_000);
-        let (to_client, from_server) = mpsc::unbounded_channel();
-        let connection = TestConnection { from_client, to_client };
-        self.server.accept(Box::new(connection))?;
-        Ok(TestClient { to_server: Some(to_server), from_server, last_id: 1000 })
+        TestClient::of(&self.server)
     }
 
     /// What a device was told since the start, with milliseconds.
@@ -148,6 +144,11 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
 /// Lets everything run that can run without the clock moving.
 pub(crate) async fn settle() {
     tokio::time::sleep(Duration::from_nanos(1)).await;
+    at_this_instant().await;
+}
+
+/// Lets everything run that can run at this very instant.
+pub(crate) async fn at_this_instant() {
     for _ in 0..50 {
         tokio::task::yield_now().await;
     }
@@ -170,6 +171,15 @@ enum Sent {
 }
 
 impl TestClient {
+    /// A client of this server that has not introduced itself yet.
+    pub(crate) fn of(server: &Server) -> Result<Self, String> {
+        let (to_server, from_client) = mpsc::channel(10_000);
+        let (to_client, from_server) = mpsc::unbounded_channel();
+        let connection = TestConnection { from_client, to_client };
+        server.accept(Box::new(connection))?;
+        Ok(Self { to_server: Some(to_server), from_server, last_id: 1000 })
+    }
+
     /// Says a frame and does not wait.
     pub(crate) fn says(&self, frame: impl Into<String>) {
         let to_server = self.to_server.as_ref().expect("still connected");
@@ -195,6 +205,11 @@ impl TestClient {
     /// The frames that are there after everything has run.
     pub(crate) async fn heard(&mut self) -> Vec<String> {
         settle().await;
+        self.has_heard()
+    }
+
+    /// The frames that are there.
+    pub(crate) fn has_heard(&mut self) -> Vec<String> {
         let mut frames = Vec::new();
         while let Ok(Sent::Frame(frame)) = self.from_server.try_recv() {
             frames.push(frame);

@@ -1,8 +1,8 @@
-//! `buttplug devices`: one line for each model, for people and for `grep`, or all as JSON.
+//! `buttplug devices`: one line for each model, for people and for `grep`, or all as JSON or as a page.
 
 use super::models::{self, Listed};
 use super::own::OwnFlags;
-use super::print;
+use super::{page, print};
 use crate::cli::complain;
 use crate::definitions::counted;
 use crate::exit::Exit;
@@ -11,8 +11,16 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+/// How the list is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Text,
+    Json,
+    Markdown,
+}
+
 /// Lists the models that all words fit.
-pub(super) fn run(words: &[String], json: bool, own: &OwnFlags) -> Exit {
+pub(super) fn run(words: &[String], form: Form, own: &OwnFlags) -> Exit {
     let catalogue = match own.catalogue() {
         Ok(catalogue) => catalogue,
         Err(error) => {
@@ -23,7 +31,7 @@ pub(super) fn run(words: &[String], json: bool, own: &OwnFlags) -> Exit {
     let mut models = models::all(&catalogue);
     models.retain(|listed| words.iter().all(|word| listed.fits(word)));
     let exit = if models.is_empty() { Exit::Mend } else { Exit::Orderly };
-    if json {
+    if form == Form::Json {
         return print(&format!("{:#}\n", as_json(&models)), exit);
     }
     if models.is_empty() {
@@ -31,7 +39,8 @@ pub(super) fn run(words: &[String], json: bool, own: &OwnFlags) -> Exit {
         complain(format_args!("no known device fits `{words}`; `buttplug devices` lists all"));
         return exit;
     }
-    print(&as_text(&models), exit)
+    let text = if form == Form::Markdown { page::page(&models) } else { as_text(&models) };
+    print(&text, exit)
 }
 
 /// How many protocols, models and models that are not driven there are.

@@ -17,14 +17,13 @@ pub(super) struct Listed {
     pub(super) own: bool,
 }
 
-/// The models of all hardware, in the order of their names. Simulated devices are none.
+/// All models, in the order of their names.
 pub(super) fn all(catalogue: &Catalogue) -> Vec<Listed> {
     let candidates = catalogue.protocols().into_iter().filter_map(|id| catalogue.protocol(id));
     let mut models: Vec<Listed> = candidates.flat_map(|candidate| of(&candidate)).collect();
     for listed in &mut models {
         listed.own = catalogue.is_own(listed.candidate.protocol());
     }
-    models.retain(|listed| listed.buses != [BusKind::Simulated]);
     models.sort_by_cached_key(|listed| {
         (listed.entry.model.name.to_lowercase(), listed.candidate.protocol().to_owned())
     });
@@ -165,10 +164,8 @@ mod tests {
     }
 
     #[test]
-    fn every_protocol_but_that_of_simulated_devices_is_listed() {
-        let catalogue = Catalogue::builtin();
-        let mut ids: BTreeSet<String> = catalogue.protocols().into_iter().map(String::from).collect();
-        assert!(ids.remove("simulated"));
+    fn every_protocol_is_listed() {
+        let ids: BTreeSet<String> = Catalogue::builtin().protocols().into_iter().map(String::from).collect();
         assert_eq!(protocols(&[]), ids);
     }
 
