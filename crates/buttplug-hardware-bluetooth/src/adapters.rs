@@ -1,6 +1,6 @@
 //! The adapters: which are there and switched on, which of them scan, and what to do about those that should. Pure.
 
-use crate::limits::{RESCAN, SCAN_RETRY, SURVEY_WITH, SURVEY_WITHOUT};
+use crate::limits::{MAX_FAILED_SURVEYS, RESCAN, SCAN_RETRY, SURVEY_WITH, SURVEY_WITHOUT};
 use crate::radio::{Adapter, AdapterName, RadioError};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -50,8 +50,10 @@ pub(crate) enum Errand {
 #[derive(Debug, Default)]
 pub(crate) struct Adapters {
     known: BTreeMap<AdapterName, Entry>,
-    /// Why the last look at them came to nothing.
+    /// Why looking at them comes to nothing.
     problem: Option<RadioError>,
+    /// Looks in a row that came to nothing.
+    failed: u32,
     surveyed: Option<Instant>,
     surveying: bool,
 }
@@ -66,7 +68,7 @@ struct Entry {
 #[derive(Debug)]
 enum Scan {
     Off,
-    /// Told to begin. `again`: it was on before.
+    /// Told to begin, or to go on.
     Starting,
     On {
         since: Instant,
@@ -79,7 +81,7 @@ enum Scan {
 }
 
 impl Adapters {
-    /// What is to be done now. `scan`: somebody wants to see what is there; `use_`: somebody needs an adapter.
+    /// What is to be done now. `scan`: somebody wants to see what is there; `in_use`: somebody needs an adapter.
     pub(crate) fn errands(&mut self, now: Instant, scan: bool, in_use: bool, errands: &mut Vec<Errand>) {
         if (scan || in_use) && !self.surveying && self.survey_at().is_none_or(|at| at <= now) {
             self.surveying = true;
@@ -133,9 +135,15 @@ impl Adapters {
         let found = match found {
             Ok(found) => {
                 self.problem = None;
+                self.failed = 0;
                 found
             }
             Err(problem) => {
+                self.failed = self.failed.saturating_add(1);
+                let is_certain = matches!(problem, RadioError::NoService(_) | RadioError::NotAllowed);
+                if !is_certain && !self.known.is_empty() && self.failed < MAX_FAILED_SURVEYS {
+                    return Vec::new();
+                }
                 self.problem = Some(problem);
                 Vec::new()
             }
@@ -162,7 +170,7 @@ impl Adapters {
         }
     }
 
-    /// A scan has begun, or could not. Answers whether it is a new one.
+    /// A scan has begun, or could not.
     pub(crate) fn started(&mut self, now: Instant, name: &AdapterName, outcome: Result<(), ()>) {
         if let Some(entry) = self.known.get_mut(name).filter(|entry| matches!(entry.scan, Scan::Starting)) {
             entry.scan = if outcome.is_ok() { Scan::On { since: now } } else { Scan::Failed { at: now } };
@@ -291,6 +299,22 @@ mod tests {
         assert_eq!(adapters.surveyed(now, problem()), ["hci0".into()]);
         assert_eq!(adapters.state().to_string(), "can't be used: bluetoothd does not run");
         assert_eq!(errands(&mut adapters, now + SURVEY_WITHOUT, true), [Errand::Survey]);
+    }
+
+    #[test]
+    fn a_look_that_fails_now_and_then_loses_no_link() {
+        let now = Instant::now();
+        let mut adapters = one(now, true);
+        let busy = || Err(RadioError::Failed("no answer within 5 s".into()));
+        for _ in 1..MAX_FAILED_SURVEYS {
+            assert_eq!(adapters.surveyed(now, busy()), []);
+            assert_eq!(adapters.state(), BluetoothState::Ready(vec!["hci0".into()]));
+        }
+        assert_eq!(adapters.surveyed(now, Ok(vec![adapter("hci0", true)])), []);
+        assert_eq!(adapters.surveyed(now, busy()), [], "only failures in a row count");
+        adapters.surveyed(now, busy());
+        assert_eq!(adapters.surveyed(now, busy()), ["hci0".into()]);
+        assert_eq!(adapters.state(), BluetoothState::Unusable("no answer within 5 s".into()));
     }
 
     #[test]

@@ -73,6 +73,10 @@ pub const SURVEY_WITHOUT: Duration = Duration::from_secs(2);
 /// pulled out shows here at the latest.
 pub const SURVEY_WITH: Duration = Duration::from_secs(5);
 
+/// Looks at the adapters that may fail in a row before they count as gone, and the links over them as lost. One that
+/// fails says more about a busy system than about the adapters.
+pub const MAX_FAILED_SURVEYS: u32 = 3;
+
 /// How often a scan is asked for again. Systems end scans for reasons of their own.
 pub const RESCAN: Duration = Duration::from_secs(20);
 

@@ -210,9 +210,12 @@ impl Radio for System {
 
     async fn adapters(&self) -> Result<Vec<Adapter>, RadioError> {
         let found = self.survey().await;
-        if found.is_err() {
+        match &found {
+            Ok(_) => {}
+            // The service has gone, and with it whatever was listened to.
+            Err(RadioError::NoService(_) | RadioError::NotAllowed) => *self.state() = State::default(),
             // The connection itself may be what is broken; the next look opens a new one.
-            *self.state() = State::default();
+            Err(RadioError::NotConnected | RadioError::Failed(_)) => self.state().manager = None,
         }
         found
     }
@@ -378,24 +381,25 @@ fn in_words(text: &str) -> RadioError {
     }
 }
 
-/// Why there is no Bluetooth at all, and what to do about it.
+/// Why the system does not answer, and what to do about it.
 fn no_service(error: btleplug::Error) -> RadioError {
     let error = match error {
         btleplug::Error::PermissionDenied => return RadioError::NotAllowed,
-        // Windows and macOS without an adapter; the list is empty then.
         other => other.to_string(),
     };
-    let is_missing = |words: &[&str]| words.iter().any(|words| error.contains(words));
-    RadioError::NoService(
-        if is_missing(&["was not provided by any .service files", "does not have an owner", "ServiceUnknown"])
-        {
-            "the system's Bluetooth service does not run; start bluetoothd (systemctl start bluetooth)".into()
-        } else if is_missing(&["No such file or directory", "Connection refused"]) {
-            format!("the system's D-Bus can't be reached ({error}); in a container, hand in /run/dbus")
-        } else {
-            error
-        },
-    )
+    let says = |words: &[&str]| words.iter().any(|words| error.contains(words));
+    if says(&["was not provided by any .service files", "does not have an owner", "ServiceUnknown"]) {
+        let what =
+            "the system's Bluetooth service does not run; start bluetoothd (systemctl start bluetooth)";
+        RadioError::NoService(what.into())
+    } else if says(&["No such file or directory", "Connection refused", "isconnected"]) {
+        let what =
+            format!("the system's D-Bus can't be reached ({error}); in a container, hand in /run/dbus");
+        RadioError::NoService(what)
+    } else {
+        // It may be busy.
+        RadioError::Failed(error)
+    }
 }
 
 /// How Bluetooth stands now, asked of the system directly.

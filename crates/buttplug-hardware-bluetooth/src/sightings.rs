@@ -4,7 +4,7 @@ use crate::limits::{FIRST_REPORT_PAUSE, LONGEST_REPORT_PAUSE, LOOK_PAUSE, MAX_SE
 use crate::radio::{Spot, View};
 use buttplug_protocols::sighting::{Advertisement, Sighting};
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// All hardware seen since the search began.
 #[derive(Debug)]
@@ -43,9 +43,10 @@ impl<S: Spot> Sightings<S> {
         Self { seen: HashMap::new(), looked: HashMap::new() }
     }
 
-    /// A new search begins: what was known before is of no interest.
+    /// A new search begins: everything is worth a report again. Where it is seen stays known; the server may be about
+    /// to open it.
     pub(crate) fn begin(&mut self) {
-        self.seen.clear();
+        self.seen.values_mut().for_each(|seen| seen.report = None);
         self.looked.clear();
     }
 
@@ -144,7 +145,7 @@ impl Report {
             return self.at + LOOK_PAUSE;
         }
         let pause = FIRST_REPORT_PAUSE * 2_u32.saturating_pow(self.failures.saturating_sub(1).min(8));
-        self.at + pause.min(LONGEST_REPORT_PAUSE).max(Duration::ZERO)
+        self.at + pause.min(LONGEST_REPORT_PAUSE)
     }
 }
 
@@ -165,6 +166,7 @@ fn advertisement(view: &View) -> Option<Advertisement> {
 mod tests {
     use super::*;
     use crate::fake::Place;
+    use std::time::Duration;
 
     const MS: Duration = Duration::from_millis(1);
 
