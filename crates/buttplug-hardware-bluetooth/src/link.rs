@@ -1,36 +1,21 @@
-//! An open connection: the server's end, and the task that makes its calls in order. What may be done when, `lane.rs`
-//! decides.
+//! An open link: the task that makes the server's calls in order. What may be done when, `lane.rs` decides.
 
-use crate::lane::{Lane, Sort, Step, Way};
-use crate::limits::{CALL_TIME, CLOSE_TIME, FLUSH_TIME, MAX_WAITING_CALLS};
+mod connection;
+
+use self::connection::{Answer, Call, Connection, Ticket};
+use crate::lane::{Lane, Sort, Step};
+use crate::limits::{FLUSH_TIME, MAX_WAITING_CALLS};
 use crate::places::{self, Places};
-use crate::radio::{Characteristic, Note, Peer, RadioError};
-use async_trait::async_trait;
-use buttplug_protocols::frame::{Endpoint, Frame, FrameBytes};
-use buttplug_server::hardware::{Hardware, HardwareError, HardwareEvent, MAX_WAITING_EVENTS, OpenHardware};
+use crate::radio::{Note, Peer, RadioError};
+use buttplug_protocols::frame::Endpoint;
+use buttplug_server::hardware::{HardwareError, HardwareEvent, MAX_WAITING_EVENTS, OpenHardware};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, timeout, timeout_at};
-
-/// How a call ends; reads have bytes.
-type Answer = Result<Vec<u8>, HardwareError>;
-
-/// A call, and who waits for its end.
-struct Ticket {
-    call: Call,
-    answer: oneshot::Sender<Answer>,
-}
-
-#[derive(Debug)]
-enum Call {
-    Write { place: usize, data: FrameBytes, way: Way },
-    Read { place: usize },
-    Subscribe { endpoint: Endpoint, wanted: bool },
-}
+use tokio::time::{Instant, timeout};
 
 /// How far the end of a link has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -367,77 +352,5 @@ pub(crate) fn in_terms_of_hardware(error: RadioError) -> HardwareError {
         RadioError::NotAllowed | RadioError::NoService(_) | RadioError::Failed(_) => {
             HardwareError::Failed(error.to_string())
         }
-    }
-}
-
-/// The server's end of a link.
-struct Connection {
-    places: Places,
-    characteristics: Vec<Characteristic>,
-    calls: mpsc::Sender<Ticket>,
-    handle: LinkHandle,
-    was_connected: bool,
-}
-
-impl Connection {
-    fn place(&self, endpoint: Endpoint) -> Result<usize, HardwareError> {
-        self.places.get(&endpoint).copied().ok_or(HardwareError::NoEndpoint(endpoint))
-    }
-
-    /// What the characteristic at this place can do.
-    fn can(&self, place: usize) -> crate::radio::Abilities {
-        self.characteristics.get(place).map(|one| one.abilities).unwrap_or_default()
-    }
-
-    async fn ask(&self, call: Call, what: &'static str) -> Answer {
-        let by = Instant::now() + CALL_TIME;
-        let (answer, answered) = oneshot::channel();
-        let asked = async {
-            self.calls.send(Ticket { call, answer }).await.map_err(|_| HardwareError::Gone)?;
-            answered.await.map_err(|_| HardwareError::Gone)?
-        };
-        timeout_at(by, asked).await.unwrap_or(Err(HardwareError::TimedOut(what)))
-    }
-}
-
-#[async_trait]
-impl Hardware for Connection {
-    async fn write(&self, frame: &Frame) -> Result<(), HardwareError> {
-        let place = self.place(frame.endpoint)?;
-        let can = self.can(place);
-        let way = Way::of(frame.response, can.write, can.write_unconfirmed);
-        self.ask(Call::Write { place, data: frame.data.clone(), way }, "a write").await.map(drop)
-    }
-
-    async fn read(&self, endpoint: Endpoint, length: u16) -> Result<Vec<u8>, HardwareError> {
-        let place = self.place(endpoint)?;
-        if !self.can(place).read {
-            return Err(HardwareError::NotSupported("reading this endpoint"));
-        }
-        let mut value = self.ask(Call::Read { place }, "a read").await?;
-        value.truncate(length.into());
-        Ok(value)
-    }
-
-    async fn subscribe(&self, endpoint: Endpoint) -> Result<(), HardwareError> {
-        let place = self.place(endpoint)?;
-        if !self.can(place).notify {
-            return Err(HardwareError::NotSupported("subscribing to this endpoint"));
-        }
-        self.ask(Call::Subscribe { endpoint, wanted: true }, "a subscription").await.map(drop)
-    }
-
-    async fn unsubscribe(&self, endpoint: Endpoint) -> Result<(), HardwareError> {
-        self.place(endpoint)?;
-        self.ask(Call::Subscribe { endpoint, wanted: false }, "the end of a subscription").await.map(drop)
-    }
-
-    async fn close(&self) {
-        self.handle.let_go();
-        self.handle.wait_closed(CLOSE_TIME).await;
-    }
-
-    fn was_connected(&self) -> bool {
-        self.was_connected
     }
 }

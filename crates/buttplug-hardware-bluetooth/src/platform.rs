@@ -5,21 +5,21 @@
 //! another device when a program no longer wants to hear of one; the adapter's rule, older than all others, covers
 //! them all.
 
-use crate::radio::{
-    Abilities, Adapter, AdapterName, Characteristic, Note, Peer, Radio, RadioError, RadioEvent, Reports,
-    Spot, View,
-};
+mod peer;
+mod words;
+
+use self::peer::SystemPeer;
+use self::words::{no_service, radio_error};
+use crate::radio::{Adapter, AdapterName, Peer, Radio, RadioError, RadioEvent, Reports, Spot, View};
 use async_trait::async_trait;
-use btleplug::api::{
-    Central, CentralEvent, CentralState, CharPropFlags, Manager as _, Peripheral as _, ScanFilter, WriteType,
-};
+use btleplug::api::{Central, CentralEvent, CentralState, Manager as _, Peripheral as _, ScanFilter};
 use btleplug::platform::{self, Manager, PeripheralId};
 use buttplug_protocols::sighting::Uuid;
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::JoinHandle;
 
 /// Whether the system tells of adapters that come and go. Elsewhere the first list stays: asking again would open the
 /// adapters anew.
@@ -86,15 +86,6 @@ struct Listening {
 impl Drop for Listening {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-/// Ends a task when nobody listens to what it hands on any more.
-struct Pump(AbortHandle);
-
-impl Drop for Pump {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 
@@ -261,14 +252,7 @@ impl Radio for System {
         // Also when the system is connected already: then it only waits until the services are known.
         peripheral.connect().await.map_err(radio_error)?;
         peripheral.discover_services().await.map_err(radio_error)?;
-        let theirs: Vec<_> =
-            peripheral.services().into_iter().flat_map(|service| service.characteristics).collect();
-        let ours = theirs.iter().map(|one| Characteristic {
-            service: Uuid(one.service_uuid.as_u128()),
-            uuid: Uuid(one.uuid.as_u128()),
-            abilities: abilities(one.properties),
-        });
-        Ok(Box::new(SystemPeer { ours: ours.collect(), theirs, peripheral, pump: Mutex::default() }))
+        Ok(Box::new(SystemPeer::new(peripheral)))
     }
 
     async fn disconnect(&self, spot: &SystemSpot) -> Result<(), RadioError> {
@@ -283,123 +267,6 @@ impl Radio for System {
 /// Without any name Linux makes one of the address.
 fn is_address(name: &str, address: &str) -> bool {
     name.len() == address.len() && name.replace('-', ":").eq_ignore_ascii_case(address)
-}
-
-fn abilities(flags: CharPropFlags) -> Abilities {
-    Abilities {
-        read: flags.contains(CharPropFlags::READ),
-        write: flags.contains(CharPropFlags::WRITE),
-        write_unconfirmed: flags.contains(CharPropFlags::WRITE_WITHOUT_RESPONSE),
-        notify: flags.intersects(CharPropFlags::NOTIFY.union(CharPropFlags::INDICATE)),
-    }
-}
-
-/// A connected peripheral.
-struct SystemPeer {
-    peripheral: platform::Peripheral,
-    ours: Vec<Characteristic>,
-    /// The same as btleplug knows them, in the same order.
-    theirs: Vec<btleplug::api::Characteristic>,
-    pump: Mutex<Option<Pump>>,
-}
-
-impl SystemPeer {
-    fn their(&self, place: usize) -> Result<&btleplug::api::Characteristic, RadioError> {
-        self.theirs.get(place).ok_or_else(|| RadioError::Failed("there is no such characteristic".into()))
-    }
-}
-
-#[async_trait]
-impl Peer for SystemPeer {
-    fn characteristics(&self) -> &[Characteristic] {
-        &self.ours
-    }
-
-    async fn listen(&self, notes: mpsc::Sender<Note>) -> Result<(), RadioError> {
-        let mut stream = self.peripheral.notifications().await.map_err(radio_error)?;
-        let known = self.ours.clone();
-        let pump = tokio::spawn(async move {
-            while let Some(heard) = stream.next().await {
-                let (service, uuid) = (Uuid(heard.service_uuid.as_u128()), Uuid(heard.uuid.as_u128()));
-                let place = known.iter().position(|one| one.service == service && one.uuid == uuid);
-                let Some(place) = place else { continue };
-                let note = Note { place, data: heard.value };
-                if let Err(mpsc::error::TrySendError::Closed(_)) = notes.try_send(note) {
-                    break;
-                }
-            }
-        });
-        *self.pump.lock().unwrap_or_else(PoisonError::into_inner) = Some(Pump(pump.abort_handle()));
-        Ok(())
-    }
-
-    async fn write(&self, place: usize, data: &[u8], confirmed: bool) -> Result<(), RadioError> {
-        let sort = if confirmed { WriteType::WithResponse } else { WriteType::WithoutResponse };
-        self.peripheral.write(self.their(place)?, data, sort).await.map_err(radio_error)
-    }
-
-    async fn read(&self, place: usize) -> Result<Vec<u8>, RadioError> {
-        self.peripheral.read(self.their(place)?).await.map_err(radio_error)
-    }
-
-    async fn subscribe(&self, place: usize, wanted: bool) -> Result<(), RadioError> {
-        let characteristic = self.their(place)?;
-        let outcome = if wanted {
-            self.peripheral.subscribe(characteristic).await
-        } else {
-            self.peripheral.unsubscribe(characteristic).await
-        };
-        outcome.map_err(radio_error)
-    }
-}
-
-/// What btleplug reports, in the few sorts that make a difference. BlueZ says most of it in words.
-fn radio_error(error: btleplug::Error) -> RadioError {
-    match error {
-        btleplug::Error::NotConnected | btleplug::Error::DeviceNotFound => RadioError::NotConnected,
-        btleplug::Error::PermissionDenied => RadioError::NotAllowed,
-        other => in_words(&other.to_string()),
-    }
-}
-
-/// BlueZ's and D-Bus's own words.
-fn in_words(text: &str) -> RadioError {
-    // The hardware or its adapter is gone, or the service with both of them.
-    const GONE: &[&str] = &[
-        "Not connected",
-        "Not Connected",
-        "UnknownObject",
-        "doesn't exist",
-        "was not provided by any .service files",
-        "does not have an owner",
-        "Message recipient disconnected",
-    ];
-    if GONE.iter().any(|words| text.contains(words)) {
-        RadioError::NotConnected
-    } else {
-        RadioError::Failed(text.to_owned())
-    }
-}
-
-/// Why the system does not answer, and what to do about it.
-fn no_service(error: btleplug::Error) -> RadioError {
-    let error = match error {
-        btleplug::Error::PermissionDenied => return RadioError::NotAllowed,
-        other => other.to_string(),
-    };
-    let says = |words: &[&str]| words.iter().any(|words| error.contains(words));
-    if says(&["was not provided by any .service files", "does not have an owner", "ServiceUnknown"]) {
-        let what =
-            "the system's Bluetooth service does not run; start bluetoothd (systemctl start bluetooth)";
-        RadioError::NoService(what.into())
-    } else if says(&["No such file or directory", "Connection refused", "isconnected"]) {
-        let what =
-            format!("the system's D-Bus can't be reached ({error}); in a container, hand in /run/dbus");
-        RadioError::NoService(what)
-    } else {
-        // It may be busy.
-        RadioError::Failed(error)
-    }
 }
 
 /// How Bluetooth stands now, asked of the system directly.
@@ -441,13 +308,5 @@ mod tests {
     fn a_name_made_of_the_address_is_none() {
         assert!(is_address("F0-82-05-9A-D3-BD", "F0:82:05:9A:D3:BD"));
         assert!(!is_address("LVS-Z001", "F0:82:05:9A:D3:BD"));
-    }
-
-    #[test]
-    fn the_end_of_a_link_is_known_by_its_words() {
-        for text in ["Not connected", "Method \"WriteValue\" … interface doesn't exist", "UnknownObject"] {
-            assert_eq!(in_words(text), RadioError::NotConnected, "{text}");
-        }
-        assert!(matches!(in_words("Operation failed with ATT error: 0x0e"), RadioError::Failed(_)));
     }
 }

@@ -383,3 +383,15 @@ fn a_bluetooth_service_that_restarts(world: &mut World) -> Outcome {
     world.holds("and at rest");
     world.clear(&[&toy])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_has_a_name_of_its_own() {
+        for (place, (name, _)) in SCENARIOS.iter().enumerate() {
+            assert!(SCENARIOS[..place].iter().all(|(other, _)| other != name), "{name}");
+        }
+    }
+}

@@ -173,3 +173,14 @@ pub(crate) fn hex(data: &str) -> String {
         None => data.replace(' ', ""),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_bytes_become_the_hex_that_the_radio_tells() {
+        assert_eq!(hex("'OK;'"), "4f4b3b");
+        assert_eq!(hex("0f 03 00"), "0f0300");
+    }
+}
