@@ -29,6 +29,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["buttplug-core", "buttplug-protocols", "buttplug-server", "buttplug-websocket"],
     ),
     ("buttplug-hardware-simulated", &["buttplug-core", "buttplug-protocols", "buttplug-server"]),
+    ("buttplug-hardware-blocking", &["buttplug-protocols", "buttplug-server"]),
+    ("buttplug-hardware-hid", &["buttplug-protocols", "buttplug-server", "buttplug-hardware-blocking"]),
+    ("buttplug-hardware-serial", &["buttplug-protocols", "buttplug-server", "buttplug-hardware-blocking"]),
     ("buttplug-hardware-bluetooth", &["buttplug-protocols", "buttplug-server"]),
     (
         "buttplug",

@@ -33,6 +33,10 @@ pub(crate) struct Settings {
     /// Whether devices are looked for on Bluetooth Low Energy.
     #[cfg(feature = "bluetooth")]
     pub(crate) bluetooth: bool,
+    /// Devices are looked for on serial ports.
+    pub(crate) serial: bool,
+    /// Human interface devices are looked for.
+    pub(crate) hid: bool,
     /// The folder with the person's own definitions.
     pub(crate) device_definitions: Option<PathBuf>,
     /// Where the person keeps what they decided about their devices.
@@ -135,8 +139,8 @@ impl Settings {
         }
         if devices.is_none() && !searches(flags) {
             notices.push(
-                "no device can be found: pass --use-bluetooth-le to find devices on Bluetooth, or \
-                 --use-device-websocket-server to let devices dial in"
+                "no device can be found: pass --use-bluetooth-le, --use-serial or --use-hid to look for devices, or \
+                 --use-device-websocket-server to let them dial in"
                     .into(),
             );
         }
@@ -151,6 +155,8 @@ impl Settings {
             devices,
             #[cfg(feature = "bluetooth")]
             bluetooth: flags.use_bluetooth_le,
+            serial: flags.use_serial,
+            hid: flags.use_hid,
             device_definitions: flags.device_definitions.clone(),
             user_file,
             decisions,
@@ -160,11 +166,12 @@ impl Settings {
 }
 
 /// Whether there is a bus on which devices are looked for.
-#[cfg_attr(not(feature = "bluetooth"), expect(unused_variables, reason = "this build has no such bus"))]
 fn searches(flags: &ServeFlags) -> bool {
-    let buses: &[bool] = &[
+    let buses = [
         #[cfg(feature = "bluetooth")]
         flags.use_bluetooth_le,
+        flags.use_serial,
+        flags.use_hid,
     ];
     buses.contains(&true)
 }
@@ -268,6 +275,15 @@ mod tests {
         assert_eq!(settings.server_name, "Buttplug Server");
         assert_eq!(settings.max_ping_time, None);
         assert!(settings.notices[0].starts_with("no device can be found"));
+        assert!(!settings.serial && !settings.hid);
+    }
+
+    #[test]
+    fn buses_are_searched_when_they_are_asked_for() {
+        let serial = settings(|flags| flags.use_serial = true).unwrap();
+        assert_eq!((serial.serial, serial.hid, serial.notices.len()), (true, false, 0));
+        let hid = settings(|flags| flags.use_hid = true).unwrap();
+        assert_eq!((hid.serial, hid.hid, hid.notices.len()), (false, true, 0));
     }
 
     #[test]

@@ -83,6 +83,9 @@ impl fmt::Debug for Uuid {
     }
 }
 
+/// The numbers of a USB device: its maker's and the product's.
+pub type UsbIds = (u16, u16);
+
 /// Hardware as its bus saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
@@ -108,6 +111,8 @@ pub enum Advertisement {
     Serial {
         /// Its name, for example `/dev/ttyUSB0` or `COM7`.
         port: String,
+        /// The numbers of the USB adapter that it is on, if it is on one and the system tells.
+        usb: Option<UsbIds>,
     },
     /// A human interface device on USB.
     Hid {
@@ -115,6 +120,8 @@ pub enum Advertisement {
         vendor_id: u16,
         /// The product's number.
         product_id: u16,
+        /// What it calls itself; empty if it does not.
+        product: String,
     },
     /// Another USB device.
     Usb {
@@ -152,10 +159,11 @@ impl Sighting {
     pub fn name(&self) -> &str {
         match &self.advertisement {
             Advertisement::Bluetooth { name, .. } => name,
-            Advertisement::Serial { port } => port,
+            Advertisement::Serial { port, .. } => port,
+            Advertisement::Hid { product, .. } => product,
             Advertisement::WebSocket { identifier } => identifier,
             Advertisement::Simulated { archetype } => archetype,
-            Advertisement::Hid { .. } | Advertisement::Usb { .. } => "",
+            Advertisement::Usb { .. } => "",
         }
     }
 }

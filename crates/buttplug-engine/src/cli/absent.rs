@@ -29,8 +29,6 @@ const fn essential(name: &'static str, why: &'static str) -> AbsentFlag {
 const ABSENT: &[AbsentFlag] = &[
     #[cfg(not(feature = "bluetooth"))]
     bus("use-bluetooth-le", "this build has no Bluetooth"),
-    bus("use-serial", "this build has no serial ports"),
-    bus("use-hid", "this build has no HID devices"),
     bus("use-lovense-dongle", "this build has no Lovense dongle"),
     bus("use-lovense-dongle-hid", "this build has no Lovense dongle"),
     bus("use-lovense-dongle-serial", "this build has no Lovense dongle"),

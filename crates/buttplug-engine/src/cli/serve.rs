@@ -47,6 +47,14 @@ pub(crate) struct ServeFlags {
     #[arg(long, help_heading = "Devices")]
     pub(crate) use_bluetooth_le: bool,
 
+    /// Find devices on serial ports; only ports that your file of devices names are looked at
+    #[arg(long, help_heading = "Devices")]
+    pub(crate) use_serial: bool,
+
+    /// Find human interface devices on USB; only makes that are known are looked at
+    #[arg(long, help_heading = "Devices")]
+    pub(crate) use_hid: bool,
+
     /// Let devices dial in over WebSocket
     #[arg(long, help_heading = "Devices")]
     pub(crate) use_device_websocket_server: bool,

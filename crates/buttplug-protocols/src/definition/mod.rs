@@ -30,7 +30,7 @@ use crate::notation::expression::Name;
 use crate::notation::frame::Template;
 use crate::notation::pattern::Pattern;
 use crate::notation::step::{Action, StepTemplate};
-use crate::sighting::{BusKind, Uuid};
+use crate::sighting::{BusKind, UsbIds, Uuid};
 use buttplug_core::{InputKind, OutputKind};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -150,8 +150,8 @@ pub enum Rule {
     },
     /// A serial port.
     Serial {
-        /// Its name.
-        port: String,
+        /// Which one.
+        port: PortRule,
         /// Bits per second.
         baud_rate: u32,
         /// Bits per character.
@@ -162,13 +162,22 @@ pub enum Rule {
         stop_bits: u8,
     },
     /// Human interface devices by vendor and product.
-    Hid(Vec<(u16, u16)>),
+    Hid(Vec<UsbIds>),
     /// USB devices by vendor and product.
-    Usb(Vec<(u16, u16)>),
+    Usb(Vec<UsbIds>),
     /// Devices that dial in, by what they call themselves.
     WebSocket(Vec<String>),
     /// Simulated devices by archetype.
     Simulated(Vec<String>),
+}
+
+/// Which serial port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum PortRule {
+    /// The one with this name.
+    Named(String),
+    /// Each that is on a USB adapter with one of these pairs of numbers.
+    Usb(Vec<UsbIds>),
 }
 
 /// A way to find the model.

@@ -1,12 +1,12 @@
 //! Hardware that two definitions claim, and which of them is tried first. Border: what fits a sighting is
 //! [`matching`](crate::matching)'s; nothing is seen here.
 
-use super::{Definition, Rule};
+use super::{Definition, PortRule, Rule};
 use crate::sighting::{BusKind, Uuid};
 use std::fmt;
 
 /// The name of a serial port that stands for "whichever a person names": it claims nothing.
-const ANY_PORT: &str = "default";
+pub const ANY_PORT: &str = "default";
 
 /// Something that two definitions claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,8 +138,11 @@ fn of_rule(rule: &Rule) -> Vec<Claim<'_>> {
             let data = manufacturer.iter().map(|(company, data)| Claim::Manufacturer(*company, data));
             names.chain(data).chain(advertised.iter().map(|uuid| Claim::Service(*uuid))).collect()
         }
-        Rule::Serial { port, .. } if port == ANY_PORT => Vec::new(),
-        Rule::Serial { port, .. } => vec![Claim::Text(rule.bus(), port)],
+        Rule::Serial { port: PortRule::Named(port), .. } if port == ANY_PORT => Vec::new(),
+        Rule::Serial { port: PortRule::Named(port), .. } => vec![Claim::Text(rule.bus(), port)],
+        Rule::Serial { port: PortRule::Usb(ids), .. } => {
+            ids.iter().map(|ids| Claim::Ids(rule.bus(), *ids)).collect()
+        }
         Rule::Hid(ids) | Rule::Usb(ids) => ids.iter().map(|ids| Claim::Ids(rule.bus(), *ids)).collect(),
         Rule::WebSocket(names) | Rule::Simulated(names) => {
             names.iter().map(|name| Claim::Text(rule.bus(), name)).collect()

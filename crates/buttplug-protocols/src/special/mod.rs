@@ -32,6 +32,7 @@ mod motion;
 mod onyx;
 mod ossm;
 mod overlay;
+mod realtouch;
 mod thehandy;
 mod thehandy_v3;
 mod umove;
@@ -79,6 +80,7 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Code> {
         "lovense" => Some(&lovense::Lovense),
         "onyx" => Some(&onyx::Onyx),
         "ossm" => Some(&ossm::Ossm),
+        "realtouch" => Some(&realtouch::RealTouch),
         "thehandy" => Some(&thehandy::TheHandy),
         "thehandy_v3" => Some(&thehandy_v3::TheHandyV3),
         "umove" => Some(&umove::Umove),

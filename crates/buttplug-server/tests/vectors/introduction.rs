@@ -3,7 +3,9 @@
 
 use buttplug_core::{FeatureIndex, OutputKind};
 use buttplug_protocols::catalogue::{Candidate, Catalogue, Wiring};
-use buttplug_protocols::definition::{Act, IdentifierForm, Identify, Rule, Said, Seen, Vector, VectorTurn};
+use buttplug_protocols::definition::{
+    Act, IdentifierForm, Identify, PortRule, Rule, Said, Seen, Vector, VectorTurn,
+};
 use buttplug_protocols::frame::Endpoint;
 use buttplug_protocols::protocol::{Heard, Step, Turn};
 use buttplug_protocols::rehearsal::{Course, course};
@@ -146,14 +148,22 @@ fn sightings(candidate: &Candidate, vector: &Vector) -> Vec<Sighting> {
     for rule in &definition.rules {
         let (names, manufacturer, advertised) = match rule {
             Rule::Bluetooth { names, manufacturer, advertised, .. } => (names, manufacturer, advertised),
-            Rule::Serial { port, .. } => {
-                add(Advertisement::Serial { port: port.clone() });
+            Rule::Serial { port: PortRule::Named(port), .. } => {
+                add(Advertisement::Serial { port: port.clone(), usb: None });
+                continue;
+            }
+            Rule::Serial { port: PortRule::Usb(ids), .. } => {
+                let usb = ids.first().copied();
+                add(Advertisement::Serial { port: String::from("a port"), usb });
                 continue;
             }
             Rule::Hid(ids) | Rule::Usb(ids) => {
                 for (vendor_id, product_id) in ids.iter().copied() {
                     add(match rule {
-                        Rule::Hid(_) => Advertisement::Hid { vendor_id, product_id },
+                        Rule::Hid(_) => {
+                            let product = vector.name.clone().unwrap_or_default();
+                            Advertisement::Hid { vendor_id, product_id, product }
+                        }
                         _ => Advertisement::Usb { vendor_id, product_id },
                     });
                 }

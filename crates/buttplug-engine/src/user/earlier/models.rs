@@ -52,6 +52,9 @@ pub(super) fn model(protocol: &str, value: &Value) -> Result<(OwnModel, Group), 
     if features.is_empty() || features.len() > MAX_FEATURES {
         return Err(format!("it has {} features, and needs 1 to {MAX_FEATURES}", features.len()));
     }
+    if protocol == "tcode-v03" {
+        features.iter_mut().flat_map(|(feature, _)| &mut feature.outputs).for_each(within_tcode);
+    }
     features.sort_by_key(|(feature, _)| feature.index);
     if features.windows(2).any(|pair| matches!(pair, [(a, _), (b, _)] if a.index == b.index)) {
         return Err("two of its features have the same index".into());
@@ -131,6 +134,17 @@ fn feature(place: usize, described: &Object) -> Result<Feature, String> {
         return Err("its inputs have different ranges".into());
     }
     Ok(feature)
+}
+
+/// T-Code writes the decimals of a fraction, three for a position and two for a vibrator: there is no step beyond 999 or
+/// 99. Files of earlier engines have such steps, as 1000 for the end of the axis.
+fn within_tcode(output: &mut Output) {
+    let most = match output.kind {
+        OutputKind::Position | OutputKind::HwPositionWithDuration => 999,
+        OutputKind::Vibrate => 99,
+        _ => return,
+    };
+    output.range.1 = output.range.1.min(most);
 }
 
 /// Generation 3.
