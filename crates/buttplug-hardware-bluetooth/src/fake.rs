@@ -51,7 +51,7 @@ pub(crate) fn characteristics() -> Vec<Characteristic> {
     let long = |short: u128| short << 96 | 0x1000_8000_0080_5f9b_34fb;
     vec![
         one(SERVICE.0, 0xfff1, Abilities { write: true, write_unconfirmed: true, ..none }),
-        one(SERVICE.0, 0xfff2, Abilities { notify: true, ..none }),
+        one(SERVICE.0, 0xfff2, Abilities { notify: true, read: true, ..none }),
         one(SERVICE.0, 0xfff3, Abilities { read: true, ..none }),
         one(long(0x1800), long(0x2a00), Abilities { read: true, ..none }),
     ]
@@ -74,6 +74,12 @@ pub(crate) struct Toy {
     pub(crate) disconnect_time: Duration,
     /// How long it takes until a request is answered.
     pub(crate) answer_time: Duration,
+    /// The system takes no writes.
+    pub(crate) stalled: bool,
+    /// What reads find.
+    pub(crate) value: Vec<u8>,
+    /// What was written.
+    pub(crate) arrived: Vec<u8>,
     notes: Option<mpsc::Sender<Note>>,
     subscribed: BTreeSet<usize>,
 }
@@ -145,6 +151,9 @@ impl FakeRadio {
             connect_time: Duration::from_millis(100),
             disconnect_time: Duration::from_millis(2500),
             answer_time: Duration::from_millis(20),
+            stalled: false,
+            value: vec![85, 1, 2],
+            arrived: Vec::new(),
             notes: None,
             subscribed: BTreeSet::new(),
         };
@@ -274,7 +283,10 @@ impl Peer for FakePeer {
     }
 
     async fn write(&self, place: usize, data: &[u8], confirmed: bool) -> Result<(), RadioError> {
-        self.connected(|_| ())?;
+        while self.connected(|toy| toy.stalled)? {
+            sleep(Duration::from_millis(10)).await;
+        }
+        self.connected(|toy| toy.arrived.extend_from_slice(data))?;
         let sort = if confirmed { "request" } else { "command" };
         self.radio.log(format!("{sort} {place} {data:02x?}"));
         if confirmed { self.answered().await } else { Ok(()) }
@@ -283,7 +295,7 @@ impl Peer for FakePeer {
     async fn read(&self, place: usize) -> Result<Vec<u8>, RadioError> {
         self.radio.log(format!("read {place}"));
         self.answered().await?;
-        Ok(vec![85, 1, 2])
+        self.connected(|toy| toy.value.clone())
     }
 
     async fn subscribe(&self, place: usize, wanted: bool) -> Result<(), RadioError> {

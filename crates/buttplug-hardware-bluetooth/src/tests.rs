@@ -5,10 +5,13 @@ use crate::bus::Bus;
 use crate::fake::{BATTERY, FakeRadio, NAME, RX, TX, characteristics, wiring};
 use crate::limits::{CALL_TIME, CONNECT_TRIES, MAX_UNPROVED, SEEK_TIME, SURVEY_WITH};
 use crate::radio::RadioError;
+use async_trait::async_trait;
 use buttplug_protocols::catalogue::Wiring;
 use buttplug_protocols::frame::{Endpoint, Frame};
 use buttplug_protocols::sighting::Sighting;
+use buttplug_server::hardware::conformance::{Bench, check};
 use buttplug_server::hardware::{BusEvent, HardwareBus, HardwareError, HardwareEvent, OpenHardware};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -434,6 +437,74 @@ async fn the_end_of_the_bus_is_quick_although_links_take_their_time() {
     for line in ["disconnect AA", "disconnect BB", "no scan on hci0", "end"] {
         assert!(done.iter().any(|done| done == line), "{line}: {done:?}");
     }
+}
+
+/// A toy that advertises as long as it is there.
+struct Contract {
+    bus: Arc<Bus<FakeRadio>>,
+    radio: FakeRadio,
+    advertising: Option<tokio::task::JoinHandle<()>>,
+}
+
+#[async_trait]
+impl Bench for Contract {
+    fn bus(&self) -> Arc<dyn HardwareBus> {
+        Arc::<Bus<FakeRadio>>::clone(&self.bus)
+    }
+
+    fn wiring(&self) -> Wiring {
+        wiring()
+    }
+
+    async fn appear(&mut self) {
+        self.radio.add("AA", "LVS-Z001");
+        let radio = self.radio.clone();
+        self.advertising = Some(tokio::spawn(async move {
+            loop {
+                radio.advertise("AA");
+                sleep(100 * MS).await;
+            }
+        }));
+    }
+
+    async fn vanish(&mut self) {
+        if let Some(advertising) = self.advertising.take() {
+            advertising.abort();
+        }
+        self.radio.drop_link("AA");
+    }
+
+    async fn arrived(&mut self) -> Vec<u8> {
+        loop {
+            let mut arrived = Vec::new();
+            self.radio.change("AA", |toy| arrived = std::mem::take(&mut toy.arrived));
+            if !arrived.is_empty() {
+                return arrived;
+            }
+            sleep(10 * MS).await;
+        }
+    }
+
+    async fn say(&mut self, data: &[u8]) {
+        self.radio.notify("AA", RX, data);
+    }
+
+    async fn prepare_read(&mut self, data: &[u8]) -> bool {
+        self.radio.change("AA", |toy| toy.value = data.to_vec());
+        true
+    }
+
+    async fn stall(&mut self, stalled: bool) -> bool {
+        self.radio.change("AA", |toy| toy.stalled = stalled);
+        true
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_contract_of_all_buses_is_kept() {
+    let bus = Arc::new(Bus::new(FakeRadio::new));
+    let radio = bus.radio().clone();
+    check(&mut Contract { bus, radio, advertising: None }).await;
 }
 
 #[test]
