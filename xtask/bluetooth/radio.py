@@ -9,6 +9,7 @@ object a line, and events go out as such:
     {"do": "add", "toy": "nova", "protocol": "wevibe", "name": "Nova", ...}      see `Toy`
     {"do": "off", "toy": "nova", "how": "clean" | "silent", "writes": N}         after N more writes; 0: now
     {"do": "on", "toy": "nova"}
+    {"do": "clear"}                                                             all of them off, for good
     {"do": "pace", "ms": 30, "packets": 4}                                      ACL only at connection events
     {"do": "notify", "toy": "nova", "endpoint": "rx", "data": "4f4b3b"}
     {"do": "mark", "name": "..."}                                               comes back as an event
@@ -250,12 +251,13 @@ class Toy:
 
     async def off(self, how):
         """Switched off: it says so, or it falls silent and the adapter finds out by itself."""
-        self.off_after = 0
+        was_off, self.off_after = self.off_after == 0, 0
         say(self.id, "off", how=how)
         if how == "clean":
+            self.starting.cancel()
             if self.connection:
                 await self.connection.disconnect()
-            else:
+            elif not was_off:
                 await self.device.stop_advertising()
             return
         self.air.remove_controller(self.controller)
@@ -285,6 +287,13 @@ async def obey(command, toys, air, adapter, devices):
                 await toy.off(toy.how)
         case "on":
             await toys[command["toy"]].on()
+        case "clear":
+            for toy in toys.values():
+                try:
+                    await toy.off("clean")
+                except Exception as error:
+                    say(toy.id, "trouble", what=repr(error))
+            toys.clear()
         case "pace":
             adapter.interval, adapter.per_event = command["ms"] / 1000, command["packets"]
         case "notify":

@@ -53,11 +53,14 @@ impl Radio {
             .context("can't start the radio")?;
         let commands = child.stdin.take().ok_or("the radio has no input")?;
         let output = child.stdout.take().ok_or("the radio has no output")?;
+        let mut record = std::fs::File::create(folder.join("radio-events")).context("the radio's record")?;
         let told = Arc::new(Told::default());
         let filled = Arc::clone(&told);
         // Ends with the radio.
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
+                // For people who look for the reason of a failure; that it can't be written is none.
+                let _ = writeln!(record, "{line}");
                 if let Ok(event) = serde_json::from_str(&line) {
                     filled.events().push(event);
                     filled.changed.notify_all();

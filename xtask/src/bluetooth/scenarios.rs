@@ -38,6 +38,7 @@ pub(crate) fn play(world: &mut World, only: &[String], tally: &mut Tally) -> Out
         let began = Instant::now();
         let outcome = scenario(world);
         tally.passed += std::mem::take(&mut world.passed);
+        world.clear_all()?;
         if let Err(failure) = outcome {
             println!("FAIL  {failure}");
             tally.failed += 1;
@@ -152,7 +153,7 @@ fn many_makes_are_found_driven_and_stopped(world: &mut World) -> Outcome {
     world.check("the lamp is left alone", !touched, "it was connected")?;
     let names = client.names().len();
     world.check("nothing else is in the list", names == all.len(), format!("{:?}", client.names()))?;
-    world.clear(&[&one, &two, &satisfyer, &nova, &launch, &flamingo, &nidalee, &lamp])
+    Ok(())
 }
 
 /// Two devices that run, and an engine that has found them.
@@ -191,7 +192,7 @@ fn the_end_of_the_program_stops_devices(world: &mut World) -> Outcome {
         last.as_deref() == Some(&hex("'Vibrate:0;'")),
         format!("{last:?}"),
     )?;
-    world.clear(&[&one, &two])
+    Ok(())
 }
 
 fn a_killed_program_is_followed_by_a_stop(world: &mut World) -> Outcome {
@@ -209,7 +210,7 @@ fn a_killed_program_is_followed_by_a_stop(world: &mut World) -> Outcome {
     world.wait_write(from, &one, "'Vibrate:0;'")?;
     world.wait_write(from, &two, NOVA_AT_REST)?;
     world.holds("and stops them before anybody asks");
-    world.clear(&[&one, &two])
+    Ok(())
 }
 
 /// One device that runs, found by a client that searches no longer.
@@ -247,7 +248,7 @@ fn comes_back(world: &mut World, toy: &Toy, playing: &mut Playing, index: u32) -
     playing.client.vibrate(index, 0, 5)?;
     world.wait_write(from, toy, "'Vibrate:5;'")?;
     world.holds("it can be driven again");
-    world.clear(&[toy])
+    Ok(())
 }
 
 fn a_lost_device_comes_back_at_rest(world: &mut World) -> Outcome {
@@ -288,7 +289,7 @@ fn one_device_does_not_silence_another(world: &mut World) -> Outcome {
         let battery = client.battery(index[1])?;
         world.check("the other still answers", battery == 85, battery)?;
     }
-    world.clear(&[&one, &two])
+    Ok(())
 }
 
 /// 5000 commands as fast as they go, then how long the last value takes to arrive. `allowed` in seconds.
@@ -335,7 +336,7 @@ fn last_of_a_burst(world: &mut World, cast: Cast, interval: u32, packets: u32, a
     let zero = at(&world.wait_write(from, &toy, "'Vibrate:0;'")?) - stop;
     world.check("a stop arrives at once", zero < allowed, format!("{zero:.3} s"))?;
     world.radio.tell(&json!({ "do": "pace", "ms": 0, "packets": 0 }))?;
-    world.clear(&[&toy])
+    Ok(())
 }
 
 fn the_newest_value_arrives_in_time(world: &mut World) -> Outcome {
@@ -369,7 +370,7 @@ fn an_adapter_switched_off_and_on(world: &mut World) -> Outcome {
     world.check("with the adapter on it comes back", again == index, again)?;
     world.wait_write(from, &toy, "'Vibrate:0;'")?;
     world.holds("and at rest");
-    world.clear(&[&toy])
+    Ok(())
 }
 
 fn a_bluetooth_service_that_restarts(world: &mut World) -> Outcome {
@@ -381,7 +382,7 @@ fn a_bluetooth_service_that_restarts(world: &mut World) -> Outcome {
     world.check("the device comes back after the service has restarted", again == index, again)?;
     world.wait_write(from, &toy, "'Vibrate:0;'")?;
     world.holds("and at rest");
-    world.clear(&[&toy])
+    Ok(())
 }
 
 #[cfg(test)]

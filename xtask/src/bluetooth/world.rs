@@ -156,9 +156,12 @@ impl World {
         events.iter().filter(|event| is_write(event, toy)).map(data).collect()
     }
 
-    /// Takes devices off the radio, so that the next scenario has it to itself.
-    pub(crate) fn clear(&mut self, toys: &[&Toy]) -> Outcome {
-        toys.iter().try_for_each(|toy| self.off(toy, "clean"))
+    /// Takes all devices off the radio, and everything off it that slows it down, so that the next scenario has it to
+    /// itself.
+    pub(crate) fn clear_all(&mut self) -> Outcome {
+        self.radio.tell(&json!({ "do": "pace", "ms": 0, "packets": 0 }))?;
+        self.radio.tell(&json!({ "do": "clear" }))?;
+        self.radio.mark().map(drop)
     }
 }
 
