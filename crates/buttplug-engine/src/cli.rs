@@ -6,9 +6,11 @@ mod absent;
 mod config;
 mod demo;
 mod devices;
+mod launch;
 mod serve;
 
 pub(crate) use absent::AbsentFlags;
+pub(crate) use launch::LaunchFlags;
 pub(crate) use serve::ServeFlags;
 
 use crate::exit::Exit;

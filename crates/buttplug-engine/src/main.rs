@@ -4,6 +4,7 @@
 
 mod cli;
 mod definitions;
+mod dial_out;
 mod exit;
 mod known;
 mod log;

@@ -3,6 +3,8 @@
 
 use crate::cli::ServeFlags;
 use crate::user::{Decisions, UserFile, UserFileError};
+use buttplug_connector_websocket::WebSocketDialer;
+use buttplug_core::connector::ConnectorError;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,8 +28,10 @@ pub(crate) struct Settings {
     pub(crate) max_ping_time: Option<Duration>,
     /// One client at a time.
     pub(crate) single_client: bool,
-    /// Where clients connect.
-    pub(crate) clients: Listen,
+    /// Where clients connect, if they do.
+    pub(crate) clients: Option<Listen>,
+    /// The client that is dialled instead.
+    pub(crate) dial_out: Option<WebSocketDialer>,
     /// Where devices dial in, if they may.
     pub(crate) devices: Option<Listen>,
     /// The folder with the person's own definitions.
@@ -94,6 +98,14 @@ pub(crate) enum SettingsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// No URL, or one that can't be dialled.
+    #[error("--{flag}: {error}")]
+    BadUrl {
+        /// The flag.
+        flag: &'static str,
+        /// What is wrong with its value.
+        error: ConnectorError,
+    },
     /// Clients and devices on one port.
     #[error(
         "clients and devices can't share {0}; pass another --websocket-port or --device-websocket-server-port"
@@ -125,9 +137,12 @@ impl Settings {
             return Err(SettingsError::Absent { flag, why });
         }
         let mut notices: Vec<String> = flags.absent.notices().collect();
-        let clients = clients(flags)?;
+        let dial_out = dial_out(flags, &mut notices)?;
+        let clients = if dial_out.is_some() { None } else { Some(clients(flags)?) };
         let devices = devices(flags)?;
-        if let Some(shared) = devices.as_ref().and_then(|devices| clients.collides(devices)) {
+        if let Some(shared) =
+            clients.as_ref().zip(devices.as_ref()).and_then(|(clients, devices)| clients.collides(devices))
+        {
             return Err(SettingsError::SharedPort(shared));
         }
         if devices.is_none() {
@@ -143,6 +158,7 @@ impl Settings {
                 .map(|ms| Duration::from_millis(ms.into())),
             single_client: flags.single_client,
             clients,
+            dial_out,
             devices,
             device_definitions: flags.device_definitions.clone(),
             user_file,
@@ -201,6 +217,17 @@ fn clients(flags: &ServeFlags) -> Result<Listen, SettingsError> {
     }
 }
 
+/// The client to dial. Whoever names a port too is served there and nowhere else, as by earlier engines.
+fn dial_out(flags: &ServeFlags, notices: &mut Vec<String>) -> Result<Option<WebSocketDialer>, SettingsError> {
+    const DIAL: &str = "websocket-client-address";
+    let Some(url) = &flags.launch.websocket_client_address else { return Ok(None) };
+    if flags.websocket_port.is_some() || flags.websocket_listen_address.is_some() {
+        notices.push(format!("--{DIAL} has no effect: a port for clients was given too"));
+        return Ok(None);
+    }
+    WebSocketDialer::new(url).map(Some).map_err(|error| SettingsError::BadUrl { flag: DIAL, error })
+}
+
 fn devices(flags: &ServeFlags) -> Result<Option<Listen>, SettingsError> {
     const LISTEN: &str = "device-websocket-listen-address";
     if !flags.use_device_websocket_server {
@@ -242,9 +269,9 @@ mod tests {
     #[test]
     fn without_flags_it_listens_for_clients_on_loopback_and_warns_that_it_finds_nothing() {
         let settings = settings(|_| ()).unwrap();
-        assert_eq!(settings.clients, Listen::Loopback(12345));
+        assert_eq!(settings.clients, Some(Listen::Loopback(12345)));
         assert_eq!(
-            settings.clients.addresses(),
+            settings.clients.unwrap().addresses(),
             ["127.0.0.1:12345".parse().unwrap(), "[::1]:12345".parse().unwrap()]
         );
         assert_eq!(settings.devices, None);
@@ -263,7 +290,7 @@ mod tests {
             flags.server_name = Some(String::new());
         })
         .unwrap();
-        assert_eq!(settings.clients, Listen::AllInterfaces(1));
+        assert_eq!(settings.clients, Some(Listen::AllInterfaces(1)));
         assert_eq!(settings.devices, Some(Listen::AllInterfaces(54817)));
         assert_eq!(settings.max_ping_time, Some(Duration::from_millis(1500)));
         assert_eq!(settings.server_name, "");
@@ -285,10 +312,10 @@ mod tests {
     #[test]
     fn a_listen_address_is_taken_as_it_is_and_host_names_are_resolved() {
         let listen = |address: &str| settings(|flags| flags.websocket_listen_address = Some(address.into()));
-        let exactly = |address: &str| Listen::Exactly(vec![address.parse().unwrap()]);
+        let exactly = |address: &str| Some(Listen::Exactly(vec![address.parse().unwrap()]));
         assert_eq!(listen("[::1]:5").unwrap().clients, exactly("[::1]:5"));
         assert_eq!(listen("0.0.0.0:5").unwrap().clients, exactly("0.0.0.0:5"));
-        let localhost = listen("localhost:5").unwrap().clients.addresses();
+        let localhost = listen("localhost:5").unwrap().clients.unwrap().addresses();
         assert!(!localhost.is_empty() && localhost.iter().all(|address| address.ip().is_loopback()));
         for bad in ["", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000"] {
             let error = listen(bad).unwrap_err().to_string();
@@ -310,6 +337,26 @@ mod tests {
         assert!(error.starts_with("--websocket-listen-address and --websocket-port can't"), "{error}");
         let error = with_listen(|flags| flags.websocket_use_all_interfaces = true);
         assert!(error.contains("--websocket-use-all-interfaces"), "{error}");
+    }
+
+    #[test]
+    fn a_client_is_dialled_unless_there_is_a_port_for_it() {
+        let dial = |url: &str, port: Option<u16>| {
+            settings(|flags| {
+                flags.launch.websocket_client_address = Some(url.into());
+                flags.websocket_port = port;
+            })
+        };
+        for url in ["ws://127.0.0.1:9000/a?b", "wss://example.org"] {
+            let settings = dial(url, None).unwrap();
+            assert_eq!(settings.dial_out.unwrap().url(), url);
+            assert_eq!(settings.clients, None, "nothing listens then");
+        }
+        let both = dial("127.0.0.1:9000", Some(1)).unwrap();
+        assert_eq!((both.dial_out, both.clients), (None, Some(Listen::Loopback(1))));
+        assert!(both.notices[0].starts_with("--websocket-client-address has no effect"));
+        let error = dial("127.0.0.1:9000", None).unwrap_err().to_string();
+        assert!(error.starts_with("--websocket-client-address: ") && error.contains("ws://"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The one place where buses and connectors are put together, and taken apart in order.
 
 use crate::definitions::{Definitions, FolderError};
+use crate::dial_out;
 use crate::known::Known;
 use crate::settings::Settings;
 use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
@@ -13,6 +14,8 @@ use buttplug_protocols::sighting::BusKind;
 use buttplug_server::Server;
 use buttplug_server::configuration::{DeviceConfiguration, UserConfiguration};
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -49,11 +52,17 @@ impl StartError {
 /// A server with its open ports.
 pub(crate) struct Engine {
     server: Server,
-    stop_listening: oneshot::Sender<()>,
-    listening: JoinHandle<()>,
+    /// The ways by which clients come.
+    ways: Vec<Way>,
     keeping: Option<Keeping>,
     /// Looks after the folder of definitions, if there is one.
     following: Option<JoinHandle<()>>,
+}
+
+/// A task that brings clients to the server.
+struct Way {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
 }
 
 /// The task that looks after the user file.
@@ -68,9 +77,13 @@ impl Engine {
     /// # Errors
     /// A port can't be opened, or the folder of definitions can't be read; then no port stays open.
     pub(crate) async fn start(settings: Settings) -> Result<Self, StartError> {
-        let clients =
-            WebSocketListener::bind(&settings.clients.addresses(), WebSocketLimits::default()).await;
-        let clients = clients.map_err(|error| StartError::port("websocket-port", &error))?;
+        let clients = match &settings.clients {
+            Some(listen) => {
+                let bound = WebSocketListener::bind(&listen.addresses(), WebSocketLimits::default()).await;
+                Some(bound.map_err(|error| StartError::port("websocket-port", &error))?)
+            }
+            None => None,
+        };
         let devices = match &settings.devices {
             Some(listen) => {
                 let bus = DialInBus::bind(&listen.addresses()).await;
@@ -107,36 +120,38 @@ impl Engine {
         }
         let server = server.start();
         let keeping = settings.user_file.map(|file| keep(file, &known, &server));
-        for address in clients.local_addresses() {
-            tracing::info!(%address, "listening for clients");
-        }
-        let (stop_listening, stop) = oneshot::channel();
         let accept: Arc<dyn AcceptConnection> = Arc::new(server.clone());
-        // Ends when told to, and is awaited in `shut_down`.
-        let listening = tokio::spawn(clients.run(accept, async {
-            // A sender that is gone means the same as one that has spoken.
-            let _ = stop.await;
-        }));
+        let mut ways = Vec::new();
+        if let Some(clients) = clients {
+            for address in clients.local_addresses() {
+                tracing::info!(%address, "listening for clients");
+            }
+            ways.push(Way::open(|stop| clients.run(Arc::clone(&accept), stop)));
+        }
+        if let Some(dialer) = settings.dial_out {
+            ways.push(Way::open(|stop| dial_out::run(dialer, accept, stop)));
+        }
         let following = definitions.map(|definitions| {
             let server = server.clone();
             // Ended and awaited in `shut_down`.
             tokio::spawn(definitions.follow(move || known.publish(&server)))
         });
-        Ok(Self { server, stop_listening, listening, keeping, following })
+        Ok(Self { server, ways, keeping, following })
     }
 
     /// Refuses new work, stops every device, closes every connection. Answers whether all of it was done in time.
     pub(crate) async fn shut_down(self) -> bool {
-        let Self { server, stop_listening, listening, keeping, following } = self;
+        let Self { server, ways, keeping, following } = self;
         if let Some(following) = &following {
             following.abort();
         }
-        // Nobody listening any more is what is wanted.
-        let _ = stop_listening.send(());
+        let ways: Vec<JoinHandle<()>> = ways.into_iter().map(Way::close).collect();
         let all = async {
             server.shut_down().await;
-            if let Err(failed) = listening.await {
-                tracing::error!(%failed, "the client port ended badly");
+            for way in ways {
+                if let Err(failed) = way.await {
+                    tracing::error!(%failed, "a way for clients ended badly");
+                }
             }
             if let Some(Keeping { stop, task }) = keeping {
                 // One that has ended by itself has said so.
@@ -151,6 +166,29 @@ impl Engine {
         timeout(MAX_SHUTDOWN, all).await.is_ok()
     }
 }
+
+impl Way {
+    /// Begins to bring clients. Ends when told to, and is awaited in `shut_down`.
+    fn open<Bring>(bring: impl FnOnce(Stop) -> Bring) -> Self
+    where
+        Bring: Future<Output = ()> + Send + 'static,
+    {
+        let (stop, stopped) = oneshot::channel();
+        // A sender that is gone means the same as one that has spoken.
+        let stopped: Stop = Box::pin(async move { drop(stopped.await) });
+        Self { stop, task: tokio::spawn(bring(stopped)) }
+    }
+
+    /// Tells it to bring no more, and answers what to wait for.
+    fn close(self) -> JoinHandle<()> {
+        // One that has ended by itself need not be told.
+        let _ = self.stop.send(());
+        self.task
+    }
+}
+
+/// Comes when a task is to end.
+type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Has the user file looked after. Ends when told to, and is awaited in `shut_down`.
 fn keep(file: UserFile, known: &Arc<Known>, server: &Server) -> Keeping {

@@ -46,7 +46,6 @@ const ABSENT: &[AbsentFlag] = &[
     value("frontend-websocket-port", "this build has no port for a parent process"),
     value("device-config-file", "this build has its catalogue built in"),
     essential("rest-api-port", "this build has no REST API"),
-    essential("websocket-client-address", "this build does not dial out to clients"),
 ];
 
 /// Which of these flags were given.

@@ -1,6 +1,6 @@
 //! `buttplug serve`: its flags, and the life of the program from the first line to the exit code.
 
-use super::{AbsentFlags, complain, say};
+use super::{AbsentFlags, LaunchFlags, complain, say};
 use crate::exit::Exit;
 use crate::log::{self, Level};
 use crate::settings::{Settings, SettingsError};
@@ -79,6 +79,9 @@ pub(crate) struct ServeFlags {
     /// Print the version and nothing else
     #[arg(long, help_heading = "Program")]
     pub(crate) server_version: bool,
+
+    #[command(flatten)]
+    pub(crate) launch: LaunchFlags,
 
     #[command(flatten)]
     pub(crate) absent: AbsentFlags,
