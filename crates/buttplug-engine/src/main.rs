@@ -6,6 +6,7 @@ mod cli;
 mod definitions;
 mod dial_out;
 mod exit;
+mod frontend;
 mod known;
 mod log;
 mod settings;

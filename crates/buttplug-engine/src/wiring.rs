@@ -11,15 +11,16 @@ use buttplug_hardware_dialin::DialInBus;
 use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
 use buttplug_protocols::definition::Definition;
 use buttplug_protocols::sighting::BusKind;
-use buttplug_server::Server;
 use buttplug_server::configuration::{DeviceConfiguration, UserConfiguration};
-use std::fmt;
+use buttplug_server::{Present, Server};
+use buttplug_websocket::BindError;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -31,10 +32,10 @@ const MAX_SHUTDOWN: Duration = Duration::from_millis(2200);
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(crate) enum StartError {
     /// A port could not be opened.
-    #[error("{reason} (--{flag})")]
+    #[error("{error} (--{flag})")]
     Port {
         /// Which one, and why.
-        reason: String,
+        error: BindError,
         /// The flag that chooses another.
         flag: &'static str,
     },
@@ -44,8 +45,12 @@ pub(crate) enum StartError {
 }
 
 impl StartError {
-    fn port(flag: &'static str, reason: &impl fmt::Display) -> Self {
-        Self::Port { reason: reason.to_string(), flag }
+    /// The port that another program has, if that is the reason.
+    pub(crate) fn taken(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Port { error: BindError::InUse { address }, .. } => Some(*address),
+            _ => None,
+        }
     }
 }
 
@@ -80,14 +85,15 @@ impl Engine {
         let clients = match &settings.clients {
             Some(listen) => {
                 let bound = WebSocketListener::bind(&listen.addresses(), WebSocketLimits::default()).await;
-                Some(bound.map_err(|error| StartError::port("websocket-port", &error))?)
+                Some(bound.map_err(|error| StartError::Port { error, flag: "websocket-port" })?)
             }
             None => None,
         };
         let devices = match &settings.devices {
             Some(listen) => {
                 let bus = DialInBus::bind(&listen.addresses()).await;
-                Some(bus.map_err(|error| StartError::port("device-websocket-server-port", &error))?)
+                let flag = "device-websocket-server-port";
+                Some(bus.map_err(|error| StartError::Port { error, flag })?)
             }
             None => None,
         };
@@ -137,6 +143,11 @@ impl Engine {
             tokio::spawn(definitions.follow(move || known.publish(&server)))
         });
         Ok(Self { server, ways, keeping, following })
+    }
+
+    /// Who is there, and word of every change.
+    pub(crate) fn present(&self) -> watch::Receiver<Arc<Present>> {
+        self.server.present()
     }
 
     /// Refuses new work, stops every device, closes every connection. Answers whether all of it was done in time.

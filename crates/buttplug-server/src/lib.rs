@@ -12,11 +12,13 @@ pub mod configuration;
 mod device;
 pub mod hardware;
 mod places;
+mod present;
 mod registry;
 mod run;
 mod server;
 mod session;
 mod version;
 
+pub use present::{Present, PresentDevice};
 pub use registry::MAX_DEVICES;
 pub use server::{DEFAULT_MAX_CLIENTS, Server, ServerBuilder};

@@ -10,6 +10,7 @@ pub(crate) use manager::{Manager, ManagerParts};
 pub(crate) use scanning::ScanRequests;
 
 use crate::device::DeviceHandle;
+use crate::present::{PresentDevice, Roll};
 use crate::version::Devices;
 use buttplug_core::message::DeviceDescription;
 use buttplug_core::{DeviceIndex, FeatureIndex};
@@ -39,6 +40,7 @@ impl DeviceList {
 pub(crate) struct Registry {
     by_index: DashMap<DeviceIndex, DeviceHandle>,
     list: watch::Sender<DeviceList>,
+    roll: Arc<Roll>,
 }
 
 impl Registry {
@@ -62,15 +64,26 @@ impl Registry {
         self.by_index.iter().map(|entry| entry.value().clone()).collect()
     }
 
-    fn insert(&self, device: DeviceHandle) {
-        self.by_index.insert(device.description().index, device);
+    /// Who is there, devices and clients.
+    pub(crate) fn roll(&self) -> &Arc<Roll> {
+        &self.roll
+    }
+
+    fn insert(&self, device: DeviceHandle, present: PresentDevice) {
+        let index = device.description().index;
+        self.by_index.insert(index, device);
         self.publish();
+        self.roll.device_came(index, present);
     }
 
     /// Takes a device out, unless another connection has its index by now.
     fn remove(&self, device: &DeviceHandle) {
-        self.by_index.remove_if(&device.description().index, |_, current| current.is(device));
+        let index = device.description().index;
+        let removed = self.by_index.remove_if(&index, |_, current| current.is(device));
         self.publish();
+        if removed.is_some() {
+            self.roll.device_went(index);
+        }
     }
 
     fn publish(&self) {

@@ -3,6 +3,7 @@
 use crate::configuration::{KnownDevice, UserConfiguration};
 use crate::hardware::HardwareBus;
 use crate::places::Places;
+use crate::present::Present;
 use crate::registry::{Manager, ManagerParts, Registry, ScanRequests};
 use crate::run::{self, Surroundings, wait_for_all};
 use crate::session::{SessionId, SessionSettings};
@@ -218,6 +219,11 @@ impl Server {
     /// A program that keeps their indexes gives them back by [`ServerBuilder::user_configuration`].
     pub fn known_devices(&self) -> watch::Receiver<Arc<Vec<Arc<KnownDevice>>>> {
         self.inner.known_devices.clone()
+    }
+
+    /// Who is there, devices and clients, and word of every change.
+    pub fn present(&self) -> watch::Receiver<Arc<Present>> {
+        self.inner.registry.roll().watch()
     }
 
     /// Stops every device, whoever set it in motion. Returns when the zeros are written, after one second at the

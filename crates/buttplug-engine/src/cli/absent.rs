@@ -43,7 +43,6 @@ const ABSENT: &[AbsentFlag] = &[
     bus("repeater", "this build is no repeater"),
     value("repeater-port", "this build is no repeater"),
     value("repeater-remote-address", "this build is no repeater"),
-    value("frontend-websocket-port", "this build has no port for a parent process"),
     value("device-config-file", "this build has its catalogue built in"),
     essential("rest-api-port", "this build has no REST API"),
 ];

@@ -6,4 +6,9 @@ pub(crate) struct LaunchFlags {
     /// Dial out to a client that listens at this URL, for example ws://192.168.1.5:9000, instead of listening for clients
     #[arg(long, value_name = "URL", help_heading = "Clients")]
     pub(crate) websocket_client_address: Option<String>,
+
+    /// Port on this machine for the program that starts this one: it is told what happens, may ask for the end, and when
+    /// it is gone the engine ends
+    #[arg(long, value_name = "PORT", help_heading = "Program")]
+    pub(crate) frontend_websocket_port: Option<u16>,
 }
