@@ -9,6 +9,7 @@ mod exit;
 mod frontend;
 mod known;
 mod log;
+mod repeater;
 mod settings;
 mod signals;
 mod user;

@@ -2,6 +2,7 @@
 //! is opened.
 
 use crate::cli::ServeFlags;
+use crate::repeater;
 use crate::user::{Decisions, UserFile, UserFileError};
 use buttplug_connector_websocket::WebSocketDialer;
 use buttplug_core::connector::ConnectorError;
@@ -106,6 +107,11 @@ pub(crate) enum SettingsError {
         /// What is wrong with its value.
         error: ConnectorError,
     },
+    /// A repeater without a server.
+    #[error(
+        "--repeater needs --repeater-remote-address, the server to repeat, for example 192.168.1.5:12345"
+    )]
+    NothingToRepeat,
     /// Clients and devices on one port.
     #[error(
         "clients and devices can't share {0}; pass another --websocket-port or --device-websocket-server-port"
@@ -137,6 +143,7 @@ impl Settings {
             return Err(SettingsError::Absent { flag, why });
         }
         let mut notices: Vec<String> = flags.absent.notices().collect();
+        notices.append(&mut repeater::notices(flags));
         let dial_out = dial_out(flags, &mut notices)?;
         let clients = if dial_out.is_some() { None } else { Some(clients(flags)?) };
         let devices = devices(flags)?;

@@ -26,7 +26,7 @@ use tokio::time::timeout;
 
 /// How long the end may take. Programs that start an engine kill it after three seconds; the rest is for starting to
 /// end, and for the last lines of the log.
-const MAX_SHUTDOWN: Duration = Duration::from_millis(2200);
+pub(crate) const MAX_SHUTDOWN: Duration = Duration::from_millis(2200);
 
 /// Why the engine could not start.
 #[derive(Debug, PartialEq, Eq, Error)]

@@ -40,9 +40,6 @@ const ABSENT: &[AbsentFlag] = &[
     bus("crash-reporting", "nothing is ever reported to anybody"),
     bus("broadcast-server-mdns", "this build does not announce itself on the network"),
     value("mdns-suffix", "this build does not announce itself on the network"),
-    bus("repeater", "this build is no repeater"),
-    value("repeater-port", "this build is no repeater"),
-    value("repeater-remote-address", "this build is no repeater"),
     value("device-config-file", "this build has its catalogue built in"),
     essential("rest-api-port", "this build has no REST API"),
 ];

@@ -11,4 +11,16 @@ pub(crate) struct LaunchFlags {
     /// it is gone the engine ends
     #[arg(long, value_name = "PORT", help_heading = "Program")]
     pub(crate) frontend_websocket_port: Option<u16>,
+
+    /// Be no server, but pass everything on to one elsewhere, for web pages that reach only their own machine
+    #[arg(long, help_heading = "Repeater")]
+    pub(crate) repeater: bool,
+
+    /// Port on this machine for the clients of the repeater, 12345 unless given
+    #[arg(long, value_name = "PORT", help_heading = "Repeater")]
+    pub(crate) repeater_port: Option<u16>,
+
+    /// The server to repeat, for example 192.168.1.5:12345 or wss://example.org
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Repeater")]
+    pub(crate) repeater_remote_address: Option<String>,
 }

@@ -4,15 +4,17 @@ use super::{AbsentFlags, LaunchFlags, complain, say};
 use crate::exit::Exit;
 use crate::frontend::{Failure, Frontend};
 use crate::log::{self, Level};
+use crate::repeater::{Repeater, RepeaterSettings};
 use crate::settings::{Listen, Settings, SettingsError};
 use crate::signals::{End, Panics, Signals};
 use crate::user;
-use crate::wiring::{Engine, StartError};
+use crate::wiring::{Engine, MAX_SHUTDOWN, StartError};
 use std::future::pending;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use thiserror::Error;
 use tokio::runtime::Builder;
+use tokio::time::timeout;
 
 /// The first line on stdout, whatever the log's level. Programs that start an engine wait for exactly this.
 const FIRST_LINE: &str = "Intiface Server, starting up with stdout output.";
@@ -174,23 +176,46 @@ async fn attended(flags: &ServeFlags, panics: &Panics) -> Result<Exit, Refusal> 
 
 /// From the first open port to the last stopped device.
 async fn live(flags: &ServeFlags, endings: &mut Endings<'_>) -> Result<Exit, Refusal> {
-    let settings = Settings::new(flags, user::usual_path())?;
-    for notice in &settings.notices {
-        tracing::warn!("{notice}");
-    }
-    let engine = Engine::start(settings).await?;
-    if let Some(frontend) = &endings.frontend {
+    let service = Service::start(flags).await?;
+    if let (Some(frontend), Service::Engine(engine)) = (&endings.frontend, &service) {
         frontend.created(None, engine.present());
     }
     match endings.next().await {
         End::Asked(reason) => tracing::info!(reason, "ending"),
         End::Panicked => tracing::error!("ending after an internal failure"),
     }
-    if !engine.shut_down().await {
+    if !service.shut_down().await {
         // The stop comes first and has a limit of its own, so what is cut here is the farewell.
         tracing::warn!("some connections did not close in time and are cut");
     }
     Ok(if endings.panics.happened() { Exit::Internal } else { Exit::Orderly })
+}
+
+/// What the program is.
+enum Service {
+    Engine(Engine),
+    Repeater(Repeater),
+}
+
+impl Service {
+    async fn start(flags: &ServeFlags) -> Result<Self, Refusal> {
+        if let Some(settings) = RepeaterSettings::new(flags)? {
+            return Ok(Self::Repeater(Repeater::start(settings).await?));
+        }
+        let settings = Settings::new(flags, user::usual_path())?;
+        for notice in &settings.notices {
+            tracing::warn!("{notice}");
+        }
+        Ok(Self::Engine(Engine::start(settings).await?))
+    }
+
+    /// Ends in order. Answers whether all of it was done in time.
+    async fn shut_down(self) -> bool {
+        match self {
+            Self::Engine(engine) => engine.shut_down().await,
+            Self::Repeater(repeater) => timeout(MAX_SHUTDOWN, repeater.shut_down()).await.is_ok(),
+        }
+    }
 }
 
 /// Everything that can end the program.
