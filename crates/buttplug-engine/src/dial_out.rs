@@ -1,10 +1,10 @@
 //! Calls a client that waits for servers, again and again, with pauses in between. What is said on a connection is the
 //! server's affair.
 
+use crate::random;
 use buttplug_connector_websocket::WebSocketDialer;
 use buttplug_core::connector::{AcceptConnection, ConnectorError};
 use std::future::Future;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,9 +92,7 @@ where
 
 /// A number from 0 to 1, another one each time.
 fn chance() -> f64 {
-    // The hasher's keys are random bits of the operating system's.
-    let bits = RandomState::new().build_hasher().finish() >> 32;
-    f64::from(u32::try_from(bits).unwrap_or(0)) / f64::from(u32::MAX)
+    f64::from(u32::try_from(random::bits() >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

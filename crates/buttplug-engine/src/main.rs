@@ -9,6 +9,8 @@ mod exit;
 mod frontend;
 mod known;
 mod log;
+mod mdns;
+mod random;
 mod repeater;
 mod settings;
 mod signals;

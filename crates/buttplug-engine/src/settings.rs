@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) clients: Option<Listen>,
     /// The client that is dialled instead.
     pub(crate) dial_out: Option<WebSocketDialer>,
+    /// The port for clients is announced on the network, with this added to its name.
+    pub(crate) announce: Option<String>,
     /// Where devices dial in, if they may.
     pub(crate) devices: Option<Listen>,
     /// The folder with the person's own definitions.
@@ -146,6 +148,7 @@ impl Settings {
         notices.append(&mut repeater::notices(flags));
         let dial_out = dial_out(flags, &mut notices)?;
         let clients = if dial_out.is_some() { None } else { Some(clients(flags)?) };
+        let announce = announce(flags, clients.is_some(), &mut notices);
         let devices = devices(flags)?;
         if let Some(shared) =
             clients.as_ref().zip(devices.as_ref()).and_then(|(clients, devices)| clients.collides(devices))
@@ -166,6 +169,7 @@ impl Settings {
             single_client: flags.single_client,
             clients,
             dial_out,
+            announce,
             devices,
             device_definitions: flags.device_definitions.clone(),
             user_file,
@@ -233,6 +237,21 @@ fn dial_out(flags: &ServeFlags, notices: &mut Vec<String>) -> Result<Option<WebS
         return Ok(None);
     }
     WebSocketDialer::new(url).map(Some).map_err(|error| SettingsError::BadUrl { flag: DIAL, error })
+}
+
+/// What is added to the name that is announced, if one is.
+fn announce(flags: &ServeFlags, listens: bool, notices: &mut Vec<String>) -> Option<String> {
+    let suffix = flags.launch.mdns_suffix.clone();
+    if !flags.launch.broadcast_server_mdns {
+        if suffix.is_some() {
+            notices.push("--mdns-suffix has no effect without --broadcast-server-mdns".into());
+        }
+        return None;
+    }
+    if !listens {
+        notices.push("--broadcast-server-mdns has no effect: there is no port for clients".into());
+    }
+    listens.then(|| suffix.unwrap_or_default())
 }
 
 fn devices(flags: &ServeFlags) -> Result<Option<Listen>, SettingsError> {
@@ -364,6 +383,23 @@ mod tests {
         assert!(both.notices[0].starts_with("--websocket-client-address has no effect"));
         let error = dial("127.0.0.1:9000", None).unwrap_err().to_string();
         assert!(error.starts_with("--websocket-client-address: ") && error.contains("ws://"), "{error}");
+    }
+
+    #[test]
+    fn a_port_is_announced_when_asked_for() {
+        let announced = |change: fn(&mut ServeFlags)| {
+            let settings = settings(change).unwrap();
+            (settings.announce, settings.notices.into_iter().find(|notice| notice.contains("mdns")))
+        };
+        assert_eq!(announced(|_| ()), (None, None));
+        assert_eq!(announced(|flags| flags.launch.broadcast_server_mdns = true), (Some(String::new()), None));
+        let (announce, notice) = announced(|flags| flags.launch.mdns_suffix = Some("attic".into()));
+        assert!(announce.is_none() && notice.is_some(), "{notice:?}");
+        let (announce, notice) = announced(|flags| {
+            flags.launch.broadcast_server_mdns = true;
+            flags.launch.websocket_client_address = Some("ws://x".into());
+        });
+        assert!(announce.is_none() && notice.is_some(), "{notice:?}");
     }
 
     #[test]

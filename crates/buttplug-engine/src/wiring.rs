@@ -2,7 +2,9 @@
 
 use crate::definitions::{Definitions, FolderError};
 use crate::dial_out;
+use crate::frontend::Advertised;
 use crate::known::Known;
+use crate::mdns::Announcement;
 use crate::settings::Settings;
 use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
 use buttplug_connector_websocket::{WebSocketLimits, WebSocketListener};
@@ -59,6 +61,7 @@ pub(crate) struct Engine {
     server: Server,
     /// The ways by which clients come.
     ways: Vec<Way>,
+    announcement: Option<Announcement>,
     keeping: Option<Keeping>,
     /// Looks after the folder of definitions, if there is one.
     following: Option<JoinHandle<()>>,
@@ -128,10 +131,13 @@ impl Engine {
         let keeping = settings.user_file.map(|file| keep(file, &known, &server));
         let accept: Arc<dyn AcceptConnection> = Arc::new(server.clone());
         let mut ways = Vec::new();
+        let mut announcement = None;
         if let Some(clients) = clients {
-            for address in clients.local_addresses() {
+            let addresses = clients.local_addresses();
+            for address in &addresses {
                 tracing::info!(%address, "listening for clients");
             }
+            announcement = settings.announce.and_then(|suffix| Announcement::begin(&addresses, &suffix));
             ways.push(Way::open(|stop| clients.run(Arc::clone(&accept), stop)));
         }
         if let Some(dialer) = settings.dial_out {
@@ -142,7 +148,12 @@ impl Engine {
             // Ended and awaited in `shut_down`.
             tokio::spawn(definitions.follow(move || known.publish(&server)))
         });
-        Ok(Self { server, ways, keeping, following })
+        Ok(Self { server, ways, announcement, keeping, following })
+    }
+
+    /// What the network is told of the port for clients, if anything.
+    pub(crate) fn advertised(&self) -> Option<&Advertised> {
+        self.announcement.as_ref().map(Announcement::advertised)
     }
 
     /// Who is there, and word of every change.
@@ -152,13 +163,18 @@ impl Engine {
 
     /// Refuses new work, stops every device, closes every connection. Answers whether all of it was done in time.
     pub(crate) async fn shut_down(self) -> bool {
-        let Self { server, ways, keeping, following } = self;
+        let Self { server, ways, announcement, keeping, following } = self;
         if let Some(following) = &following {
             following.abort();
         }
         let ways: Vec<JoinHandle<()>> = ways.into_iter().map(Way::close).collect();
         let all = async {
-            server.shut_down().await;
+            let farewell = async {
+                if let Some(announcement) = announcement {
+                    announcement.withdraw().await;
+                }
+            };
+            tokio::join!(server.shut_down(), farewell);
             for way in ways {
                 if let Err(failed) = way.await {
                     tracing::error!(%failed, "a way for clients ended badly");

@@ -131,6 +131,31 @@ async fn a_parent_is_told_why_there_is_no_engine() {
     assert_eq!(engine.end().await.code(), Some(1));
 }
 
+#[tokio::test]
+async fn a_parent_learns_what_is_announced_and_what_only_this_machine_can_reach_is_not() {
+    let announce = ["--broadcast-server-mdns", "--mdns-suffix", "attic"];
+    let (mut engine, mut parent) = attended(&announce).await;
+    assert_eq!(news(&mut parent).await.0, "EngineStarted");
+    assert_eq!(news(&mut parent).await, ("EngineServerCreated".into(), json!({})));
+    engine.line_with("not announced on the network").await;
+    let everywhere = [&announce[..], &["--websocket-use-all-interfaces"]].concat();
+    let (mut engine, mut parent) = attended(&everywhere).await;
+    assert_eq!(news(&mut parent).await.0, "EngineStarted");
+    let (_, created) = news(&mut parent).await;
+    let port: u16 = {
+        let line = engine.line_with("listening for clients address=0.0.0.0:").await;
+        line.rsplit(':').next().unwrap().trim().parse().unwrap()
+    };
+    let name = created["instance_name"].as_str().unwrap();
+    assert!(name.starts_with("Intiface ") && name.ends_with(" attic") && name.len() == 21, "{name}");
+    assert_eq!(created["service_type"], "_intiface_engine._tcp");
+    assert_eq!((&created["port"], &created["txt_records"]), (&json!(port), &json!(["path=/"])));
+    let start = Instant::now();
+    parent.text(r#"{"Stop":{}}"#).await;
+    assert_eq!(engine.end().await.code(), Some(0));
+    assert!(start.elapsed() < MUST_HAVE_ENDED, "{:?}", start.elapsed());
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_parent_that_reads_nothing_does_not_hold_up_the_end() {

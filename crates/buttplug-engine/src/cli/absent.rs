@@ -38,8 +38,6 @@ const ABSENT: &[AbsentFlag] = &[
     bus("use-xinput", "this build has no gamepads"),
     bus("allow-raw", "raw device commands are not offered"),
     bus("crash-reporting", "nothing is ever reported to anybody"),
-    bus("broadcast-server-mdns", "this build does not announce itself on the network"),
-    value("mdns-suffix", "this build does not announce itself on the network"),
     value("device-config-file", "this build has its catalogue built in"),
     essential("rest-api-port", "this build has no REST API"),
 ];
@@ -103,13 +101,13 @@ mod tests {
 
     #[test]
     fn each_flag_that_was_given_gets_its_line() {
-        let flags = given(&["--use-xinput", "--mdns-suffix", "attic", "--use-bluetooth-le"]);
+        let flags = given(&["--use-xinput", "--device-config-file", "x", "--use-bluetooth-le"]);
         assert_eq!(
             flags.notices().collect::<Vec<_>>(),
             [
                 "--use-bluetooth-le has no effect: this build has no Bluetooth",
                 "--use-xinput has no effect: this build has no gamepads",
-                "--mdns-suffix has no effect: this build does not announce itself on the network",
+                "--device-config-file has no effect: this build has its catalogue built in",
             ]
         );
         assert_eq!(flags.essential(), None);

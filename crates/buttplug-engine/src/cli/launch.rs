@@ -7,6 +7,14 @@ pub(crate) struct LaunchFlags {
     #[arg(long, value_name = "URL", help_heading = "Clients")]
     pub(crate) websocket_client_address: Option<String>,
 
+    /// Announce the port for clients on the network by mDNS
+    #[arg(long, help_heading = "Clients")]
+    pub(crate) broadcast_server_mdns: bool,
+
+    /// What is added to the name that is announced
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = "Clients")]
+    pub(crate) mdns_suffix: Option<String>,
+
     /// Port on this machine for the program that starts this one: it is told what happens, may ask for the end, and when
     /// it is gone the engine ends
     #[arg(long, value_name = "PORT", help_heading = "Program")]

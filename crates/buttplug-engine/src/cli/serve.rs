@@ -178,7 +178,7 @@ async fn attended(flags: &ServeFlags, panics: &Panics) -> Result<Exit, Refusal> 
 async fn live(flags: &ServeFlags, endings: &mut Endings<'_>) -> Result<Exit, Refusal> {
     let service = Service::start(flags).await?;
     if let (Some(frontend), Service::Engine(engine)) = (&endings.frontend, &service) {
-        frontend.created(None, engine.present());
+        frontend.created(engine.advertised().cloned(), engine.present());
     }
     match endings.next().await {
         End::Asked(reason) => tracing::info!(reason, "ending"),
