@@ -3,9 +3,10 @@
 
 use crate::cli::ServeFlags;
 use crate::repeater;
-use crate::user::{Decisions, UserFile, UserFileError};
+use crate::user::{CatalogueFile, Decisions, UserFile, UserFileError};
 use buttplug_connector_websocket::WebSocketDialer;
 use buttplug_core::connector::ConnectorError;
+use buttplug_protocols::definition::Addition;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) devices: Option<Listen>,
     /// The folder with the person's own definitions.
     pub(crate) device_definitions: Option<PathBuf>,
+    /// What a catalogue file of an earlier engine adds.
+    pub(crate) catalogue_additions: Vec<Addition>,
     /// Where the person keeps what they decided about their devices.
     pub(crate) user_file: Option<UserFile>,
     /// What it says.
@@ -127,6 +130,14 @@ pub(crate) enum SettingsError {
         /// What is missing.
         why: &'static str,
     },
+    /// The catalogue file of an earlier engine is of no use.
+    #[error("the catalogue file {} is of no use: {error}; mend it, or leave out --device-config-file: the catalogue is built in", path.display())]
+    CatalogueFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: UserFileError,
+    },
     /// The user file is of no use. Starting without it could lose what its owner decided.
     #[error("the user file {} is of no use: {error}; mend it, or pass --ignore-bad-user-config to start without it", path.display())]
     UserFile {
@@ -160,6 +171,7 @@ impl Settings {
                 "no device can be found: pass --use-device-websocket-server to let devices dial in".into(),
             );
         }
+        let catalogue_additions = catalogue_additions(flags, &mut notices)?;
         let (user_file, decisions) = user_file(flags, usual_user_file, &mut notices)?;
         Ok(Self {
             server_name: flags.server_name.clone().unwrap_or_else(|| DEFAULT_SERVER_NAME.into()),
@@ -172,11 +184,28 @@ impl Settings {
             announce,
             devices,
             device_definitions: flags.device_definitions.clone(),
+            catalogue_additions,
             user_file,
             decisions,
             notices,
         })
     }
+}
+
+/// What a catalogue file of an earlier engine adds to what is built in.
+fn catalogue_additions(
+    flags: &ServeFlags,
+    notices: &mut Vec<String>,
+) -> Result<Vec<Addition>, SettingsError> {
+    let Some(path) = &flags.launch.device_config_file else { return Ok(Vec::new()) };
+    let file = CatalogueFile::open(path)
+        .map_err(|error| SettingsError::CatalogueFile { path: path.clone(), error })?;
+    notices.push(format!(
+        "the catalogue is built in; of {} only that is used which is not in it",
+        path.display()
+    ));
+    notices.extend(file.notices);
+    Ok(file.additions)
 }
 
 /// The file with what a person decided, and what that is. A file of no use is left alone: starting without it could let

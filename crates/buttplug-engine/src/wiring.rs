@@ -100,7 +100,7 @@ impl Engine {
             }
             None => None,
         };
-        let known = Arc::new(Known::new(&settings.decisions.additions));
+        let known = Arc::new(Known::new(settings.catalogue_additions, &settings.decisions.additions));
         let definitions = match &settings.device_definitions {
             Some(folder) => {
                 let known = Arc::clone(&known);

@@ -18,10 +18,6 @@ const fn bus(name: &'static str, why: &'static str) -> AbsentFlag {
     AbsentFlag { name, takes_value: false, why, essential: false }
 }
 
-const fn value(name: &'static str, why: &'static str) -> AbsentFlag {
-    AbsentFlag { name, takes_value: true, why, essential: false }
-}
-
 const fn essential(name: &'static str, why: &'static str) -> AbsentFlag {
     AbsentFlag { name, takes_value: true, why, essential: true }
 }
@@ -38,7 +34,6 @@ const ABSENT: &[AbsentFlag] = &[
     bus("use-xinput", "this build has no gamepads"),
     bus("allow-raw", "raw device commands are not offered"),
     bus("crash-reporting", "nothing is ever reported to anybody"),
-    value("device-config-file", "this build has its catalogue built in"),
     essential("rest-api-port", "this build has no REST API"),
 ];
 
@@ -101,13 +96,12 @@ mod tests {
 
     #[test]
     fn each_flag_that_was_given_gets_its_line() {
-        let flags = given(&["--use-xinput", "--device-config-file", "x", "--use-bluetooth-le"]);
+        let flags = given(&["--use-xinput", "--use-bluetooth-le"]);
         assert_eq!(
             flags.notices().collect::<Vec<_>>(),
             [
                 "--use-bluetooth-le has no effect: this build has no Bluetooth",
                 "--use-xinput has no effect: this build has no gamepads",
-                "--device-config-file has no effect: this build has its catalogue built in",
             ]
         );
         assert_eq!(flags.essential(), None);

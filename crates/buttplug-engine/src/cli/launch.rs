@@ -1,5 +1,7 @@
 //! Flags that concern programs more than people: other ways to reach clients and the program that started this one.
 
+use std::path::PathBuf;
+
 /// Other ways in and out than ports for clients and devices.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct LaunchFlags {
@@ -19,6 +21,10 @@ pub(crate) struct LaunchFlags {
     /// it is gone the engine ends
     #[arg(long, value_name = "PORT", help_heading = "Program")]
     pub(crate) frontend_websocket_port: Option<u16>,
+
+    /// Catalogue file of an earlier engine: what it knows beyond what is built in is known too
+    #[arg(long, value_name = "FILE", help_heading = "Devices")]
+    pub(crate) device_config_file: Option<PathBuf>,
 
     /// Be no server, but pass everything on to one elsewhere, for web pages that reach only their own machine
     #[arg(long, help_heading = "Repeater")]
