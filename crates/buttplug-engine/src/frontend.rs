@@ -170,7 +170,7 @@ struct Desk {
 enum Wake {
     Script,
     Present,
-    Came(Parent),
+    Came(Box<Parent>),
     Asked(Vec<Request>),
     Left(String),
 }
@@ -209,7 +209,7 @@ impl Desk {
             let Some(present) = &mut self.present else { return pending().await };
             if present.changed().await.is_err() {
                 // A server that is gone changes no more.
-                pending().await
+                pending::<()>().await;
             }
         };
         let heard = async {
@@ -229,7 +229,7 @@ impl Desk {
             // Whoever tells is gone only when the engine is.
             _ = self.script.changed() => Wake::Script,
             heard = heard => heard,
-            Some(parent) = arrivals.recv() => Wake::Came(parent),
+            Some(parent) = arrivals.recv() => Wake::Came(Box::new(parent)),
             () = present => Wake::Present,
         }
     }
@@ -239,7 +239,7 @@ impl Desk {
             Wake::Script | Wake::Present => {}
             Wake::Came(parent) => {
                 tracing::info!("the parent process is connected; the engine ends with it");
-                self.parent = Some(parent);
+                self.parent = Some(*parent);
                 self.there.send_replace(true);
             }
             Wake::Asked(requests) => {

@@ -1,5 +1,7 @@
 //! The engine dials a client that listens, seen from that client.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+
 mod program;
 
 use program::{Engine, SOON, Socket, lovense, run, user_file};

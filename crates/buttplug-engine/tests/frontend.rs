@@ -1,5 +1,7 @@
 //! The program that started the engine, at its own port.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 mod program;
 
 use program::{Engine, Socket, lovense, user_file};

@@ -1,5 +1,7 @@
 //! A repeater between a client and an engine.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+
 mod program;
 
 use program::{Engine, SOON, Socket, lovense, run, user_file};

@@ -3,15 +3,14 @@
 use super::settings::Remote;
 use buttplug_core::limits::MAX_FRAME_BYTES;
 use buttplug_websocket::{
-    CloseCode, DialError, MAX_QUEUED_BYTES, Received, Socket, SocketError, SocketLimits, TlsStream, Trust,
-    dial, dial_tls,
+    CloseCode, DialError, MAX_QUEUED_BYTES, Received, Socket, SocketError, SocketLimits, Trust, dial,
+    dial_tls,
 };
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// How long the way to the server may take to open.
@@ -24,15 +23,12 @@ const MAX_SERVER_MESSAGE_BYTES: usize = MAX_QUEUED_BYTES / 2;
 /// library.
 const BAD_GATEWAY: u16 = 1014;
 
+/// What both sides are told when this program ends.
+const ENDING: &str = "the repeater is ending";
+
 /// Bounds of a client's connection: a server would take no longer message either.
 pub(super) fn client_limits() -> SocketLimits {
     SocketLimits { max_message: MAX_FRAME_BYTES, ..SocketLimits::default() }
-}
-
-/// The connection to the server.
-enum Server {
-    Plain(Socket<TcpStream>),
-    Encrypted(Box<Socket<TlsStream>>),
 }
 
 /// Which side ended first, and how.
@@ -44,35 +40,36 @@ enum End {
 }
 
 /// Connects a client with the server and serves both until one of them, or the program, ends.
-pub(super) async fn run(
+pub(super) async fn run(client: Socket, peer: SocketAddr, remote: &Remote, stop: impl Future<Output = ()>) {
+    let url = remote.url();
+    let limits = SocketLimits { max_message: MAX_SERVER_MESSAGE_BYTES, ..SocketLimits::default() };
+    if remote.is_encrypted() {
+        connect(client, peer, url, dial_tls(url, limits, &Trust::default()), stop).await;
+    } else {
+        connect(client, peer, url, dial(url, limits), stop).await;
+    }
+}
+
+async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     mut client: Socket,
     peer: SocketAddr,
-    remote: &Remote,
+    url: &str,
+    dialling: impl Future<Output = Result<Socket<S>, DialError>>,
     stop: impl Future<Output = ()>,
 ) {
     let mut stop = pin!(stop);
     let dialled = tokio::select! {
         biased;
-        () = &mut stop => return client.close(CloseCode::Away, "the repeater is ending").await,
-        dialled = timeout(DIAL_TIME, connect(remote)) => dialled,
+        () = &mut stop => return client.close(CloseCode::Away, ENDING).await,
+        dialled = timeout(DIAL_TIME, dialling) => dialled,
     };
     let reason = match dialled {
-        Ok(Ok(Server::Plain(server))) => return serve(client, server, peer, stop).await,
-        Ok(Ok(Server::Encrypted(server))) => return serve(client, *server, peer, stop).await,
+        Ok(Ok(server)) => return serve(client, server, peer, stop).await,
         Ok(Err(reason)) => reason.to_string(),
         Err(_) => format!("no answer within {} s", DIAL_TIME.as_secs()),
     };
-    tracing::warn!(%peer, server = remote.url(), reason, "the server can't be reached, refusing a client");
+    tracing::warn!(%peer, server = url, reason, "the server can't be reached, refusing a client");
     client.close(BAD_GATEWAY.into(), &format!("the server can't be reached: {reason}")).await;
-}
-
-async fn connect(remote: &Remote) -> Result<Server, DialError> {
-    let limits = SocketLimits { max_message: MAX_SERVER_MESSAGE_BYTES, ..SocketLimits::default() };
-    if remote.is_encrypted() {
-        let socket = dial_tls(remote.url(), limits, &Trust::default()).await?;
-        return Ok(Server::Encrypted(Box::new(socket)));
-    }
-    dial(remote.url(), limits).await.map(Server::Plain)
 }
 
 async fn serve<C, S>(
@@ -102,8 +99,7 @@ async fn serve<C, S>(
             client.close(code, &reason).await;
         }
         End::Stopped => {
-            let reason = "the repeater is ending";
-            tokio::join!(server.close(CloseCode::Away, reason), client.close(CloseCode::Away, reason));
+            tokio::join!(server.close(CloseCode::Away, ENDING), client.close(CloseCode::Away, ENDING));
         }
     }
 }
