@@ -23,6 +23,7 @@ impl Application {
     }
 
     /// The engine's next connection, and which path it asked for.
+    #[allow(clippy::result_large_err, reason = "the library's callback")]
     async fn call(&self) -> (Socket, String) {
         let (stream, _) = timeout(SOON, self.0.accept()).await.expect("a call in time").unwrap();
         let mut path = String::new();

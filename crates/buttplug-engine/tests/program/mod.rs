@@ -71,7 +71,12 @@ impl Engine {
     }
 
     pub(crate) async fn start_with(arguments: &[&str]) -> Self {
-        let mut child = command(arguments).spawn().expect("it starts");
+        Self::start_in(arguments, &[]).await
+    }
+
+    /// Starts it in an environment with these variables.
+    pub(crate) async fn start_in(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut child = command(arguments).envs(environment.iter().copied()).spawn().expect("it starts");
         let output = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         Self { child, output, lines: Vec::new(), files: Vec::new() }
     }
