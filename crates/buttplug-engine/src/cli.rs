@@ -8,10 +8,12 @@ mod demo;
 mod devices;
 #[cfg(feature = "bluetooth")]
 mod doctor;
+mod launch;
 mod search;
 mod serve;
 
 pub(crate) use absent::AbsentFlags;
+pub(crate) use launch::LaunchFlags;
 pub(crate) use search::SearchFlags;
 pub(crate) use serve::ServeFlags;
 

@@ -5,9 +5,14 @@
 mod buses;
 mod cli;
 mod definitions;
+mod dial_out;
 mod exit;
+mod frontend;
 mod known;
 mod log;
+mod mdns;
+mod random;
+mod repeater;
 mod rest;
 mod settings;
 mod signals;

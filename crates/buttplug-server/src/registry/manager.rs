@@ -7,6 +7,7 @@ use crate::configuration::{DeviceIdentity, KnownDevice, Tuned, UserConfiguration
 use crate::device::DeviceHandle;
 use crate::device::task::{self, DeviceParts};
 use crate::hardware::{BusEvent, Hardware, HardwareBus};
+use crate::present::PresentDevice;
 use buttplug_core::message::DeviceDescription;
 use buttplug_protocols::catalogue::Catalogue;
 use buttplug_protocols::sighting::{BusKind, Sighting};
@@ -295,6 +296,12 @@ impl Manager {
             self.registry.reconnects.fetch_add(1, Ordering::Relaxed);
         }
         info!(device = index.0, name = model.name, protocol = identity.protocol, bus = %place.0, "device connected");
+        let present = PresentDevice {
+            name: model.name.clone(),
+            display_name: handle.description().display_name.clone(),
+            identity: identity.clone(),
+            needs_keepalive: protocol.keepalive().is_some(),
+        };
         self.note(KnownDevice { identity, index, name: model.name });
         let parts = DeviceParts {
             handle: handle.clone(),
@@ -309,7 +316,7 @@ impl Manager {
             // Its task has stopped taking anything but is still closing its hardware.
             self.registry.remove(&earlier);
         }
-        self.registry.insert(handle);
+        self.registry.insert(handle, present);
     }
 
     /// Notes that a device was here, for whoever keeps that.
