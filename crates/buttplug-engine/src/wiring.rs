@@ -91,7 +91,7 @@ impl Engine {
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
             .catalogue(known.catalogue())
-            .user_configuration(configuration(&settings.decisions));
+            .user_configuration(configuration(&settings.decisions, settings.max_run));
         if settings.single_client {
             server = server.max_clients(1);
         }
@@ -106,7 +106,7 @@ impl Engine {
             server = server.bus(Arc::new(SimulatedBus::new(simulated)));
         }
         let server = server.start();
-        let keeping = settings.user_file.map(|file| keep(file, &known, &server));
+        let keeping = settings.user_file.map(|file| keep(file, &known, &server, settings.max_run));
         for address in clients.local_addresses() {
             tracing::info!(%address, "listening for clients");
         }
@@ -153,7 +153,7 @@ impl Engine {
 }
 
 /// Has the user file looked after. Ends when told to, and is awaited in `shut_down`.
-fn keep(file: UserFile, known: &Arc<Known>, server: &Server) -> Keeping {
+fn keep(file: UserFile, known: &Arc<Known>, server: &Server, max_run: Option<Duration>) -> Keeping {
     let keeper = Keeper::new(file, server.known_devices());
     let (known, server) = (Arc::clone(known), server.clone());
     let (stop, stopped) = oneshot::channel();
@@ -162,16 +162,18 @@ fn keep(file: UserFile, known: &Arc<Known>, server: &Server) -> Keeping {
             tracing::warn!("{notice}");
         }
         // First of all whatever is denied.
-        server.set_user_configuration(configuration(decisions));
+        server.set_user_configuration(configuration(decisions, max_run));
         known.add(&decisions.additions);
         known.publish(&server);
     };
     Keeping { stop, task: tokio::spawn(keeper.run(stopped, apply)) }
 }
 
-/// What was decided device by device, with the names of simulated devices.
-fn configuration(decisions: &Decisions) -> UserConfiguration {
+/// What was decided device by device, with the names of simulated devices. `max_run` goes before what the file says for
+/// all devices.
+fn configuration(decisions: &Decisions, max_run: Option<Duration>) -> UserConfiguration {
     let mut configuration = decisions.configuration.clone();
+    configuration.max_run = max_run.or(configuration.max_run);
     for (number, entry) in decisions.simulated.iter().enumerate() {
         let Some(name) = &entry.display_name else { continue };
         let address = simulated_address(number, entry);

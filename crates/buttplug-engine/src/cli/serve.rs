@@ -42,6 +42,11 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Clients")]
     pub(crate) server_name: Option<String>,
 
+    /// Seconds after which an output that nobody has renewed returns to zero; what the file below says about a device goes
+    /// before it [default: no limit]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(run_range()), help_heading = "Devices")]
+    pub(crate) max_run: Option<u32>,
+
     /// Let devices dial in over WebSocket
     #[arg(long, help_heading = "Devices")]
     pub(crate) use_device_websocket_server: bool,
@@ -82,6 +87,12 @@ pub(crate) struct ServeFlags {
 
     #[command(flatten)]
     pub(crate) absent: AbsentFlags,
+}
+
+/// The seconds for which an output may be let run.
+fn run_range() -> std::ops::RangeInclusive<i64> {
+    let seconds = |time: std::time::Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    seconds(user::MIN_RUN)..=seconds(user::MAX_RUN)
 }
 
 /// Serves until told to end.
