@@ -5,8 +5,10 @@
 mod cli;
 mod definitions;
 mod exit;
+mod guard;
 mod known;
 mod log;
+mod running;
 mod settings;
 mod signals;
 mod user;

@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) user_file: Option<UserFile>,
     /// What it says.
     pub(crate) decisions: Decisions,
+    /// Where it is kept which devices run, and was kept by an engine before; `None`: nowhere.
+    pub(crate) running_file: Option<PathBuf>,
     /// What the person should know.
     pub(crate) notices: Vec<String>,
 }
@@ -150,6 +152,7 @@ impl Settings {
             device_definitions: flags.device_definitions.clone(),
             user_file,
             decisions,
+            running_file: flags.stop_first.clone(),
             notices,
         })
     }

@@ -2,6 +2,7 @@
 
 use crate::definitions::{Definitions, FolderError};
 use crate::known::Known;
+use crate::running;
 use crate::settings::Settings;
 use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
 use buttplug_connector_websocket::{WebSocketLimits, WebSocketListener};
@@ -11,18 +12,26 @@ use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
 use buttplug_protocols::definition::Definition;
 use buttplug_protocols::sighting::BusKind;
 use buttplug_server::Server;
-use buttplug_server::configuration::{DeviceConfiguration, UserConfiguration};
+use buttplug_server::configuration::{DeviceConfiguration, DeviceIdentity, UserConfiguration};
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// How long the end may take. Programs that start an engine kill it after three seconds; the rest is for starting to
 /// end, and for the last lines of the log.
 const MAX_SHUTDOWN: Duration = Duration::from_millis(2200);
+
+/// How long clients wait for devices to be found and stopped that ran when an engine died. A radio hears most of what is
+/// near within this time; longer, and programs give the engine up.
+const MAX_STOP_FIRST: Duration = Duration::from_secs(5);
+
+/// How long such devices are looked for at all: by then their batteries are empty.
+const MAX_SEARCH: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Why the engine could not start.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -52,18 +61,23 @@ pub(crate) struct Engine {
     stop_listening: oneshot::Sender<()>,
     listening: JoinHandle<()>,
     keeping: Option<Keeping>,
+    /// Keeps the file that says which devices run, if there is one.
+    remembering: Option<Keeping>,
+    /// Looks for devices that ran when an engine died.
+    seeking: Option<JoinHandle<()>>,
     /// Looks after the folder of definitions, if there is one.
     following: Option<JoinHandle<()>>,
 }
 
-/// The task that looks after the user file.
+/// A task that looks after a file.
 struct Keeping {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 impl Engine {
-    /// Opens the ports and starts the server. When it returns, clients and devices may connect.
+    /// Opens the ports and starts the server. When it returns, clients and devices may connect; clients are served as soon as
+    /// the devices rest that ran when an engine died.
     ///
     /// # Errors
     /// A port can't be opened, or the folder of definitions can't be read; then no port stays open.
@@ -91,6 +105,7 @@ impl Engine {
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
             .catalogue(known.catalogue())
+            .running_before(settings.running_file.as_deref().map(ran_before).unwrap_or_default())
             .user_configuration(configuration(&settings.decisions, settings.max_run));
         if settings.single_client {
             server = server.max_clients(1);
@@ -107,29 +122,34 @@ impl Engine {
         }
         let server = server.start();
         let keeping = settings.user_file.map(|file| keep(file, &known, &server, settings.max_run));
-        for address in clients.local_addresses() {
-            tracing::info!(%address, "listening for clients");
-        }
+        let remembering = settings.running_file.map(|path| {
+            let (stop, stopped) = oneshot::channel();
+            Keeping { stop, task: tokio::spawn(running::keep(path, server.running_devices(), stopped)) }
+        });
+        let unstopped = Unstopped::of(&server);
+        // Called off and awaited in `shut_down`.
+        let seeking = unstopped.clone().map(|unstopped| tokio::spawn(unstopped.seek(server.clone())));
         let (stop_listening, stop) = oneshot::channel();
-        let accept: Arc<dyn AcceptConnection> = Arc::new(server.clone());
         // Ends when told to, and is awaited in `shut_down`.
-        let listening = tokio::spawn(clients.run(accept, async {
-            // A sender that is gone means the same as one that has spoken.
-            let _ = stop.await;
-        }));
+        let listening = tokio::spawn(listen(clients, server.clone(), unstopped, stop));
         let following = definitions.map(|definitions| {
             let server = server.clone();
             // Ended and awaited in `shut_down`.
             tokio::spawn(definitions.follow(move || known.publish(&server)))
         });
-        Ok(Self { server, stop_listening, listening, keeping, following })
+        Ok(Self { server, stop_listening, listening, keeping, remembering, seeking, following })
+    }
+
+    /// Stops every device and goes on.
+    pub(crate) async fn stop_devices(&self) {
+        self.server.stop_all_devices().await;
     }
 
     /// Refuses new work, stops every device, closes every connection. Answers whether all of it was done in time.
     pub(crate) async fn shut_down(self) -> bool {
-        let Self { server, stop_listening, listening, keeping, following } = self;
-        if let Some(following) = &following {
-            following.abort();
+        let Self { server, stop_listening, listening, keeping, remembering, seeking, following } = self;
+        for task in following.iter().chain(&seeking) {
+            task.abort();
         }
         // Nobody listening any more is what is wanted.
         let _ = stop_listening.send(());
@@ -138,18 +158,107 @@ impl Engine {
             if let Err(failed) = listening.await {
                 tracing::error!(%failed, "the client port ended badly");
             }
-            if let Some(Keeping { stop, task }) = keeping {
+            for Keeping { stop, task } in keeping.into_iter().chain(remembering) {
                 // One that has ended by itself has said so.
                 let _ = stop.send(());
                 let _ = task.await;
             }
-            if let Some(following) = following {
+            for task in following.into_iter().chain(seeking) {
                 // It was called off, or ended before.
-                let _ = following.await;
+                let _ = task.await;
             }
         };
         timeout(MAX_SHUTDOWN, all).await.is_ok()
     }
+}
+
+/// The devices that ran when an engine died.
+fn ran_before(path: &Path) -> Vec<DeviceIdentity> {
+    running::read(path).unwrap_or_else(|error| {
+        tracing::error!(
+            "{}: {error}; should an engine have died before this one, nobody knows which devices ran",
+            path.display()
+        );
+        Vec::new()
+    })
+}
+
+/// Devices that ran when an engine died and that nobody has stopped yet.
+#[derive(Clone)]
+struct Unstopped {
+    devices: Arc<Vec<Arc<DeviceIdentity>>>,
+    running: watch::Receiver<Arc<Vec<Arc<DeviceIdentity>>>>,
+}
+
+impl Unstopped {
+    /// Those of a server that has just started; `None` if there are none.
+    fn of(server: &Server) -> Option<Self> {
+        let running = server.running_devices();
+        let devices = Arc::clone(&running.borrow());
+        (!devices.is_empty()).then_some(Self { devices, running })
+    }
+
+    /// How many are left. One that was stopped and runs again is not among them: somebody is in charge of it.
+    fn left(&self, running: &[Arc<DeviceIdentity>]) -> usize {
+        let is_left = |device: &&Arc<DeviceIdentity>| running.iter().any(|other| Arc::ptr_eq(other, device));
+        self.devices.iter().filter(is_left).count()
+    }
+
+    /// Waits until none is left. Answers how many are, after so long a wait.
+    async fn at_rest(mut self, patience: Duration) -> usize {
+        let mut running = self.running.clone();
+        // A server that is gone has stopped everything.
+        let _ = timeout(patience, running.wait_for(|running| self.left(running) == 0)).await;
+        let now = Arc::clone(&self.running.borrow_and_update());
+        self.left(&now)
+    }
+
+    /// Looks for them.
+    async fn seek(self, server: Server) {
+        server.search(true);
+        let left = self.at_rest(MAX_SEARCH).await;
+        server.search(false);
+        if left == 0 {
+            tracing::info!("every device that ran when the engine died has been stopped");
+        } else {
+            tracing::error!(devices = left, "devices that ran when the engine died were not found");
+        }
+    }
+}
+
+/// Serves clients, once the devices rest that ran when an engine died. Until then they wait in the system's queue.
+async fn listen(
+    clients: WebSocketListener,
+    server: Server,
+    unstopped: Option<Unstopped>,
+    mut stop: oneshot::Receiver<()>,
+) {
+    if let Some(unstopped) = unstopped {
+        tracing::warn!(
+            devices = unstopped.devices.len(),
+            "an engine died while devices ran; stopping them first"
+        );
+        let left = tokio::select! {
+            biased;
+            // A sender that is gone means the same as one that has spoken.
+            _ = &mut stop => return,
+            left = unstopped.at_rest(MAX_STOP_FIRST) => left,
+        };
+        if left > 0 {
+            tracing::warn!(
+                devices = left,
+                "not found so far, the search goes on; clients are served meanwhile"
+            );
+        }
+    }
+    for address in clients.local_addresses() {
+        tracing::info!(%address, "listening for clients");
+    }
+    let accept: Arc<dyn AcceptConnection> = Arc::new(server);
+    let stop = async {
+        let _ = stop.await;
+    };
+    clients.run(accept, stop).await;
 }
 
 /// Has the user file looked after. Ends when told to, and is awaited in `shut_down`.

@@ -2,9 +2,10 @@
 
 use super::{AbsentFlags, complain, say};
 use crate::exit::Exit;
+use crate::guard::{self, GuardError};
 use crate::log::{self, Level};
 use crate::settings::{Settings, SettingsError};
-use crate::signals::{End, Panics, Signals};
+use crate::signals::{End, Panics, Parent, Signals, Wish};
 use crate::user;
 use crate::wiring::{Engine, StartError};
 use std::io::{self, IsTerminal};
@@ -73,6 +74,18 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "DIR", help_heading = "Devices")]
     pub(crate) device_definitions: Option<PathBuf>,
 
+    /// Run under a small process that starts the engine again should it die, and first of all stops what ran
+    #[arg(long, help_heading = "Program")]
+    pub(crate) guard: bool,
+
+    /// End when standard input does: a parent that holds its other end takes the engine with it, however it ends
+    #[arg(long, help_heading = "Program")]
+    pub(crate) stop_with_parent: bool,
+
+    /// Keep in this file which devices run, and begin by stopping those that stand there; passed on by --guard
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) stop_first: Option<PathBuf>,
+
     /// Which lines to log: error, warn, info, debug or trace [default: RUST_LOG, else info]
     #[arg(long, value_name = "LEVEL", help_heading = "Program")]
     pub(crate) log: Option<Level>,
@@ -105,6 +118,9 @@ pub(crate) fn run(flags: &ServeFlags) -> Exit {
         say(concat!("buttplug ", env!("CARGO_PKG_VERSION")));
         return Exit::Orderly;
     }
+    if flags.guard && flags.stop_first.is_none() {
+        return guard(flags);
+    }
     let log = log::start(flags.log, FIRST_LINE);
     let panics = Panics::install();
     let exit = match serve(flags, &panics) {
@@ -116,6 +132,19 @@ pub(crate) fn run(flags: &ServeFlags) -> Exit {
     };
     log.finish();
     exit
+}
+
+/// Looks after an engine with the same flags.
+fn guard(flags: &ServeFlags) -> Exit {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| GuardError::System(error.to_string()));
+    match runtime.and_then(|runtime| runtime.block_on(guard::run(flags))) {
+        Ok(exit) => exit,
+        Err(reason) => {
+            complain(reason);
+            Exit::Mend
+        }
+    }
 }
 
 /// Why the program ends before it has served anybody.
@@ -152,22 +181,42 @@ fn serve(flags: &ServeFlags, panics: &Panics) -> Result<Exit, Refusal> {
     // One thread: a command never changes threads on its way, and an idle engine stays small.
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Refusal::system(&error))?;
-    let exit = live(&runtime, settings, panics);
+    let parent = flags.stop_with_parent.then(Parent::watch).transpose();
+    let parent = parent.map_err(|error| Refusal::system(&error))?;
+    let exit = live(&runtime, settings, panics, parent.as_ref());
     runtime.shutdown_background();
     exit
 }
 
 /// From the first open port to the last stopped device.
-fn live(runtime: &Runtime, settings: Settings, panics: &Panics) -> Result<Exit, Refusal> {
+fn live(
+    runtime: &Runtime,
+    settings: Settings,
+    panics: &Panics,
+    parent: Option<&Parent>,
+) -> Result<Exit, Refusal> {
     let (mut signals, engine) = runtime.block_on(async {
         let signals = Signals::install().map_err(|error| Refusal::system(&error))?;
         Ok::<_, Refusal>((signals, Engine::start(settings).await?))
     })?;
     let end = runtime.block_on(async {
-        tokio::select! {
-            biased;
-            end = panics.next() => end,
-            end = signals.next() => end,
+        loop {
+            let wish = tokio::select! {
+                biased;
+                end = panics.next() => break end,
+                end = Parent::end_of(parent) => break end,
+                wish = signals.next() => wish,
+            };
+            match wish {
+                Wish::End(signal) => break End::Asked(signal),
+                Wish::Pause(signal) => {
+                    tracing::warn!(
+                        signal,
+                        "devices are stopped; the engine goes on, or they would run on one day"
+                    );
+                    engine.stop_devices().await;
+                }
+            }
         }
     });
     match &end {
@@ -207,6 +256,6 @@ mod tests {
         });
         let settings =
             Settings::new(&ServeFlags { websocket_port: Some(0), ..ServeFlags::default() }, None).unwrap();
-        assert_eq!(live(&runtime, settings, &panics), Ok(Exit::Internal));
+        assert_eq!(live(&runtime, settings, &panics, None), Ok(Exit::Internal));
     }
 }
