@@ -20,7 +20,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 /// How long the end may take. Programs that start an engine kill it after three seconds; the rest is for starting to
 /// end, and for the last lines of the log.
@@ -32,6 +32,9 @@ const MAX_STOP_FIRST: Duration = Duration::from_secs(5);
 
 /// How long such devices are looked for at all: by then their batteries are empty.
 const MAX_SEARCH: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// How often the search for them is begun anew: some buses look around once and have finished.
+const SEARCH_AGAIN: Duration = Duration::from_secs(10);
 
 /// Why the engine could not start.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -215,8 +218,17 @@ impl Unstopped {
 
     /// Looks for them.
     async fn seek(self, server: Server) {
-        server.search(true);
-        let left = self.at_rest(MAX_SEARCH).await;
+        let mut again = interval(SEARCH_AGAIN);
+        let search = async {
+            loop {
+                again.tick().await;
+                server.search(true);
+            }
+        };
+        let left = tokio::select! {
+            left = self.at_rest(MAX_SEARCH) => left,
+            never = search => never,
+        };
         server.search(false);
         if left == 0 {
             tracing::info!("every device that ran when the engine died has been stopped");

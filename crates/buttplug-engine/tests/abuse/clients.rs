@@ -82,7 +82,7 @@ async fn nonsense_is_answered_and_the_log_stays_short() {
     ] {
         odd.text(text.clone()).await;
         let (name, error) = odd.receive(|name, _| name == "Error").await;
-        assert_eq!((name.as_str(), &error["ErrorCode"]), ("Error", &json!(3)), "{:.60}", text);
+        assert_eq!((name.as_str(), &error["ErrorCode"]), ("Error", &json!(3)), "{text:.60}");
     }
     odd.binary(b"\x00\xff").await;
     for _ in 0..1000 {

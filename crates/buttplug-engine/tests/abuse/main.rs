@@ -32,7 +32,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new(name: &str) -> Self {
-        Self::of(name, |arguments| program::command(arguments)).await
+        Self::of(name, program::command).await
     }
 
     /// The same with an engine that is started in another way.
