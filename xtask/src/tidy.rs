@@ -29,7 +29,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "buttplug-hardware-dialin",
         &["buttplug-core", "buttplug-protocols", "buttplug-server", "buttplug-websocket"],
     ),
+    ("buttplug-hardware-gamepad", &["buttplug-core", "buttplug-protocols", "buttplug-server"]),
+    ("buttplug-hardware-lovense", &["buttplug-core", "buttplug-protocols", "buttplug-server"]),
     ("buttplug-hardware-simulated", &["buttplug-core", "buttplug-protocols", "buttplug-server"]),
+    ("buttplug-hardware-blocking", &["buttplug-protocols", "buttplug-server"]),
+    ("buttplug-hardware-hid", &["buttplug-protocols", "buttplug-server", "buttplug-hardware-blocking"]),
+    ("buttplug-hardware-serial", &["buttplug-protocols", "buttplug-server", "buttplug-hardware-blocking"]),
     (
         "buttplug",
         &[

@@ -6,9 +6,11 @@ mod absent;
 mod config;
 mod demo;
 mod devices;
+mod search;
 mod serve;
 
 pub(crate) use absent::AbsentFlags;
+pub(crate) use search::SearchFlags;
 pub(crate) use serve::ServeFlags;
 
 use crate::exit::Exit;

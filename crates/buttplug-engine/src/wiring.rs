@@ -1,9 +1,11 @@
 //! The one place where buses and connectors are put together, and taken apart in order.
 
+use crate::buses::Buses;
 use crate::definitions::{Definitions, FolderError};
 use crate::known::Known;
 use crate::running;
 use crate::settings::Settings;
+use crate::stop_first::{Unstopped, ran_before};
 use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
 use buttplug_connector_websocket::{WebSocketLimits, WebSocketListener};
 use buttplug_core::connector::AcceptConnection;
@@ -12,29 +14,18 @@ use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
 use buttplug_protocols::definition::Definition;
 use buttplug_protocols::sighting::BusKind;
 use buttplug_server::Server;
-use buttplug_server::configuration::{DeviceConfiguration, DeviceIdentity, UserConfiguration};
+use buttplug_server::configuration::{DeviceConfiguration, UserConfiguration};
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::{interval, timeout};
+use tokio::time::timeout;
 
 /// How long the end may take. Programs that start an engine kill it after three seconds; the rest is for starting to
 /// end, and for the last lines of the log.
 const MAX_SHUTDOWN: Duration = Duration::from_millis(2200);
-
-/// How long clients wait for devices to be found and stopped that ran when an engine died. A radio hears most of what is
-/// near within this time; longer, and programs give the engine up.
-const MAX_STOP_FIRST: Duration = Duration::from_secs(5);
-
-/// How long such devices are looked for at all: by then their batteries are empty.
-const MAX_SEARCH: Duration = Duration::from_secs(2 * 60 * 60);
-
-/// How often the search for them is begun anew: some buses look around once and have finished.
-const SEARCH_AGAIN: Duration = Duration::from_secs(10);
 
 /// Why the engine could not start.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -104,6 +95,7 @@ impl Engine {
             }
             None => None,
         };
+        let buses = Buses::new(&settings.search, &known.catalogue());
         let mut server = Server::builder()
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
@@ -119,12 +111,15 @@ impl Engine {
             }
             server = server.bus(Arc::new(bus));
         }
+        for bus in buses.all() {
+            server = server.bus(bus);
+        }
         let simulated = simulated(&settings.decisions.simulated);
         if !simulated.is_empty() {
             server = server.bus(Arc::new(SimulatedBus::new(simulated)));
         }
         let server = server.start();
-        let keeping = settings.user_file.map(|file| keep(file, &known, &server, settings.max_run));
+        let keeping = settings.user_file.map(|file| keep(file, &known, &server, &buses, settings.max_run));
         let remembering = settings.running_file.map(|path| {
             let (stop, stopped) = oneshot::channel();
             Keeping { stop, task: tokio::spawn(running::keep(path, server.running_devices(), stopped)) }
@@ -138,7 +133,10 @@ impl Engine {
         let following = definitions.map(|definitions| {
             let server = server.clone();
             // Ended and awaited in `shut_down`.
-            tokio::spawn(definitions.follow(move || known.publish(&server)))
+            tokio::spawn(definitions.follow(move || {
+                known.publish(&server);
+                buses.look_for(&known.catalogue());
+            }))
         });
         Ok(Self { server, stop_listening, listening, keeping, remembering, seeking, following })
     }
@@ -175,69 +173,6 @@ impl Engine {
     }
 }
 
-/// The devices that ran when an engine died.
-fn ran_before(path: &Path) -> Vec<DeviceIdentity> {
-    running::read(path).unwrap_or_else(|error| {
-        tracing::error!(
-            "{}: {error}; should an engine have died before this one, nobody knows which devices ran",
-            path.display()
-        );
-        Vec::new()
-    })
-}
-
-/// Devices that ran when an engine died and that nobody has stopped yet.
-#[derive(Clone)]
-struct Unstopped {
-    devices: Arc<Vec<Arc<DeviceIdentity>>>,
-    running: watch::Receiver<Arc<Vec<Arc<DeviceIdentity>>>>,
-}
-
-impl Unstopped {
-    /// Those of a server that has just started; `None` if there are none.
-    fn of(server: &Server) -> Option<Self> {
-        let running = server.running_devices();
-        let devices = Arc::clone(&running.borrow());
-        (!devices.is_empty()).then_some(Self { devices, running })
-    }
-
-    /// How many are left. One that was stopped and runs again is not among them: somebody is in charge of it.
-    fn left(&self, running: &[Arc<DeviceIdentity>]) -> usize {
-        let is_left = |device: &&Arc<DeviceIdentity>| running.iter().any(|other| Arc::ptr_eq(other, device));
-        self.devices.iter().filter(is_left).count()
-    }
-
-    /// Waits until none is left. Answers how many are, after so long a wait.
-    async fn at_rest(mut self, patience: Duration) -> usize {
-        let mut running = self.running.clone();
-        // A server that is gone has stopped everything.
-        let _ = timeout(patience, running.wait_for(|running| self.left(running) == 0)).await;
-        let now = Arc::clone(&self.running.borrow_and_update());
-        self.left(&now)
-    }
-
-    /// Looks for them.
-    async fn seek(self, server: Server) {
-        let mut again = interval(SEARCH_AGAIN);
-        let search = async {
-            loop {
-                again.tick().await;
-                server.search(true);
-            }
-        };
-        let left = tokio::select! {
-            left = self.at_rest(MAX_SEARCH) => left,
-            never = search => never,
-        };
-        server.search(false);
-        if left == 0 {
-            tracing::info!("every device that ran when the engine died has been stopped");
-        } else {
-            tracing::error!(devices = left, "devices that ran when the engine died were not found");
-        }
-    }
-}
-
 /// Serves clients, once the devices rest that ran when an engine died. Until then they wait in the system's queue.
 async fn listen(
     clients: WebSocketListener,
@@ -246,21 +181,11 @@ async fn listen(
     mut stop: oneshot::Receiver<()>,
 ) {
     if let Some(unstopped) = unstopped {
-        tracing::warn!(
-            devices = unstopped.devices.len(),
-            "an engine died while devices ran; stopping them first"
-        );
-        let left = tokio::select! {
+        tokio::select! {
             biased;
             // A sender that is gone means the same as one that has spoken.
             _ = &mut stop => return,
-            left = unstopped.at_rest(MAX_STOP_FIRST) => left,
-        };
-        if left > 0 {
-            tracing::warn!(
-                devices = left,
-                "not found so far, the search goes on; clients are served meanwhile"
-            );
+            () = unstopped.keep_clients_waiting() => {}
         }
     }
     for address in clients.local_addresses() {
@@ -274,9 +199,15 @@ async fn listen(
 }
 
 /// Has the user file looked after. Ends when told to, and is awaited in `shut_down`.
-fn keep(file: UserFile, known: &Arc<Known>, server: &Server, max_run: Option<Duration>) -> Keeping {
+fn keep(
+    file: UserFile,
+    known: &Arc<Known>,
+    server: &Server,
+    buses: &Buses,
+    max_run: Option<Duration>,
+) -> Keeping {
     let keeper = Keeper::new(file, server.known_devices());
-    let (known, server) = (Arc::clone(known), server.clone());
+    let (known, server, buses) = (Arc::clone(known), server.clone(), buses.clone());
     let (stop, stopped) = oneshot::channel();
     let apply = move |decisions: &Decisions| {
         for notice in &decisions.notices {
@@ -286,6 +217,7 @@ fn keep(file: UserFile, known: &Arc<Known>, server: &Server, max_run: Option<Dur
         server.set_user_configuration(configuration(decisions, max_run));
         known.add(&decisions.additions);
         known.publish(&server);
+        buses.look_for(&known.catalogue());
     };
     Keeping { stop, task: tokio::spawn(keeper.run(stopped, apply)) }
 }

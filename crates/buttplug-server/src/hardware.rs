@@ -3,6 +3,9 @@
 //! A bus reports what it sees and opens it; hardware reads, writes and notifies. Neither knows protocols, sessions or
 //! message gaps. A bus never waits for the server: reports that find no room are dropped and come again.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
 use async_trait::async_trait;
 use buttplug_protocols::catalogue::Wiring;
 use buttplug_protocols::frame::{Endpoint, Frame};
