@@ -35,6 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("buttplug-hardware-blocking", &["buttplug-protocols", "buttplug-server"]),
     ("buttplug-hardware-hid", &["buttplug-protocols", "buttplug-server", "buttplug-hardware-blocking"]),
     ("buttplug-hardware-serial", &["buttplug-protocols", "buttplug-server", "buttplug-hardware-blocking"]),
+    ("buttplug-hardware-bluetooth", &["buttplug-protocols", "buttplug-server"]),
     (
         "buttplug",
         &[
@@ -44,6 +45,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "buttplug-server",
             "buttplug-connector-inprocess",
             "buttplug-connector-websocket",
+            "buttplug-hardware-bluetooth",
             "buttplug-hardware-dialin",
             "buttplug-hardware-simulated",
         ],

@@ -56,6 +56,10 @@ impl Buses {
 
 fn others(search: &Search) -> Vec<Arc<dyn HardwareBus>> {
     let mut buses: Vec<Arc<dyn HardwareBus>> = Vec::new();
+    #[cfg(feature = "bluetooth")]
+    if search.bluetooth {
+        buses.push(Arc::new(buttplug_hardware_bluetooth::BluetoothBus::new()));
+    }
     if search.gamepads {
         buses.push(Arc::new(GamepadBus::new()));
     }

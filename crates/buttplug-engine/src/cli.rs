@@ -6,6 +6,8 @@ mod absent;
 mod config;
 mod demo;
 mod devices;
+#[cfg(feature = "bluetooth")]
+mod doctor;
 mod search;
 mod serve;
 
@@ -41,6 +43,9 @@ enum Command {
     Demo,
     /// Lists the supported devices, shows what they are told, checks definitions of your own
     Devices(devices::DevicesFlags),
+    /// Says how things stand on this machine with what devices need
+    #[cfg(feature = "bluetooth")]
+    Doctor,
     /// Converts what you decided about your devices in an earlier engine
     Config(config::ConfigFlags),
 }
@@ -51,6 +56,8 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
         Ok(Cli { command: Command::Serve(flags) }) => serve::run(&flags),
         Ok(Cli { command: Command::Demo }) => demo::run(),
         Ok(Cli { command: Command::Devices(flags) }) => devices::run(&flags),
+        #[cfg(feature = "bluetooth")]
+        Ok(Cli { command: Command::Doctor }) => doctor::run(),
         Ok(Cli { command: Command::Config(flags) }) => config::run(&flags),
         Err(error) => {
             // Nobody reads what is wrong: the exit code says it too.

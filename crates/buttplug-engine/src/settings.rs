@@ -50,6 +50,9 @@ pub(crate) struct Settings {
 /// Where devices are looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Search {
+    /// Bluetooth Low Energy.
+    #[cfg(feature = "bluetooth")]
+    pub(crate) bluetooth: bool,
     /// Serial ports.
     pub(crate) serial: bool,
     /// Human interface devices.
@@ -68,6 +71,8 @@ impl Search {
         let address = flags.lovense_connect_address.as_deref();
         let named = address.map(lovense_connect_address).transpose()?;
         Ok(Self {
+            #[cfg(feature = "bluetooth")]
+            bluetooth: flags.use_bluetooth_le,
             serial: flags.use_serial,
             hid: flags.use_hid,
             gamepads: flags.use_gamepads || flags.use_sdl_gamepad || flags.use_xinput,
@@ -203,7 +208,7 @@ impl Settings {
         if devices.is_none() && search.is_nowhere() {
             notices.push(
                 "no device can be found: pass --use-device-websocket-server to let devices dial in, or flags such \
-                 as --use-serial and --use-hid to look for them (buttplug serve --help lists all)"
+                 as --use-bluetooth-le to look for them (buttplug serve --help lists all)"
                     .into(),
             );
         }

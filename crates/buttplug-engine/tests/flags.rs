@@ -96,9 +96,9 @@ async fn the_first_line_comes_first_and_a_pipe_gets_no_colours() {
 
 #[tokio::test]
 async fn flags_for_what_is_not_there_get_a_warning_and_the_engine_starts() {
-    let mut engine = Engine::start(&["--use-bluetooth-le", "--allow-raw", "--crash-reporting"]).await;
+    let mut engine = Engine::start(&["--allow-raw", "--crash-reporting"]).await;
     engine.client_port().await;
-    for flag in ["--use-bluetooth-le", "--allow-raw", "--crash-reporting"] {
+    for flag in ["--allow-raw", "--crash-reporting"] {
         let warnings = engine.lines.iter().filter(|line| line.contains("WARN") && line.contains(flag));
         assert_eq!(warnings.count(), 1, "{:#?}", engine.lines);
     }

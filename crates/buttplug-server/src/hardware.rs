@@ -90,6 +90,12 @@ pub trait Hardware: Send + Sync {
 
     /// Closes the connection; what was written before is delivered. Closing twice succeeds.
     async fn close(&self);
+
+    /// Whether it was connected before it was opened: whoever held it then, for example this program before it was
+    /// killed, may have left it running. It is told to rest first.
+    fn was_connected(&self) -> bool {
+        false
+    }
 }
 
 /// Hardware just opened.

@@ -27,6 +27,7 @@ const fn essential(name: &'static str, why: &'static str) -> AbsentFlag {
 }
 
 const ABSENT: &[AbsentFlag] = &[
+    #[cfg(not(feature = "bluetooth"))]
     bus("use-bluetooth-le", "this build has no Bluetooth"),
     bus("allow-raw", "raw device commands are not offered"),
     bus("crash-reporting", "nothing is ever reported to anybody"),
@@ -100,13 +101,13 @@ mod tests {
 
     #[test]
     fn each_flag_that_was_given_gets_its_line() {
-        let flags = given(&["--allow-raw", "--mdns-suffix", "attic", "--use-bluetooth-le"]);
+        let flags = given(&["--allow-raw", "--mdns-suffix", "attic", "--repeater"]);
         assert_eq!(
             flags.notices().collect::<Vec<_>>(),
             [
-                "--use-bluetooth-le has no effect: this build has no Bluetooth",
                 "--allow-raw has no effect: raw device commands are not offered",
                 "--mdns-suffix has no effect: this build does not announce itself on the network",
+                "--repeater has no effect: this build is no repeater",
             ]
         );
         assert_eq!(flags.essential(), None);

@@ -3,6 +3,11 @@
 /// Where devices are looked for.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct SearchFlags {
+    /// Find devices on Bluetooth Low Energy
+    #[cfg(feature = "bluetooth")]
+    #[arg(long, help_heading = "Devices")]
+    pub(crate) use_bluetooth_le: bool,
+
     /// Find devices on serial ports; only ports that your file of devices names are looked at
     #[arg(long, help_heading = "Devices")]
     pub(crate) use_serial: bool,

@@ -76,6 +76,13 @@ impl Engine {
         Self::of(command(arguments))
     }
 
+    /// Starts it in an environment with these variables.
+    pub(crate) async fn start_in(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = command(arguments);
+        command.envs(environment.iter().copied());
+        Self::of(command)
+    }
+
     /// Starts it with a pipe for its input.
     pub(crate) async fn with_input(arguments: &[&str]) -> Self {
         let mut command = command(arguments);

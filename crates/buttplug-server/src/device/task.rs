@@ -68,9 +68,9 @@ pub(crate) async fn run(parts: DeviceParts) -> Arc<dyn Hardware> {
     let live = async {
         let keepalive = lock(&protocol).keepalive();
         task.schedule = Schedule::new(message_gap, keepalive);
-        if keepalive.is_some() || returning {
-            // A device with a keepalive wants to hear something from the start. One that comes back may have gone on
-            // with what it was told last.
+        if keepalive.is_some() || returning || hardware.was_connected() {
+            // A device with a keepalive wants to hear something from the start. One that comes back, or that somebody
+            // had connected before, may have gone on with what it was told last.
             handle.mailbox().wanted.stop(None);
         }
         task.serve().await
