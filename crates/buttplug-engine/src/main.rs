@@ -8,14 +8,17 @@ mod definitions;
 mod dial_out;
 mod exit;
 mod frontend;
+mod guard;
 mod known;
 mod log;
 mod mdns;
 mod random;
 mod repeater;
 mod rest;
+mod running;
 mod settings;
 mod signals;
+mod stop_first;
 mod user;
 mod wiring;
 
