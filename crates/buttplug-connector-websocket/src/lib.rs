@@ -20,6 +20,9 @@ mod error;
 mod listener;
 mod server;
 
-pub use buttplug_websocket::{BindError, ListenerLimits, SocketLimits};
+pub use buttplug_websocket::{
+    Admission, BindError, Gate, ListenerLimits, Objection, Origin, OriginError, OriginPattern, Presented,
+    Refusal, Rules, SocketLimits, Token, TokenError, Visit,
+};
 pub use client::{MAX_SERVER_FRAME_BYTES, WebSocketClientConnector};
 pub use listener::{MAX_CONNECTIONS, WebSocketLimits, WebSocketListener};

@@ -3,7 +3,7 @@
 use crate::server::WebSocketServerConnection;
 use buttplug_core::connector::AcceptConnection;
 use buttplug_core::limits::MAX_FRAME_BYTES;
-use buttplug_websocket::{BindError, CloseCode, Listener, ListenerLimits, Socket, SocketLimits};
+use buttplug_websocket::{BindError, CloseCode, Gate, Listener, ListenerLimits, Socket, SocketLimits};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,6 +46,14 @@ impl WebSocketListener {
     pub async fn bind(addresses: &[SocketAddr], limits: WebSocketLimits) -> Result<Self, BindError> {
         let listener = Listener::bind(addresses, limits.listener).await?;
         Ok(Self { listener, max_connections: limits.max_connections })
+    }
+
+    /// The same with another gate. Without one, programs and pages of this machine are let in, see
+    /// [`Rules`](crate::Rules).
+    #[must_use]
+    pub fn with_gate(mut self, gate: Arc<dyn Gate>) -> Self {
+        self.listener = self.listener.with_gate(gate);
+        self
     }
 
     /// Where it listens, with the ports chosen for port 0.

@@ -5,6 +5,7 @@
 mod cli;
 mod definitions;
 mod exit;
+mod gatekeeper;
 mod known;
 mod log;
 mod settings;

@@ -1,10 +1,15 @@
 //! Turns what was typed, and the files it names, into what is meant. Every bad value is named here, before anything
 //! is opened.
 
-use crate::cli::ServeFlags;
+use crate::cli::{ServeFlags, Subcommand};
+use crate::gatekeeper::{AllowedPages, Gatekeeper};
 use crate::user::{Decisions, UserFile, UserFileError};
+use buttplug_connector_websocket::{Rules, Token, TokenError};
+use std::fs::File;
+use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -17,8 +22,20 @@ pub(crate) const DEFAULT_DEVICE_PORT: u16 = 54817;
 /// What the server calls itself unless told otherwise.
 pub(crate) const DEFAULT_SERVER_NAME: &str = "Buttplug Server";
 
+/// Bytes of a file with a token that are read. It has one line.
+const MAX_TOKEN_FILE_BYTES: u64 = 4096;
+
+/// Where things are unless a person says otherwise; `None` where the system knows no place for them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Usual {
+    /// What they decided about their devices.
+    pub(crate) user_file: Option<PathBuf>,
+    /// The web pages that they allowed.
+    pub(crate) allowed_pages: Option<AllowedPages>,
+}
+
 /// What `serve` shall do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// What the server calls itself; may be empty.
     pub(crate) server_name: String,
@@ -30,6 +47,12 @@ pub(crate) struct Settings {
     pub(crate) clients: Listen,
     /// Where devices dial in, if they may.
     pub(crate) devices: Option<Listen>,
+    /// Who may come in, by the flags.
+    rules: Rules,
+    /// Whether clients may be pages from anywhere.
+    any_page: bool,
+    /// The pages that the person has allowed.
+    allowed_pages: Option<Arc<AllowedPages>>,
     /// The folder with the person's own definitions.
     pub(crate) device_definitions: Option<PathBuf>,
     /// Where the person keeps what they decided about their devices.
@@ -38,6 +61,15 @@ pub(crate) struct Settings {
     pub(crate) decisions: Decisions,
     /// What the person should know.
     pub(crate) notices: Vec<String>,
+}
+
+/// Which of the ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Port {
+    /// The one for clients.
+    Clients,
+    /// The one for devices.
+    Devices,
 }
 
 /// Where to listen.
@@ -62,6 +94,11 @@ impl Listen {
             Self::AllInterfaces(port) => both(Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED, *port),
             Self::Exactly(addresses) => addresses.clone(),
         }
+    }
+
+    /// Whether others than the programs of this machine get there.
+    fn is_wide(&self) -> bool {
+        self.addresses().iter().any(|address| !address.ip().to_canonical().is_loopback())
     }
 
     /// Whether two ports want the same address. Port 0 is a different one each time.
@@ -107,6 +144,31 @@ pub(crate) enum SettingsError {
         /// What is missing.
         why: &'static str,
     },
+    /// Others could drive the devices.
+    #[error(
+        "--{flag} lets everybody on the network use your devices; pass --token-file FILE with a token in it that only \
+         those know who may, or --no-token if everybody may"
+    )]
+    NoToken {
+        /// The flag that opens the port.
+        flag: &'static str,
+    },
+    /// The file with the token can't be read.
+    #[error("the token file {} can't be read: {reason} (--token-file)", path.display())]
+    TokenFile {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// What is in it is no token.
+    #[error("there is no token in {}: {error} (--token-file)", path.display())]
+    BadToken {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: TokenError,
+    },
     /// The user file is of no use. Starting without it could lose what its owner decided.
     #[error("the user file {} is of no use: {error}; mend it, or pass --ignore-bad-user-config to start without it", path.display())]
     UserFile {
@@ -118,9 +180,12 @@ pub(crate) enum SettingsError {
 }
 
 impl Settings {
-    /// Finds out what is meant. Reads the user file, which is at `usual_user_file` unless a flag says otherwise, and
-    /// resolves host names, nothing else.
-    pub(crate) fn new(flags: &ServeFlags, usual_user_file: Option<PathBuf>) -> Result<Self, SettingsError> {
+    /// Finds out what is meant. Reads the user file and the token file, and resolves host names, nothing else.
+    pub(crate) fn new(
+        flags: &ServeFlags,
+        subcommand: Subcommand,
+        usual: Usual,
+    ) -> Result<Self, SettingsError> {
         if let Some((flag, why)) = flags.absent.essential() {
             return Err(SettingsError::Absent { flag, why });
         }
@@ -130,12 +195,24 @@ impl Settings {
         if let Some(shared) = devices.as_ref().and_then(|devices| clients.collides(devices)) {
             return Err(SettingsError::SharedPort(shared));
         }
+        let old_way = is_old_way(flags, subcommand);
+        let rules = Rules { origins: flags.allow_origin.clone(), token: token(flags)? };
+        if rules.token.is_none() && !flags.no_token {
+            unguarded(flags, old_way, &clients, devices.as_ref(), &mut notices)?;
+        }
+        if old_way && devices.as_ref().is_some_and(|devices| !devices.is_wide()) {
+            notices.push(
+                "devices may dial in from this machine only; to let in those on the network pass \
+                 --device-websocket-listen-address, for example with 0.0.0.0:54817"
+                    .into(),
+            );
+        }
         if devices.is_none() {
             notices.push(
                 "no device can be found: pass --use-device-websocket-server to let devices dial in".into(),
             );
         }
-        let (user_file, decisions) = user_file(flags, usual_user_file, &mut notices)?;
+        let (user_file, decisions) = user_file(flags, usual.user_file, &mut notices)?;
         Ok(Self {
             server_name: flags.server_name.clone().unwrap_or_else(|| DEFAULT_SERVER_NAME.into()),
             max_ping_time: Some(flags.max_ping_time)
@@ -144,12 +221,75 @@ impl Settings {
             single_client: flags.single_client,
             clients,
             devices,
+            any_page: old_way && rules.origins.is_empty(),
+            rules,
+            allowed_pages: usual.allowed_pages.map(Arc::new),
             device_definitions: flags.device_definitions.clone(),
             user_file,
             decisions,
             notices,
         })
     }
+
+    /// Who may come in at this port.
+    pub(crate) fn gate(&self, port: Port) -> Gatekeeper {
+        Gatekeeper {
+            rules: self.rules.clone(),
+            // No page is a device unless its owner says so.
+            any_page: self.any_page && port == Port::Clients,
+            allowed: self.allowed_pages.clone(),
+        }
+    }
+}
+
+/// Whether the program was started as programs start earlier engines: by flags alone, one of which opens the port for
+/// clients as it did there.
+fn is_old_way(flags: &ServeFlags, subcommand: Subcommand) -> bool {
+    let opens = flags.websocket_port.is_some()
+        || flags.websocket_use_all_interfaces
+        || flags.websocket_listen_address.is_some();
+    subcommand == Subcommand::Implied && opens
+}
+
+fn token(flags: &ServeFlags) -> Result<Option<Token>, SettingsError> {
+    let Some(path) = &flags.token_file else { return Ok(flags.token.clone()) };
+    let failed =
+        |error: io::Error| SettingsError::TokenFile { path: path.clone(), reason: error.to_string() };
+    let text = read_start(path).map_err(failed)?;
+    let token = text.lines().next().unwrap_or_default().trim().parse();
+    token.map(Some).map_err(|error| SettingsError::BadToken { path: path.clone(), error })
+}
+
+fn read_start(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(MAX_TOKEN_FILE_BYTES).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Without a token, a port is opened wider than this machine only where programs rely on it.
+fn unguarded(
+    flags: &ServeFlags,
+    old_way: bool,
+    clients: &Listen,
+    devices: Option<&Listen>,
+    notices: &mut Vec<String>,
+) -> Result<(), SettingsError> {
+    let all = flags.websocket_use_all_interfaces;
+    let by = |port: &Listen, other| port.is_wide().then_some(if all { ALL_INTERFACES } else { other });
+    let devices = devices.and_then(|devices| by(devices, DEVICES_LISTEN));
+    // No earlier engine had that flag, so nobody relies on it.
+    if let Some(flag) = devices.filter(|flag| !old_way || *flag == DEVICES_LISTEN) {
+        return Err(SettingsError::NoToken { flag });
+    }
+    match by(clients, LISTEN) {
+        Some(flag) if old_way => notices.push(format!(
+            "everybody on the network can use the devices (--{flag}), as with earlier engines; --token-file lets in only \
+             those who know a token"
+        )),
+        Some(flag) => return Err(SettingsError::NoToken { flag }),
+        None => {}
+    }
+    Ok(())
 }
 
 /// The file with what a person decided, and what that is. A file of no use is left alone: starting without it could let
@@ -187,14 +327,15 @@ fn user_file(
     }
 }
 
+const LISTEN: &str = "websocket-listen-address";
+const DEVICES_LISTEN: &str = "device-websocket-listen-address";
+const ALL_INTERFACES: &str = "websocket-use-all-interfaces";
+
 fn clients(flags: &ServeFlags) -> Result<Listen, SettingsError> {
-    const LISTEN: &str = "websocket-listen-address";
     let port = flags.websocket_port.unwrap_or(DEFAULT_CLIENT_PORT);
     match &flags.websocket_listen_address {
         Some(_) if flags.websocket_port.is_some() => Err(SettingsError::Conflict(LISTEN, "websocket-port")),
-        Some(_) if flags.websocket_use_all_interfaces => {
-            Err(SettingsError::Conflict(LISTEN, "websocket-use-all-interfaces"))
-        }
+        Some(_) if flags.websocket_use_all_interfaces => Err(SettingsError::Conflict(LISTEN, ALL_INTERFACES)),
         Some(value) => resolve(LISTEN, value),
         None if flags.websocket_use_all_interfaces => Ok(Listen::AllInterfaces(port)),
         None => Ok(Listen::Loopback(port)),
@@ -202,16 +343,15 @@ fn clients(flags: &ServeFlags) -> Result<Listen, SettingsError> {
 }
 
 fn devices(flags: &ServeFlags) -> Result<Option<Listen>, SettingsError> {
-    const LISTEN: &str = "device-websocket-listen-address";
     if !flags.use_device_websocket_server {
         return Ok(None);
     }
     let port = flags.device_websocket_server_port.unwrap_or(DEFAULT_DEVICE_PORT);
     Ok(Some(match &flags.device_websocket_listen_address {
         Some(_) if flags.device_websocket_server_port.is_some() => {
-            return Err(SettingsError::Conflict(LISTEN, "device-websocket-server-port"));
+            return Err(SettingsError::Conflict(DEVICES_LISTEN, "device-websocket-server-port"));
         }
-        Some(value) => resolve(LISTEN, value)?,
+        Some(value) => resolve(DEVICES_LISTEN, value)?,
         None if flags.websocket_use_all_interfaces => Listen::AllInterfaces(port),
         None => Listen::Loopback(port),
     }))
@@ -236,7 +376,13 @@ mod tests {
     fn settings(change: impl FnOnce(&mut ServeFlags)) -> Result<Settings, SettingsError> {
         let mut flags = ServeFlags::default();
         change(&mut flags);
-        Settings::new(&flags, None)
+        Settings::new(&flags, Subcommand::Typed, Usual::default())
+    }
+
+    fn old_way(change: impl FnOnce(&mut ServeFlags)) -> Result<Settings, SettingsError> {
+        let mut flags = ServeFlags::default();
+        change(&mut flags);
+        Settings::new(&flags, Subcommand::Implied, Usual::default())
     }
 
     #[test]
@@ -255,7 +401,7 @@ mod tests {
 
     #[test]
     fn flags_mean_what_they_meant_before() {
-        let settings = settings(|flags| {
+        let settings = old_way(|flags| {
             flags.websocket_port = Some(1);
             flags.websocket_use_all_interfaces = true;
             flags.use_device_websocket_server = true;
@@ -267,7 +413,8 @@ mod tests {
         assert_eq!(settings.devices, Some(Listen::AllInterfaces(54817)));
         assert_eq!(settings.max_ping_time, Some(Duration::from_millis(1500)));
         assert_eq!(settings.server_name, "");
-        assert!(settings.notices.is_empty());
+        assert_eq!(settings.notices.len(), 1, "{:?}", settings.notices);
+        assert!(settings.notices[0].contains("everybody on the network"));
     }
 
     #[test]
@@ -284,7 +431,12 @@ mod tests {
 
     #[test]
     fn a_listen_address_is_taken_as_it_is_and_host_names_are_resolved() {
-        let listen = |address: &str| settings(|flags| flags.websocket_listen_address = Some(address.into()));
+        let listen = |address: &str| {
+            settings(|flags| {
+                flags.websocket_listen_address = Some(address.into());
+                flags.no_token = true;
+            })
+        };
         let exactly = |address: &str| Listen::Exactly(vec![address.parse().unwrap()]);
         assert_eq!(listen("[::1]:5").unwrap().clients, exactly("[::1]:5"));
         assert_eq!(listen("0.0.0.0:5").unwrap().clients, exactly("0.0.0.0:5"));
@@ -321,7 +473,8 @@ mod tests {
                 flags.device_websocket_server_port = Some(devices);
             })
         };
-        assert_eq!(ports(5, 5), Err(SettingsError::SharedPort("127.0.0.1:5".parse().unwrap())));
+        let shared = SettingsError::SharedPort("127.0.0.1:5".parse().unwrap());
+        assert_eq!(ports(5, 5).err(), Some(shared));
         assert!(ports(5, 6).is_ok() && ports(0, 0).is_ok());
     }
 
@@ -337,5 +490,94 @@ mod tests {
         let directory = std::env::temp_dir();
         let error = settings(|flags| flags.user_device_config_file = Some(directory.clone())).unwrap_err();
         assert!(error.to_string().contains(&directory.display().to_string()), "{error}");
+    }
+
+    /// The flag that is named because it needs a token, if the settings are refused for that.
+    fn wants_token(settings: Result<Settings, SettingsError>) -> Option<&'static str> {
+        match settings {
+            Err(SettingsError::NoToken { flag }) => Some(flag),
+            Ok(_) => None,
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn whoever_opens_a_port_to_the_network_needs_a_token_or_says_that_none_is_needed() {
+        let clients = |flags: &mut ServeFlags| flags.websocket_listen_address = Some("192.0.2.1:5".into());
+        let all = |flags: &mut ServeFlags| flags.websocket_use_all_interfaces = true;
+        let devices = |flags: &mut ServeFlags| {
+            flags.use_device_websocket_server = true;
+            flags.device_websocket_listen_address = Some("0.0.0.0:5".into());
+        };
+        assert_eq!(wants_token(settings(clients)), Some("websocket-listen-address"));
+        assert_eq!(wants_token(settings(all)), Some("websocket-use-all-interfaces"));
+        assert_eq!(wants_token(settings(devices)), Some("device-websocket-listen-address"));
+        for open in [&clients as &dyn Fn(&mut ServeFlags), &all, &devices] {
+            let with = |change: fn(&mut ServeFlags)| {
+                settings(|flags| {
+                    open(flags);
+                    change(flags);
+                })
+            };
+            assert_eq!(wants_token(with(|flags| flags.no_token = true)), None);
+            assert_eq!(
+                wants_token(with(|flags| flags.token = Some("0123456789abcdef".parse().unwrap()))),
+                None
+            );
+        }
+        for loopback in ["127.0.0.1:5", "127.8.8.8:5", "[::1]:5"] {
+            let listen = |flags: &mut ServeFlags| flags.websocket_listen_address = Some(loopback.into());
+            assert_eq!(wants_token(settings(listen)), None, "{loopback}");
+        }
+    }
+
+    #[test]
+    fn programs_that_open_it_as_they_did_earlier_engines_get_it_with_a_warning() {
+        let warned = |settings: &Settings| settings.notices.iter().any(|notice| notice.contains("everybody"));
+        let all = old_way(|flags| {
+            flags.websocket_use_all_interfaces = true;
+            flags.use_device_websocket_server = true;
+        });
+        assert!(warned(&all.unwrap()));
+        assert!(warned(&old_way(|flags| flags.websocket_listen_address = Some("0.0.0.0:5".into())).unwrap()));
+        let devices = |flags: &mut ServeFlags| {
+            flags.websocket_port = Some(5);
+            flags.use_device_websocket_server = true;
+            flags.device_websocket_listen_address = Some("0.0.0.0:6".into());
+        };
+        assert_eq!(wants_token(old_way(devices)), Some("device-websocket-listen-address"));
+    }
+
+    #[test]
+    fn any_page_is_a_client_only_for_programs_that_rely_on_it() {
+        let any = |settings: Result<Settings, SettingsError>| {
+            let settings = settings.unwrap();
+            assert!(!settings.gate(Port::Devices).any_page);
+            settings.gate(Port::Clients).any_page
+        };
+        let port = |flags: &mut ServeFlags| flags.websocket_port = Some(5);
+        assert!(any(old_way(port)));
+        assert!(!any(settings(port)));
+        assert!(!any(old_way(|_| ())), "no earlier engine started without a port");
+        assert!(!any(old_way(|flags| {
+            port(flags);
+            flags.allow_origin = vec!["https://example.org".parse().unwrap()];
+        })));
+    }
+
+    #[test]
+    fn a_token_is_the_first_line_of_its_file() {
+        let path = std::env::temp_dir().join(format!("buttplug-token-{}", std::process::id()));
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            settings(|flags| flags.token_file = Some(path.clone())).map(|settings| settings.rules.token)
+        };
+        let token: Token = "0123456789abcdef".parse().unwrap();
+        assert_eq!(read("0123456789abcdef\r\n# mine\n").unwrap(), Some(token));
+        let error = read("secret\n").unwrap_err().to_string();
+        assert!(error.contains("16 to 512") && !error.contains("secret"), "{error}");
+        std::fs::remove_file(&path).unwrap();
+        let error = settings(|flags| flags.token_file = Some(path.clone())).unwrap_err().to_string();
+        assert!(error.contains(&path.display().to_string()), "{error}");
     }
 }

@@ -6,6 +6,7 @@ mod own;
 mod store;
 
 pub(crate) use keeper::Keeper;
+pub(crate) use own::place as position;
 pub(crate) use store::{UserFile, read_text, replace};
 
 use buttplug_protocols::catalogue::Catalogue;

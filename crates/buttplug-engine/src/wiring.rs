@@ -2,7 +2,7 @@
 
 use crate::definitions::{Definitions, FolderError};
 use crate::known::Known;
-use crate::settings::Settings;
+use crate::settings::{Port, Settings};
 use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
 use buttplug_connector_websocket::{WebSocketLimits, WebSocketListener};
 use buttplug_core::connector::AcceptConnection;
@@ -71,10 +71,12 @@ impl Engine {
         let clients =
             WebSocketListener::bind(&settings.clients.addresses(), WebSocketLimits::default()).await;
         let clients = clients.map_err(|error| StartError::port("websocket-port", &error))?;
+        let clients = clients.with_gate(Arc::new(settings.gate(Port::Clients)));
         let devices = match &settings.devices {
             Some(listen) => {
                 let bus = DialInBus::bind(&listen.addresses()).await;
-                Some(bus.map_err(|error| StartError::port("device-websocket-server-port", &error))?)
+                let bus = bus.map_err(|error| StartError::port("device-websocket-server-port", &error))?;
+                Some(bus.with_gate(Arc::new(settings.gate(Port::Devices))))
             }
             None => None,
         };
@@ -210,11 +212,13 @@ fn simulated_address(number: usize, entry: &SimulatedEntry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::ServeFlags;
+    use crate::cli::{ServeFlags, Subcommand};
+    use crate::settings::Usual;
     use std::net::TcpListener;
 
     fn settings(port: u16) -> Settings {
-        Settings::new(&ServeFlags { websocket_port: Some(port), ..ServeFlags::default() }, None).unwrap()
+        let flags = ServeFlags { websocket_port: Some(port), ..ServeFlags::default() };
+        Settings::new(&flags, Subcommand::Typed, Usual::default()).unwrap()
     }
 
     #[tokio::test]

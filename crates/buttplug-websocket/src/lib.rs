@@ -36,12 +36,15 @@
 mod bind;
 mod dial;
 mod error;
+mod gate;
 mod limits;
 mod listener;
 mod meter;
+mod origin;
 mod socket;
 #[cfg(feature = "tls")]
 mod tls;
+mod token;
 mod unfinished;
 mod upgrade;
 mod watch;
@@ -49,13 +52,16 @@ mod watch;
 pub use bind::BindError;
 pub use dial::{DialError, dial};
 pub use error::SocketError;
+pub use gate::{Admission, Gate, Objection, Refusal, Rules, Visit};
 pub use limits::{
     CLOSE_TIME, LOST_AFTER, ListenerLimits, MAX_ARRIVING, MAX_BATCH_BYTES, MAX_BATCH_FRAMES,
     MAX_QUEUED_BYTES, MAX_REQUEST_BYTES, MAX_UNFINISHED, MAX_UNFINISHED_PER_SOURCE, PING_AFTER,
     SETTLING_TIME, STALL_AFTER, SocketLimits, UPGRADE_TIME,
 };
 pub use listener::Listener;
+pub use origin::{MAX_ORIGIN_BYTES, Origin, OriginError, OriginPattern};
 pub use socket::{Received, Socket};
 #[cfg(feature = "tls")]
 pub use tls::{TlsStream, Trust, dial_tls};
+pub use token::{MAX_TOKEN_CHARS, MIN_TOKEN_CHARS, Presented, Token, TokenError};
 pub use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;

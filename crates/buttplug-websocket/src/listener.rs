@@ -1,6 +1,7 @@
 //! The accept loop: always open, one task per connection until its owner has it, nobody holds up anybody.
 
 use crate::bind::{BindError, bind_all};
+use crate::gate::{Gate, Rules};
 use crate::limits::ListenerLimits;
 use crate::socket::Socket;
 use crate::unfinished::Unfinished;
@@ -9,11 +10,12 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 /// How long accepting pauses when the system refuses, typically for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -23,6 +25,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Listener {
     listeners: Vec<TcpListener>,
     limits: ListenerLimits,
+    gate: Arc<dyn Gate>,
 }
 
 impl Listener {
@@ -33,7 +36,14 @@ impl Listener {
     /// # Errors
     /// One of the ports can't be opened; then none is.
     pub async fn bind(addresses: &[SocketAddr], limits: ListenerLimits) -> Result<Self, BindError> {
-        Ok(Self { listeners: bind_all(addresses)?, limits })
+        Ok(Self { listeners: bind_all(addresses)?, limits, gate: Arc::new(Rules::default()) })
+    }
+
+    /// The same with another gate. Without one, programs and pages of this machine are let in, see [`Rules`].
+    #[must_use]
+    pub fn with_gate(mut self, gate: Arc<dyn Gate>) -> Self {
+        self.gate = gate;
+        self
     }
 
     /// Where it listens, with the ports chosen for port 0.
@@ -49,7 +59,7 @@ impl Listener {
         F: Fn(Socket, SocketAddr) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let Self { listeners, limits } = self;
+        let Self { listeners, limits, gate } = self;
         let mut stop = pin!(stop);
         // Owned here; what has not finished at the end is dropped and awaited.
         let mut tasks: JoinSet<()> = JoinSet::new();
@@ -82,7 +92,7 @@ impl Listener {
                         complained = false;
                         let now = Instant::now();
                         drop_one(unfinished.crowded_out(now, peer.ip(), &limits));
-                        let handle = tasks.spawn(finish(stream, peer, limits, serve.clone()));
+                        let handle = tasks.spawn(finish(stream, peer, limits, Arc::clone(&gate), serve.clone()));
                         unfinished.add(now, handle.id(), peer.ip(), handle);
                     }
                     Err(error) if concerns_one_connection(&error) => {}
@@ -113,17 +123,22 @@ fn drop_one(handle: Option<tokio::task::AbortHandle>) {
     }
 }
 
-async fn finish<F, Fut>(stream: TcpStream, peer: SocketAddr, limits: ListenerLimits, serve: F)
-where
+async fn finish<F, Fut>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    limits: ListenerLimits,
+    gate: Arc<dyn Gate>,
+    serve: F,
+) where
     F: Fn(Socket, SocketAddr) -> Fut,
     Fut: Future<Output = ()>,
 {
     // Fails only on a connection that is gone.
     let _ = stream.set_nodelay(true);
-    match timeout(limits.upgrade_time, upgrade(stream, limits.socket)).await {
-        Ok(Ok(socket)) => serve(socket, peer).await,
-        Ok(Err(error)) => tracing::debug!(%peer, %error, "no upgrade"),
-        Err(_) => tracing::debug!(%peer, "no upgrade: it took too long"),
+    // Boxed: it is over when the socket's life begins, and would make its task larger.
+    match Box::pin(upgrade(stream, peer, &*gate, &limits)).await {
+        Ok(socket) => serve(socket, peer).await,
+        Err(error) => tracing::debug!(%peer, %error, "no upgrade"),
     }
 }
 

@@ -1,12 +1,14 @@
 //! `buttplug serve`: its flags, and the life of the program from the first line to the exit code.
 
-use super::{AbsentFlags, complain, say};
+use super::{AbsentFlags, Subcommand, complain, say};
 use crate::exit::Exit;
+use crate::gatekeeper::AllowedPages;
 use crate::log::{self, Level};
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{Settings, SettingsError, Usual};
 use crate::signals::{End, Panics, Signals};
 use crate::user;
 use crate::wiring::{Engine, StartError};
+use buttplug_connector_websocket::{OriginPattern, Token};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use thiserror::Error;
@@ -41,6 +43,30 @@ pub(crate) struct ServeFlags {
     /// What the server calls itself [default: Buttplug Server]
     #[arg(long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Clients")]
     pub(crate) server_name: Option<String>,
+
+    /// Let in web pages from there, for example https://example.org or https://*.example.org; `any` for all of them.
+    /// Can be given several times; `buttplug allow` does the same for good
+    #[arg(long, value_name = "ORIGIN", help_heading = "Who may come in")]
+    pub(crate) allow_origin: Vec<OriginPattern>,
+
+    /// Let in only those who know this token, clients and devices alike: in the header `Authorization: Bearer`, or in the
+    /// address, as ?token=…; other people on this machine may see it here
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        conflicts_with = "token_file",
+        hide_default_value = true,
+        help_heading = "Who may come in"
+    )]
+    pub(crate) token: Option<Token>,
+
+    /// The same with the token from this file, its first line
+    #[arg(long, value_name = "FILE", help_heading = "Who may come in")]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// Let in whoever is on the network, without a token
+    #[arg(long, conflicts_with_all = ["token", "token_file"], help_heading = "Who may come in")]
+    pub(crate) no_token: bool,
 
     /// Let devices dial in over WebSocket
     #[arg(long, help_heading = "Devices")]
@@ -85,7 +111,7 @@ pub(crate) struct ServeFlags {
 }
 
 /// Serves until told to end.
-pub(crate) fn run(flags: &ServeFlags) -> Exit {
+pub(crate) fn run(flags: &ServeFlags, subcommand: Subcommand) -> Exit {
     if flags.server_version {
         say(env!("CARGO_PKG_VERSION"));
         return Exit::Orderly;
@@ -96,7 +122,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Exit {
     }
     let log = log::start(flags.log, FIRST_LINE);
     let panics = Panics::install();
-    let exit = match serve(flags, &panics) {
+    let exit = match serve(flags, subcommand, &panics) {
         Ok(exit) => exit,
         Err(reason) => {
             refuse(&reason);
@@ -133,8 +159,9 @@ impl Refusal {
     }
 }
 
-fn serve(flags: &ServeFlags, panics: &Panics) -> Result<Exit, Refusal> {
-    let settings = Settings::new(flags, user::usual_path())?;
+fn serve(flags: &ServeFlags, subcommand: Subcommand, panics: &Panics) -> Result<Exit, Refusal> {
+    let usual = Usual { user_file: user::usual_path(), allowed_pages: AllowedPages::usual().ok() };
+    let settings = Settings::new(flags, subcommand, usual)?;
     for notice in &settings.notices {
         tracing::warn!("{notice}");
     }
@@ -194,8 +221,8 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(20)).await;
             hook.happen();
         });
-        let settings =
-            Settings::new(&ServeFlags { websocket_port: Some(0), ..ServeFlags::default() }, None).unwrap();
+        let flags = ServeFlags { websocket_port: Some(0), ..ServeFlags::default() };
+        let settings = Settings::new(&flags, Subcommand::Typed, Usual::default()).unwrap();
         assert_eq!(live(&runtime, settings, &panics), Ok(Exit::Internal));
     }
 }
