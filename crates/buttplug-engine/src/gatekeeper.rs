@@ -1,12 +1,19 @@
-//! Who may come in at the program's ports: the flags' rules, and what the person has allowed since.
+//! Who may come in at the program's ports: the flags' rules, what the person has allowed since, and what they say when
+//! asked.
 //!
-//! `gatekeeper/allowed.rs` is the file with the pages that the person has allowed.
+//! `gatekeeper/allowed.rs` is the file with the pages that the person has allowed, `gatekeeper/desk.rs` asks about others.
 
 mod allowed;
+mod desk;
+mod terminal;
 
 pub(crate) use allowed::{AllowedError, AllowedPages};
+pub(crate) use desk::Desk;
 
-use buttplug_connector_websocket::{Admission, Gate, Objection, Origin, Refusal, Rules, Visit};
+use buttplug_connector_websocket::{
+    Admission, Gate, Objection, Origin, OriginPattern, Refusal, Rules, Visit,
+};
+use desk::Answer;
 use std::sync::Arc;
 
 /// What a port lets in.
@@ -18,6 +25,8 @@ pub(crate) struct Gatekeeper {
     pub(crate) any_page: bool,
     /// Pages that the person has allowed.
     pub(crate) allowed: Option<Arc<AllowedPages>>,
+    /// Where the person is asked about others, if there is one to be asked.
+    pub(crate) desk: Option<Arc<Desk>>,
 }
 
 impl Gatekeeper {
@@ -31,7 +40,7 @@ impl Gatekeeper {
                 Ok(())
             }
             Objection::Page(page) => {
-                if self.is_allowed(&page).await {
+                if self.is_allowed(&page).await || self.is_wanted(&page).await {
                     return Ok(());
                 }
                 tracing::warn!(
@@ -58,6 +67,25 @@ impl Gatekeeper {
                 tracing::warn!("no page is let in by what was allowed before: {error}");
                 false
             }
+        }
+    }
+
+    /// Whether the person wants the page let in, as they say.
+    async fn is_wanted(&self, page: &Origin) -> bool {
+        let Some(desk) = &self.desk else { return false };
+        let answer = desk.ask(page).await;
+        if answer == Some(Answer::Always) {
+            self.write_down(page).await;
+        }
+        matches!(answer, Some(Answer::Once | Answer::Always))
+    }
+
+    async fn write_down(&self, page: &Origin) {
+        let Some(allowed) = self.allowed.clone() else { return };
+        let pattern = OriginPattern::Exactly(page.clone());
+        // Writes a file. The page is let in all the same.
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || allowed.allow(&pattern)).await {
+            tracing::warn!(%page, "this page is let in only until the program ends: {error}");
         }
     }
 }
@@ -95,7 +123,7 @@ mod tests {
     }
 
     fn keeper(any_page: bool) -> Gatekeeper {
-        Gatekeeper { rules: Rules::default(), any_page, allowed: None }
+        Gatekeeper { rules: Rules::default(), any_page, allowed: None, desk: None }
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 //! is opened.
 
 use crate::cli::{ServeFlags, Subcommand};
-use crate::gatekeeper::{AllowedPages, Gatekeeper};
+use crate::gatekeeper::{AllowedPages, Desk, Gatekeeper};
 use crate::user::{Decisions, UserFile, UserFileError};
 use buttplug_connector_websocket::{Rules, Token, TokenError};
 use std::fs::File;
@@ -25,13 +25,15 @@ pub(crate) const DEFAULT_SERVER_NAME: &str = "Buttplug Server";
 /// Bytes of a file with a token that are read. It has one line.
 const MAX_TOKEN_FILE_BYTES: u64 = 4096;
 
-/// Where things are unless a person says otherwise; `None` where the system knows no place for them.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Usual {
-    /// What they decided about their devices.
+/// What the program finds around it: places where things are unless a person says otherwise, and the person.
+#[derive(Debug, Default)]
+pub(crate) struct Surroundings {
+    /// What they decided about their devices; `None` where the system knows no place for it.
     pub(crate) user_file: Option<PathBuf>,
-    /// The web pages that they allowed.
+    /// The web pages that they allowed; the same.
     pub(crate) allowed_pages: Option<AllowedPages>,
+    /// Where they can be asked.
+    pub(crate) desk: Option<Desk>,
 }
 
 /// What `serve` shall do.
@@ -53,6 +55,8 @@ pub(crate) struct Settings {
     any_page: bool,
     /// The pages that the person has allowed.
     allowed_pages: Option<Arc<AllowedPages>>,
+    /// Where the person is asked about other pages.
+    desk: Option<Arc<Desk>>,
     /// The folder with the person's own definitions.
     pub(crate) device_definitions: Option<PathBuf>,
     /// Where the person keeps what they decided about their devices.
@@ -184,7 +188,7 @@ impl Settings {
     pub(crate) fn new(
         flags: &ServeFlags,
         subcommand: Subcommand,
-        usual: Usual,
+        around: Surroundings,
     ) -> Result<Self, SettingsError> {
         if let Some((flag, why)) = flags.absent.essential() {
             return Err(SettingsError::Absent { flag, why });
@@ -212,7 +216,7 @@ impl Settings {
                 "no device can be found: pass --use-device-websocket-server to let devices dial in".into(),
             );
         }
-        let (user_file, decisions) = user_file(flags, usual.user_file, &mut notices)?;
+        let (user_file, decisions) = user_file(flags, around.user_file, &mut notices)?;
         Ok(Self {
             server_name: flags.server_name.clone().unwrap_or_else(|| DEFAULT_SERVER_NAME.into()),
             max_ping_time: Some(flags.max_ping_time)
@@ -223,7 +227,8 @@ impl Settings {
             devices,
             any_page: old_way && rules.origins.is_empty(),
             rules,
-            allowed_pages: usual.allowed_pages.map(Arc::new),
+            allowed_pages: around.allowed_pages.map(Arc::new),
+            desk: around.desk.map(Arc::new),
             device_definitions: flags.device_definitions.clone(),
             user_file,
             decisions,
@@ -238,6 +243,7 @@ impl Settings {
             // No page is a device unless its owner says so.
             any_page: self.any_page && port == Port::Clients,
             allowed: self.allowed_pages.clone(),
+            desk: self.desk.clone(),
         }
     }
 }
@@ -376,13 +382,13 @@ mod tests {
     fn settings(change: impl FnOnce(&mut ServeFlags)) -> Result<Settings, SettingsError> {
         let mut flags = ServeFlags::default();
         change(&mut flags);
-        Settings::new(&flags, Subcommand::Typed, Usual::default())
+        Settings::new(&flags, Subcommand::Typed, Surroundings::default())
     }
 
     fn old_way(change: impl FnOnce(&mut ServeFlags)) -> Result<Settings, SettingsError> {
         let mut flags = ServeFlags::default();
         change(&mut flags);
-        Settings::new(&flags, Subcommand::Implied, Usual::default())
+        Settings::new(&flags, Subcommand::Implied, Surroundings::default())
     }
 
     #[test]

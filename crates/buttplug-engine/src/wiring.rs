@@ -213,12 +213,12 @@ fn simulated_address(number: usize, entry: &SimulatedEntry) -> String {
 mod tests {
     use super::*;
     use crate::cli::{ServeFlags, Subcommand};
-    use crate::settings::Usual;
+    use crate::settings::Surroundings;
     use std::net::TcpListener;
 
     fn settings(port: u16) -> Settings {
         let flags = ServeFlags { websocket_port: Some(port), ..ServeFlags::default() };
-        Settings::new(&flags, Subcommand::Typed, Usual::default()).unwrap()
+        Settings::new(&flags, Subcommand::Typed, Surroundings::default()).unwrap()
     }
 
     #[tokio::test]

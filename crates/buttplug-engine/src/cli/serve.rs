@@ -2,9 +2,9 @@
 
 use super::{AbsentFlags, Subcommand, complain, say};
 use crate::exit::Exit;
-use crate::gatekeeper::AllowedPages;
+use crate::gatekeeper::{AllowedPages, Desk};
 use crate::log::{self, Level};
-use crate::settings::{Settings, SettingsError, Usual};
+use crate::settings::{Settings, SettingsError, Surroundings};
 use crate::signals::{End, Panics, Signals};
 use crate::user;
 use crate::wiring::{Engine, StartError};
@@ -160,8 +160,12 @@ impl Refusal {
 }
 
 fn serve(flags: &ServeFlags, subcommand: Subcommand, panics: &Panics) -> Result<Exit, Refusal> {
-    let usual = Usual { user_file: user::usual_path(), allowed_pages: AllowedPages::usual().ok() };
-    let settings = Settings::new(flags, subcommand, usual)?;
+    let around = Surroundings {
+        user_file: user::usual_path(),
+        allowed_pages: AllowedPages::usual().ok(),
+        desk: Desk::at_terminal(),
+    };
+    let settings = Settings::new(flags, subcommand, around)?;
     for notice in &settings.notices {
         tracing::warn!("{notice}");
     }
@@ -222,7 +226,7 @@ mod tests {
             hook.happen();
         });
         let flags = ServeFlags { websocket_port: Some(0), ..ServeFlags::default() };
-        let settings = Settings::new(&flags, Subcommand::Typed, Usual::default()).unwrap();
+        let settings = Settings::new(&flags, Subcommand::Typed, Surroundings::default()).unwrap();
         assert_eq!(live(&runtime, settings, &panics), Ok(Exit::Internal));
     }
 }
