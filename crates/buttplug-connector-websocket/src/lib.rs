@@ -18,11 +18,12 @@
 mod client;
 mod error;
 mod listener;
+mod places;
 mod server;
 
 pub use buttplug_websocket::{
     Admission, BindError, Gate, ListenerLimits, Objection, Origin, OriginError, OriginPattern, Presented,
-    Refusal, Rules, SocketLimits, Token, TokenError, Visit,
+    Refusal, Rules, SocketLimits, Token, TokenError, UPGRADE_TIME, Visit, source,
 };
 pub use client::{MAX_SERVER_FRAME_BYTES, WebSocketClientConnector};
-pub use listener::{MAX_CONNECTIONS, WebSocketLimits, WebSocketListener};
+pub use listener::{MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, WebSocketLimits, WebSocketListener};

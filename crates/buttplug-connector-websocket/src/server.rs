@@ -1,6 +1,7 @@
 //! The server's end of one connection.
 
 use crate::error::connector_error;
+use crate::places::Place;
 use async_trait::async_trait;
 use buttplug_core::connector::{
     ClientFrame, CloseReason, ConnectorError, FrameFormat, ServerConnection, ServerFrame,
@@ -8,25 +9,21 @@ use buttplug_core::connector::{
 use buttplug_core::message::json::write_server_message;
 use buttplug_websocket::{CloseCode, Received, Socket};
 use std::net::SocketAddr;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 pub(crate) struct WebSocketServerConnection {
     /// There until it is dropped.
     socket: Option<Socket>,
     peer: SocketAddr,
     /// The place it takes among the listener's connections.
-    _place: OwnedSemaphorePermit,
+    _place: Place,
     /// Where the socket goes when this is dropped: a connection that the server refuses is closed by the listener,
     /// with the reason. Nobody listens once the server has taken it.
     home: Option<oneshot::Sender<Socket>>,
 }
 
 impl WebSocketServerConnection {
-    pub(crate) fn new(
-        socket: Socket,
-        peer: SocketAddr,
-        place: OwnedSemaphorePermit,
-    ) -> (Self, oneshot::Receiver<Socket>) {
+    pub(crate) fn new(socket: Socket, peer: SocketAddr, place: Place) -> (Self, oneshot::Receiver<Socket>) {
         let (home, dropped) = oneshot::channel();
         (Self { socket: Some(socket), peer, _place: place, home: Some(home) }, dropped)
     }

@@ -7,9 +7,11 @@ mod allow;
 mod config;
 mod demo;
 mod devices;
+mod limits;
 mod serve;
 
 pub(crate) use absent::AbsentFlags;
+pub(crate) use limits::LimitFlags;
 pub(crate) use serve::ServeFlags;
 
 use crate::exit::Exit;

@@ -1,6 +1,10 @@
 //! Turns what was typed, and the files it names, into what is meant. Every bad value is named here, before anything
 //! is opened.
 
+mod limits;
+
+pub(crate) use limits::Limits;
+
 use crate::cli::{ServeFlags, Subcommand};
 use crate::gatekeeper::{AllowedPages, Desk, Gatekeeper};
 use crate::user::{Decisions, UserFile, UserFileError};
@@ -43,8 +47,8 @@ pub(crate) struct Settings {
     pub(crate) server_name: String,
     /// The longest time between a client's pings; `None`: none are needed.
     pub(crate) max_ping_time: Option<Duration>,
-    /// One client at a time.
-    pub(crate) single_client: bool,
+    /// The bounds of each part.
+    pub(crate) limits: Limits,
     /// Where clients connect.
     pub(crate) clients: Listen,
     /// Where devices dial in, if they may.
@@ -222,7 +226,7 @@ impl Settings {
             max_ping_time: Some(flags.max_ping_time)
                 .filter(|ms| *ms > 0)
                 .map(|ms| Duration::from_millis(ms.into())),
-            single_client: flags.single_client,
+            limits: Limits::new(flags),
             clients,
             devices,
             any_page: old_way && rules.origins.is_empty(),

@@ -4,7 +4,7 @@ use crate::definitions::{Definitions, FolderError};
 use crate::known::Known;
 use crate::settings::{Port, Settings};
 use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
-use buttplug_connector_websocket::{WebSocketLimits, WebSocketListener};
+use buttplug_connector_websocket::WebSocketListener;
 use buttplug_core::connector::AcceptConnection;
 use buttplug_hardware_dialin::DialInBus;
 use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
@@ -68,13 +68,13 @@ impl Engine {
     /// # Errors
     /// A port can't be opened, or the folder of definitions can't be read; then no port stays open.
     pub(crate) async fn start(settings: Settings) -> Result<Self, StartError> {
-        let clients =
-            WebSocketListener::bind(&settings.clients.addresses(), WebSocketLimits::default()).await;
+        let limits = settings.limits.clone();
+        let clients = WebSocketListener::bind(&settings.clients.addresses(), limits.clients).await;
         let clients = clients.map_err(|error| StartError::port("websocket-port", &error))?;
         let clients = clients.with_gate(Arc::new(settings.gate(Port::Clients)));
         let devices = match &settings.devices {
             Some(listen) => {
-                let bus = DialInBus::bind(&listen.addresses()).await;
+                let bus = DialInBus::bind_with(&listen.addresses(), limits.devices).await;
                 let bus = bus.map_err(|error| StartError::port("device-websocket-server-port", &error))?;
                 Some(bus.with_gate(Arc::new(settings.gate(Port::Devices))))
             }
@@ -92,11 +92,10 @@ impl Engine {
         let mut server = Server::builder()
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
+            .max_clients(limits.max_clients)
+            .client_limits(limits.client)
             .catalogue(known.catalogue())
             .user_configuration(configuration(&settings.decisions));
-        if settings.single_client {
-            server = server.max_clients(1);
-        }
         if let Some(bus) = devices {
             for address in bus.local_addresses() {
                 tracing::info!(%address, "listening for devices");

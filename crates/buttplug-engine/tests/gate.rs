@@ -89,6 +89,7 @@ async fn started_as_earlier_engines_were_any_page_is_a_client_but_none_a_device(
     assert_eq!(status(engine.client_port().await, PAGE).await, 403);
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn with_a_token_both_ports_let_in_only_those_who_know_it_and_nothing_shows_it() {
     let file = File::new("token", &format!("{TOKEN}\n"));

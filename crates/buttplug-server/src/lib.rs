@@ -11,6 +11,7 @@ mod check;
 pub mod configuration;
 mod device;
 pub mod hardware;
+mod limits;
 mod places;
 mod registry;
 mod run;
@@ -18,5 +19,6 @@ mod server;
 mod session;
 mod version;
 
+pub use limits::{ClientLimits, MAX_PENDING_READS, MAX_SUBSCRIPTIONS};
 pub use registry::MAX_DEVICES;
 pub use server::{DEFAULT_MAX_CLIENTS, Server, ServerBuilder};

@@ -5,6 +5,7 @@ mod effects;
 
 use crate::device::readings::WaitingReadings;
 use crate::device::{DeviceHandle, MAX_STOP_WAIT};
+use crate::limits::ClientLimits;
 use crate::places::{Place, Places};
 use crate::registry::{DeviceList, DevicesNow, Registry, ScanRequests};
 use crate::server::Phase;
@@ -15,10 +16,12 @@ use buttplug_core::connector::{
 };
 use buttplug_core::message::json::{self, BadMessage};
 use buttplug_core::message::{ClientMessage, ClientRequest, ServerContent, ServerMessage};
-use buttplug_core::{ButtplugError, MessageId, PROTOCOL_VERSION_MAJOR, UnknownError};
+use buttplug_core::{ButtplugError, DeviceIndex, MessageId, PROTOCOL_VERSION_MAJOR, UnknownError};
+use buttplug_protocols::protocol::Input;
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
+use std::collections::HashSet;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,9 +30,6 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
-
-/// Answers of hardware that one client may wait for. A client that asks for more gets an error at once.
-pub(crate) const MAX_PENDING_READS: usize = 64;
 
 /// Stops that one client may wait for. Further ones are carried out like all others, and answered without waiting.
 pub(crate) const MAX_PENDING_STOPS: usize = 1024;
@@ -43,6 +43,7 @@ pub(crate) struct Surroundings {
     pub(crate) registry: Arc<Registry>,
     pub(crate) scan_requests: Arc<ScanRequests>,
     pub(crate) places: Places,
+    pub(crate) limits: ClientLimits,
     pub(crate) phase: watch::Receiver<Phase>,
 }
 
@@ -73,6 +74,7 @@ pub(crate) async fn run(
         place: None,
         surroundings,
         readings: Arc::default(),
+        subscribed: HashSet::new(),
         pending_reads: FuturesUnordered::new(),
         pending_stops: FuturesUnordered::new(),
         known,
@@ -182,6 +184,8 @@ struct Runner {
     place: Option<Place>,
     surroundings: Surroundings,
     readings: Arc<WaitingReadings>,
+    /// What the client is subscribed to, and perhaps what it was: ends are found out when the limit is reached.
+    subscribed: HashSet<(DeviceIndex, Input)>,
     pending_reads: FuturesUnordered<PendingRead>,
     pending_stops: FuturesUnordered<PendingReply>,
     /// The devices the client has been told of or could have asked for.
@@ -297,7 +301,7 @@ impl Runner {
         };
         if self.session.edge().map(version::Edge::version) == Some(PROTOCOL_VERSION_MAJOR) {
             let mut messages = std::mem::take(&mut self.messages);
-            json::parse_client_frame(&text, &mut messages);
+            json::parse_client_frame_within(&text, &self.surroundings.limits.frame, &mut messages);
             for parsed in messages.drain(..) {
                 match parsed {
                     Ok(ClientMessage { id, request }) => self.handle(id, Request::Current(request)),
@@ -307,7 +311,7 @@ impl Runner {
             self.messages = messages;
             return;
         }
-        let elements = match json::split_frame(&text) {
+        let elements = match json::split_frame_within(&text, &self.surroundings.limits.frame) {
             Ok(elements) => elements,
             Err(error) => return self.refuse(BadMessage::frame(error)),
         };

@@ -2,6 +2,7 @@
 
 use crate::configuration::{KnownDevice, UserConfiguration};
 use crate::hardware::HardwareBus;
+use crate::limits::ClientLimits;
 use crate::places::Places;
 use crate::registry::{Manager, ManagerParts, Registry, ScanRequests};
 use crate::run::{self, Surroundings, wait_for_all};
@@ -42,6 +43,7 @@ pub(crate) enum Phase {
 pub struct ServerBuilder {
     settings: SessionSettings,
     max_clients: usize,
+    limits: ClientLimits,
     catalogue: Catalogue,
     configuration: UserConfiguration,
     buses: Vec<Arc<dyn HardwareBus>>,
@@ -69,6 +71,13 @@ impl ServerBuilder {
     #[must_use]
     pub fn max_clients(mut self, count: usize) -> Self {
         self.max_clients = count;
+        self
+    }
+
+    /// Bounds of each client, the usual ones if not set.
+    #[must_use]
+    pub fn client_limits(mut self, limits: ClientLimits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -100,7 +109,7 @@ impl ServerBuilder {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(self) -> Server {
-        let Self { settings, max_clients, catalogue, configuration, buses } = self;
+        let Self { settings, max_clients, limits, catalogue, configuration, buses } = self;
         let registry = Arc::new(Registry::default());
         let scan_requests = Arc::new(ScanRequests::default());
         let (phase, _) = watch::channel(Phase::Serving);
@@ -121,6 +130,7 @@ impl ServerBuilder {
         let inner = Inner {
             runtime,
             settings,
+            limits,
             places: Places::new(max_clients),
             registry,
             scan_requests,
@@ -142,6 +152,7 @@ struct Inner {
     /// Where everything of this server runs.
     runtime: Handle,
     settings: SessionSettings,
+    limits: ClientLimits,
     places: Places,
     registry: Arc<Registry>,
     scan_requests: Arc<ScanRequests>,
@@ -191,6 +202,7 @@ impl Server {
         ServerBuilder {
             settings: SessionSettings { server_name, max_ping: Duration::ZERO },
             max_clients: DEFAULT_MAX_CLIENTS,
+            limits: ClientLimits::default(),
             catalogue: Catalogue::builtin(),
             configuration: UserConfiguration::default(),
             buses: Vec::new(),
@@ -277,6 +289,7 @@ impl AcceptConnection for Server {
             registry: Arc::clone(&inner.registry),
             scan_requests: Arc::clone(&inner.scan_requests),
             places: inner.places.clone(),
+            limits: inner.limits,
             phase,
         };
         let id = SessionId(inner.next_session.fetch_add(1, Ordering::Relaxed));

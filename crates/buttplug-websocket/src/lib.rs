@@ -65,3 +65,4 @@ pub use socket::{Received, Socket};
 pub use tls::{TlsStream, Trust, dial_tls};
 pub use token::{MAX_TOKEN_CHARS, MIN_TOKEN_CHARS, Presented, Token, TokenError};
 pub use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+pub use unfinished::source;

@@ -1,6 +1,6 @@
 //! `buttplug serve`: its flags, and the life of the program from the first line to the exit code.
 
-use super::{AbsentFlags, Subcommand, complain, say};
+use super::{AbsentFlags, LimitFlags, Subcommand, complain, say};
 use crate::exit::Exit;
 use crate::gatekeeper::{AllowedPages, Desk};
 use crate::log::{self, Level};
@@ -37,7 +37,7 @@ pub(crate) struct ServeFlags {
     pub(crate) max_ping_time: u32,
 
     /// Take one client at a time, as earlier engines did; a second one is refused until the first has left
-    #[arg(long, help_heading = "Clients")]
+    #[arg(long, conflicts_with = "max_clients", help_heading = "Clients")]
     pub(crate) single_client: bool,
 
     /// What the server calls itself [default: Buttplug Server]
@@ -107,6 +107,9 @@ pub(crate) struct ServeFlags {
     pub(crate) server_version: bool,
 
     #[command(flatten)]
+    pub(crate) limits: LimitFlags,
+
+    #[command(flatten)]
     pub(crate) absent: AbsentFlags,
 }
 
@@ -120,7 +123,7 @@ pub(crate) fn run(flags: &ServeFlags, subcommand: Subcommand) -> Exit {
         say(concat!("buttplug ", env!("CARGO_PKG_VERSION")));
         return Exit::Orderly;
     }
-    let log = log::start(flags.log, FIRST_LINE);
+    let log = log::start(flags.log, flags.limits.max_log_lines, FIRST_LINE);
     let panics = Panics::install();
     let exit = match serve(flags, subcommand, &panics) {
         Ok(exit) => exit,
