@@ -25,5 +25,7 @@ pub use buttplug_websocket::{
     Admission, BindError, Gate, ListenerLimits, Objection, Origin, OriginError, OriginPattern, Presented,
     Refusal, Rules, SocketLimits, Token, TokenError, UPGRADE_TIME, Visit, source,
 };
+#[cfg(feature = "tls-server")]
+pub use buttplug_websocket::{Identity, IdentityError};
 pub use client::{MAX_SERVER_FRAME_BYTES, WebSocketClientConnector};
 pub use listener::{MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, WebSocketLimits, WebSocketListener};

@@ -4,6 +4,8 @@ use crate::places::Places;
 use crate::server::WebSocketServerConnection;
 use buttplug_core::connector::AcceptConnection;
 use buttplug_core::limits::MAX_FRAME_BYTES;
+#[cfg(feature = "tls-server")]
+use buttplug_websocket::Identity;
 use buttplug_websocket::{BindError, CloseCode, Gate, Listener, ListenerLimits, Socket, SocketLimits};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -63,6 +65,14 @@ impl WebSocketListener {
     #[must_use]
     pub fn with_gate(mut self, gate: Arc<dyn Gate>) -> Self {
         self.listener = self.listener.with_gate(gate);
+        self
+    }
+
+    /// The same with encryption: other machines have to use it, programs of this one may.
+    #[cfg(feature = "tls-server")]
+    #[must_use]
+    pub fn with_identity(mut self, identity: Identity) -> Self {
+        self.listener = self.listener.with_identity(identity);
         self
     }
 

@@ -9,10 +9,14 @@ mod demo;
 mod devices;
 mod limits;
 mod serve;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub(crate) use absent::AbsentFlags;
 pub(crate) use limits::LimitFlags;
 pub(crate) use serve::ServeFlags;
+#[cfg(feature = "tls")]
+pub(crate) use tls::TlsFlags;
 
 use crate::exit::Exit;
 use clap::Parser;

@@ -6,6 +6,8 @@ mod cli;
 mod definitions;
 mod exit;
 mod gatekeeper;
+#[cfg(feature = "tls")]
+mod identity;
 mod known;
 mod log;
 mod settings;

@@ -7,7 +7,11 @@ pub(crate) use limits::Limits;
 
 use crate::cli::{ServeFlags, Subcommand};
 use crate::gatekeeper::{AllowedPages, Desk, Gatekeeper};
+#[cfg(feature = "tls")]
+use crate::identity::{TlsError, identity};
 use crate::user::{Decisions, UserFile, UserFileError};
+#[cfg(feature = "tls")]
+use buttplug_connector_websocket::Identity;
 use buttplug_connector_websocket::{Rules, Token, TokenError};
 use std::fs::File;
 use std::io::{self, Read};
@@ -32,6 +36,9 @@ const MAX_TOKEN_FILE_BYTES: u64 = 4096;
 /// What the program finds around it: places where things are unless a person says otherwise, and the person.
 #[derive(Debug, Default)]
 pub(crate) struct Surroundings {
+    /// Where the program keeps things; `None` where the system knows no place for them.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only a certificate is kept by this path"))]
+    pub(crate) settings_folder: Option<PathBuf>,
     /// What they decided about their devices; `None` where the system knows no place for it.
     pub(crate) user_file: Option<PathBuf>,
     /// The web pages that they allowed; the same.
@@ -59,6 +66,9 @@ pub(crate) struct Settings {
     any_page: bool,
     /// The pages that the person has allowed.
     allowed_pages: Option<Arc<AllowedPages>>,
+    /// By what the ports are encrypted, if they are.
+    #[cfg(feature = "tls")]
+    pub(crate) identity: Option<Identity>,
     /// Where the person is asked about other pages.
     desk: Option<Arc<Desk>>,
     /// The folder with the person's own definitions.
@@ -177,6 +187,10 @@ pub(crate) enum SettingsError {
         /// What is wrong with it.
         error: TokenError,
     },
+    /// There is no certificate to encrypt with.
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The user file is of no use. Starting without it could lose what its owner decided.
     #[error("the user file {} is of no use: {error}; mend it, or pass --ignore-bad-user-config to start without it", path.display())]
     UserFile {
@@ -188,7 +202,8 @@ pub(crate) enum SettingsError {
 }
 
 impl Settings {
-    /// Finds out what is meant. Reads the user file and the token file, and resolves host names, nothing else.
+    /// Finds out what is meant. Reads the files that the flags name, makes a certificate if one is
+    /// wanted that is not there, and resolves host names, nothing else.
     pub(crate) fn new(
         flags: &ServeFlags,
         subcommand: Subcommand,
@@ -231,6 +246,8 @@ impl Settings {
             devices,
             any_page: old_way && rules.origins.is_empty(),
             rules,
+            #[cfg(feature = "tls")]
+            identity: identity(&flags.tls, around.settings_folder.as_deref())?,
             allowed_pages: around.allowed_pages.map(Arc::new),
             desk: around.desk.map(Arc::new),
             device_definitions: flags.device_definitions.clone(),

@@ -31,7 +31,12 @@ pub(crate) struct Decisions {
 
 /// Where such a file is unless a person says otherwise; `None` where the system knows no folder of settings.
 pub(crate) fn usual_path() -> Option<PathBuf> {
-    Some(dirs::config_dir()?.join("buttplug").join("devices.toml"))
+    Some(settings_folder()?.join("devices.toml"))
+}
+
+/// Where the program keeps what a person decided; `None` where the system knows no folder of settings.
+pub(crate) fn settings_folder() -> Option<PathBuf> {
+    Some(dirs::config_dir()?.join("buttplug"))
 }
 
 /// A simulated device.

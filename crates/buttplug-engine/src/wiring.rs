@@ -72,14 +72,30 @@ impl Engine {
         let clients = WebSocketListener::bind(&settings.clients.addresses(), limits.clients).await;
         let clients = clients.map_err(|error| StartError::port("websocket-port", &error))?;
         let clients = clients.with_gate(Arc::new(settings.gate(Port::Clients)));
+        #[cfg(feature = "tls")]
+        let clients = match &settings.identity {
+            Some(identity) => clients.with_identity(identity.clone()),
+            None => clients,
+        };
         let devices = match &settings.devices {
             Some(listen) => {
                 let bus = DialInBus::bind_with(&listen.addresses(), limits.devices).await;
                 let bus = bus.map_err(|error| StartError::port("device-websocket-server-port", &error))?;
-                Some(bus.with_gate(Arc::new(settings.gate(Port::Devices))))
+                let bus = bus.with_gate(Arc::new(settings.gate(Port::Devices)));
+                #[cfg(feature = "tls")]
+                let bus = match &settings.identity {
+                    Some(identity) => bus.with_identity(identity.clone()),
+                    None => bus,
+                };
+                Some(bus)
             }
             None => None,
         };
+        #[cfg(feature = "tls")]
+        if let Some(identity) = &settings.identity {
+            let fingerprint = crate::identity::fingerprint(identity);
+            tracing::info!(fingerprint, "encrypting: clients and devices may connect by wss://");
+        }
         let known = Arc::new(Known::new(&settings.decisions.additions));
         let definitions = match &settings.device_definitions {
             Some(folder) => {

@@ -11,6 +11,8 @@ use async_trait::async_trait;
 use buttplug_protocols::catalogue::Wiring;
 use buttplug_protocols::sighting::{BusKind, Sighting};
 use buttplug_server::hardware::{BusEvent, BusEvents, HardwareBus, HardwareError, OpenHardware};
+#[cfg(feature = "tls-server")]
+use buttplug_websocket::Identity;
 use buttplug_websocket::{BindError, CloseCode, Gate, Listener, Received, Socket};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -74,10 +76,22 @@ impl DialInBus {
     /// [`Rules`](buttplug_websocket::Rules).
     #[must_use]
     pub fn with_gate(mut self, gate: Arc<dyn Gate>) -> Self {
+        self.change(|listener| listener.with_gate(gate));
+        self
+    }
+
+    fn change(&mut self, change: impl FnOnce(Listener) -> Listener) {
         let accepting = self.accepting.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Accepting::Bound(listener) = std::mem::replace(accepting, Accepting::Over) {
-            *accepting = Accepting::Bound(listener.with_gate(gate));
+            *accepting = Accepting::Bound(change(listener));
         }
+    }
+
+    /// The same with encryption: other machines have to use it, programs of this one may.
+    #[cfg(feature = "tls-server")]
+    #[must_use]
+    pub fn with_identity(mut self, identity: Identity) -> Self {
+        self.change(|listener| listener.with_identity(identity));
         self
     }
 

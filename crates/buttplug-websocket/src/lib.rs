@@ -37,11 +37,14 @@ mod bind;
 mod dial;
 mod error;
 mod gate;
+#[cfg(feature = "tls-server")]
+mod identity;
 mod limits;
 mod listener;
 mod meter;
 mod origin;
 mod socket;
+mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 mod token;
@@ -53,6 +56,8 @@ pub use bind::BindError;
 pub use dial::{DialError, dial};
 pub use error::SocketError;
 pub use gate::{Admission, Gate, Objection, Refusal, Rules, Visit};
+#[cfg(feature = "tls-server")]
+pub use identity::{Identity, IdentityError};
 pub use limits::{
     CLOSE_TIME, LOST_AFTER, ListenerLimits, MAX_ARRIVING, MAX_BATCH_BYTES, MAX_BATCH_FRAMES,
     MAX_QUEUED_BYTES, MAX_REQUEST_BYTES, MAX_UNFINISHED, MAX_UNFINISHED_PER_SOURCE, PING_AFTER,
@@ -61,6 +66,7 @@ pub use limits::{
 pub use listener::Listener;
 pub use origin::{MAX_ORIGIN_BYTES, Origin, OriginError, OriginPattern};
 pub use socket::{Received, Socket};
+pub use stream::ServerStream;
 #[cfg(feature = "tls")]
 pub use tls::{TlsStream, Trust, dial_tls};
 pub use token::{MAX_TOKEN_CHARS, MIN_TOKEN_CHARS, Presented, Token, TokenError};

@@ -106,6 +106,10 @@ pub(crate) struct ServeFlags {
     #[arg(long, help_heading = "Program")]
     pub(crate) server_version: bool,
 
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    pub(crate) tls: super::TlsFlags,
+
     #[command(flatten)]
     pub(crate) limits: LimitFlags,
 
@@ -164,6 +168,7 @@ impl Refusal {
 
 fn serve(flags: &ServeFlags, subcommand: Subcommand, panics: &Panics) -> Result<Exit, Refusal> {
     let around = Surroundings {
+        settings_folder: user::settings_folder(),
         user_file: user::usual_path(),
         allowed_pages: AllowedPages::usual().ok(),
         desk: Desk::at_terminal(),

@@ -1,7 +1,7 @@
 //! The file with the web pages that a person has allowed. It has one reader and one writer, here, and is read anew for
 //! each page that is not allowed otherwise: so a running engine knows at once what was allowed beside it.
 
-use crate::user::{UserFileError, position, read_text, replace};
+use crate::user::{UserFileError, position, read_text, replace, settings_folder};
 use buttplug_connector_websocket::{OriginError, OriginPattern};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -74,8 +74,8 @@ impl AllowedPages {
     /// # Errors
     /// The system knows no such folder.
     pub(crate) fn usual() -> Result<Self, AllowedError> {
-        let folder = dirs::config_dir().ok_or(AllowedError::Nowhere)?;
-        Ok(Self::at(folder.join("buttplug").join("allowed-origins.toml")))
+        let folder = settings_folder().ok_or(AllowedError::Nowhere)?;
+        Ok(Self::at(folder.join("allowed-origins.toml")))
     }
 
     /// Where the list is.
