@@ -1,23 +1,23 @@
 //! Turns what was typed, and the files it names, into what is meant. Every bad value is named here, before anything
 //! is opened.
 
+mod access;
 mod limits;
 
+pub(crate) use access::Port;
 pub(crate) use limits::Limits;
 
 use crate::cli::{ServeFlags, Subcommand};
-use crate::gatekeeper::{AllowedPages, Desk, Gatekeeper};
+use crate::gatekeeper::{AllowedPages, Desk};
 #[cfg(feature = "tls")]
 use crate::identity::{TlsError, identity};
 use crate::user::{Decisions, UserFile, UserFileError};
+use access::{Access, Way};
 #[cfg(feature = "tls")]
 use buttplug_connector_websocket::Identity;
-use buttplug_connector_websocket::{Rules, Token, TokenError};
-use std::fs::File;
-use std::io::{self, Read};
+use buttplug_connector_websocket::TokenError;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -29,9 +29,6 @@ pub(crate) const DEFAULT_DEVICE_PORT: u16 = 54817;
 
 /// What the server calls itself unless told otherwise.
 pub(crate) const DEFAULT_SERVER_NAME: &str = "Buttplug Server";
-
-/// Bytes of a file with a token that are read. It has one line.
-const MAX_TOKEN_FILE_BYTES: u64 = 4096;
 
 /// What the program finds around it: places where things are unless a person says otherwise, and the person.
 #[derive(Debug, Default)]
@@ -60,17 +57,11 @@ pub(crate) struct Settings {
     pub(crate) clients: Listen,
     /// Where devices dial in, if they may.
     pub(crate) devices: Option<Listen>,
-    /// Who may come in, by the flags.
-    rules: Rules,
-    /// Whether clients may be pages from anywhere.
-    any_page: bool,
-    /// The pages that the person has allowed.
-    allowed_pages: Option<Arc<AllowedPages>>,
+    /// Who may come in.
+    pub(crate) access: Access,
     /// By what the ports are encrypted, if they are.
     #[cfg(feature = "tls")]
     pub(crate) identity: Option<Identity>,
-    /// Where the person is asked about other pages.
-    desk: Option<Arc<Desk>>,
     /// The folder with the person's own definitions.
     pub(crate) device_definitions: Option<PathBuf>,
     /// Where the person keeps what they decided about their devices.
@@ -79,15 +70,6 @@ pub(crate) struct Settings {
     pub(crate) decisions: Decisions,
     /// What the person should know.
     pub(crate) notices: Vec<String>,
-}
-
-/// Which of the ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Port {
-    /// The one for clients.
-    Clients,
-    /// The one for devices.
-    Devices,
 }
 
 /// Where to listen.
@@ -218,18 +200,8 @@ impl Settings {
         if let Some(shared) = devices.as_ref().and_then(|devices| clients.collides(devices)) {
             return Err(SettingsError::SharedPort(shared));
         }
-        let old_way = is_old_way(flags, subcommand);
-        let rules = Rules { origins: flags.allow_origin.clone(), token: token(flags)? };
-        if rules.token.is_none() && !flags.no_token {
-            unguarded(flags, old_way, &clients, devices.as_ref(), &mut notices)?;
-        }
-        if old_way && devices.as_ref().is_some_and(|devices| !devices.is_wide()) {
-            notices.push(
-                "devices may dial in from this machine only; to let in those on the network pass \
-                 --device-websocket-listen-address, for example with 0.0.0.0:54817"
-                    .into(),
-            );
-        }
+        let way = Way::of(flags, subcommand);
+        let rules = access::rules(flags, way, &clients, devices.as_ref(), &mut notices)?;
         if devices.is_none() {
             notices.push(
                 "no device can be found: pass --use-device-websocket-server to let devices dial in".into(),
@@ -244,79 +216,15 @@ impl Settings {
             limits: Limits::new(flags),
             clients,
             devices,
-            any_page: old_way && rules.origins.is_empty(),
-            rules,
+            access: Access::new(way, rules, around.allowed_pages, around.desk),
             #[cfg(feature = "tls")]
             identity: identity(&flags.tls, around.settings_folder.as_deref())?,
-            allowed_pages: around.allowed_pages.map(Arc::new),
-            desk: around.desk.map(Arc::new),
             device_definitions: flags.device_definitions.clone(),
             user_file,
             decisions,
             notices,
         })
     }
-
-    /// Who may come in at this port.
-    pub(crate) fn gate(&self, port: Port) -> Gatekeeper {
-        Gatekeeper {
-            rules: self.rules.clone(),
-            // No page is a device unless its owner says so.
-            any_page: self.any_page && port == Port::Clients,
-            allowed: self.allowed_pages.clone(),
-            desk: self.desk.clone(),
-        }
-    }
-}
-
-/// Whether the program was started as programs start earlier engines: by flags alone, one of which opens the port for
-/// clients as it did there.
-fn is_old_way(flags: &ServeFlags, subcommand: Subcommand) -> bool {
-    let opens = flags.websocket_port.is_some()
-        || flags.websocket_use_all_interfaces
-        || flags.websocket_listen_address.is_some();
-    subcommand == Subcommand::Implied && opens
-}
-
-fn token(flags: &ServeFlags) -> Result<Option<Token>, SettingsError> {
-    let Some(path) = &flags.token_file else { return Ok(flags.token.clone()) };
-    let failed =
-        |error: io::Error| SettingsError::TokenFile { path: path.clone(), reason: error.to_string() };
-    let text = read_start(path).map_err(failed)?;
-    let token = text.lines().next().unwrap_or_default().trim().parse();
-    token.map(Some).map_err(|error| SettingsError::BadToken { path: path.clone(), error })
-}
-
-fn read_start(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(MAX_TOKEN_FILE_BYTES).read_to_string(&mut text)?;
-    Ok(text)
-}
-
-/// Without a token, a port is opened wider than this machine only where programs rely on it.
-fn unguarded(
-    flags: &ServeFlags,
-    old_way: bool,
-    clients: &Listen,
-    devices: Option<&Listen>,
-    notices: &mut Vec<String>,
-) -> Result<(), SettingsError> {
-    let all = flags.websocket_use_all_interfaces;
-    let by = |port: &Listen, other| port.is_wide().then_some(if all { ALL_INTERFACES } else { other });
-    let devices = devices.and_then(|devices| by(devices, DEVICES_LISTEN));
-    // No earlier engine had that flag, so nobody relies on it.
-    if let Some(flag) = devices.filter(|flag| !old_way || *flag == DEVICES_LISTEN) {
-        return Err(SettingsError::NoToken { flag });
-    }
-    match by(clients, LISTEN) {
-        Some(flag) if old_way => notices.push(format!(
-            "everybody on the network can use the devices (--{flag}), as with earlier engines; --token-file lets in only \
-             those who know a token"
-        )),
-        Some(flag) => return Err(SettingsError::NoToken { flag }),
-        None => {}
-    }
-    Ok(())
 }
 
 /// The file with what a person decided, and what that is. A file of no use is left alone: starting without it could let
@@ -400,13 +308,13 @@ fn resolve(flag: &'static str, value: &str) -> Result<Listen, SettingsError> {
 mod tests {
     use super::*;
 
-    fn settings(change: impl FnOnce(&mut ServeFlags)) -> Result<Settings, SettingsError> {
+    pub(super) fn settings(change: impl FnOnce(&mut ServeFlags)) -> Result<Settings, SettingsError> {
         let mut flags = ServeFlags::default();
         change(&mut flags);
         Settings::new(&flags, Subcommand::Typed, Surroundings::default())
     }
 
-    fn old_way(change: impl FnOnce(&mut ServeFlags)) -> Result<Settings, SettingsError> {
+    pub(super) fn old_way(change: impl FnOnce(&mut ServeFlags)) -> Result<Settings, SettingsError> {
         let mut flags = ServeFlags::default();
         change(&mut flags);
         Settings::new(&flags, Subcommand::Implied, Surroundings::default())
@@ -517,94 +425,5 @@ mod tests {
         let directory = std::env::temp_dir();
         let error = settings(|flags| flags.user_device_config_file = Some(directory.clone())).unwrap_err();
         assert!(error.to_string().contains(&directory.display().to_string()), "{error}");
-    }
-
-    /// The flag that is named because it needs a token, if the settings are refused for that.
-    fn wants_token(settings: Result<Settings, SettingsError>) -> Option<&'static str> {
-        match settings {
-            Err(SettingsError::NoToken { flag }) => Some(flag),
-            Ok(_) => None,
-            Err(other) => panic!("{other}"),
-        }
-    }
-
-    #[test]
-    fn whoever_opens_a_port_to_the_network_needs_a_token_or_says_that_none_is_needed() {
-        let clients = |flags: &mut ServeFlags| flags.websocket_listen_address = Some("192.0.2.1:5".into());
-        let all = |flags: &mut ServeFlags| flags.websocket_use_all_interfaces = true;
-        let devices = |flags: &mut ServeFlags| {
-            flags.use_device_websocket_server = true;
-            flags.device_websocket_listen_address = Some("0.0.0.0:5".into());
-        };
-        assert_eq!(wants_token(settings(clients)), Some("websocket-listen-address"));
-        assert_eq!(wants_token(settings(all)), Some("websocket-use-all-interfaces"));
-        assert_eq!(wants_token(settings(devices)), Some("device-websocket-listen-address"));
-        for open in [&clients as &dyn Fn(&mut ServeFlags), &all, &devices] {
-            let with = |change: fn(&mut ServeFlags)| {
-                settings(|flags| {
-                    open(flags);
-                    change(flags);
-                })
-            };
-            assert_eq!(wants_token(with(|flags| flags.no_token = true)), None);
-            assert_eq!(
-                wants_token(with(|flags| flags.token = Some("0123456789abcdef".parse().unwrap()))),
-                None
-            );
-        }
-        for loopback in ["127.0.0.1:5", "127.8.8.8:5", "[::1]:5"] {
-            let listen = |flags: &mut ServeFlags| flags.websocket_listen_address = Some(loopback.into());
-            assert_eq!(wants_token(settings(listen)), None, "{loopback}");
-        }
-    }
-
-    #[test]
-    fn programs_that_open_it_as_they_did_earlier_engines_get_it_with_a_warning() {
-        let warned = |settings: &Settings| settings.notices.iter().any(|notice| notice.contains("everybody"));
-        let all = old_way(|flags| {
-            flags.websocket_use_all_interfaces = true;
-            flags.use_device_websocket_server = true;
-        });
-        assert!(warned(&all.unwrap()));
-        assert!(warned(&old_way(|flags| flags.websocket_listen_address = Some("0.0.0.0:5".into())).unwrap()));
-        let devices = |flags: &mut ServeFlags| {
-            flags.websocket_port = Some(5);
-            flags.use_device_websocket_server = true;
-            flags.device_websocket_listen_address = Some("0.0.0.0:6".into());
-        };
-        assert_eq!(wants_token(old_way(devices)), Some("device-websocket-listen-address"));
-    }
-
-    #[test]
-    fn any_page_is_a_client_only_for_programs_that_rely_on_it() {
-        let any = |settings: Result<Settings, SettingsError>| {
-            let settings = settings.unwrap();
-            assert!(!settings.gate(Port::Devices).any_page);
-            settings.gate(Port::Clients).any_page
-        };
-        let port = |flags: &mut ServeFlags| flags.websocket_port = Some(5);
-        assert!(any(old_way(port)));
-        assert!(!any(settings(port)));
-        assert!(!any(old_way(|_| ())), "no earlier engine started without a port");
-        assert!(!any(old_way(|flags| {
-            port(flags);
-            flags.allow_origin = vec!["https://example.org".parse().unwrap()];
-        })));
-    }
-
-    #[test]
-    fn a_token_is_the_first_line_of_its_file() {
-        let path = std::env::temp_dir().join(format!("buttplug-token-{}", std::process::id()));
-        let read = |text: &str| {
-            std::fs::write(&path, text).unwrap();
-            settings(|flags| flags.token_file = Some(path.clone())).map(|settings| settings.rules.token)
-        };
-        let token: Token = "0123456789abcdef".parse().unwrap();
-        assert_eq!(read("0123456789abcdef\r\n# mine\n").unwrap(), Some(token));
-        let error = read("secret\n").unwrap_err().to_string();
-        assert!(error.contains("16 to 512") && !error.contains("secret"), "{error}");
-        std::fs::remove_file(&path).unwrap();
-        let error = settings(|flags| flags.token_file = Some(path.clone())).unwrap_err().to_string();
-        assert!(error.contains(&path.display().to_string()), "{error}");
     }
 }

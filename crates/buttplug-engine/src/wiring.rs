@@ -71,7 +71,7 @@ impl Engine {
         let limits = settings.limits.clone();
         let clients = WebSocketListener::bind(&settings.clients.addresses(), limits.clients).await;
         let clients = clients.map_err(|error| StartError::port("websocket-port", &error))?;
-        let clients = clients.with_gate(Arc::new(settings.gate(Port::Clients)));
+        let clients = clients.with_gate(Arc::new(settings.access.gate(Port::Clients)));
         #[cfg(feature = "tls")]
         let clients = match &settings.identity {
             Some(identity) => clients.with_identity(identity.clone()),
@@ -81,7 +81,7 @@ impl Engine {
             Some(listen) => {
                 let bus = DialInBus::bind_with(&listen.addresses(), limits.devices).await;
                 let bus = bus.map_err(|error| StartError::port("device-websocket-server-port", &error))?;
-                let bus = bus.with_gate(Arc::new(settings.gate(Port::Devices)));
+                let bus = bus.with_gate(Arc::new(settings.access.gate(Port::Devices)));
                 #[cfg(feature = "tls")]
                 let bus = match &settings.identity {
                     Some(identity) => bus.with_identity(identity.clone()),
