@@ -37,6 +37,16 @@ impl Engine {
     /// Starts `program` with both ports on loopback. Its user file and its log are put into `folder`. Returns at once;
     /// see [`Engine::wait_for_ports`].
     pub(crate) fn start(program: &Path, folder: &Path, more: &[&str]) -> Outcome<Self> {
+        Self::start_in(program, folder, more, &[])
+    }
+
+    /// The same in an environment with these variables.
+    pub(crate) fn start_in(
+        program: &Path,
+        folder: &Path,
+        more: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Outcome<Self> {
         fs::create_dir_all(folder).context(&folder.display().to_string())?;
         let user_file = folder.join("user-devices.json");
         let rule = json!({ "communication": [{ "websocket": { "name": DEVICE_IDENTIFIER } }] });
@@ -62,6 +72,7 @@ impl Engine {
             .arg(&user_file)
             .args(["--server-name", SERVER_NAME])
             .args(more)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors);
@@ -129,7 +140,7 @@ impl Drop for Engine {
 
 /// A port that nothing listens on. Below the range from which systems take outgoing ports: someone who retries there
 /// until a listener comes up would otherwise now and then meet himself.
-fn free_port() -> Outcome<u16> {
+pub(crate) fn free_port() -> Outcome<u16> {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 12_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program of tasks talks to its terminal")]
 
 mod bench;
+mod bluetooth;
 mod book;
 mod ci;
 mod engine;
@@ -27,13 +28,19 @@ const TASKS: &[Task] = &[
     Task { name: "test", about: "all tests that need no network, and tidy", run: test::run },
     Task {
         name: "ci",
-        about: "what a change must pass: fmt, clippy, docs, book, test, fuzz, interop",
+        about: "what a change must pass: fmt, clippy, docs, book, test, fuzz, interop, bluetooth",
         run: ci::run,
     },
     Task {
         name: "interop",
         about: "published client libraries against the engine (needs node, npm, python3 and their registries)",
         run: interop::run,
+    },
+    Task {
+        name: "bluetooth",
+        about: "the engine against the Bluetooth of Linux in a virtual machine, with emulated devices (needs qemu, \
+                python3 and their registries)",
+        run: bluetooth::run,
     },
     Task { name: "book", about: "builds the book in docs/ and looks for what leads nowhere", run: book::run },
     Task { name: "bench", about: "measures the release program from outside (Linux)", run: bench::run },
@@ -78,7 +85,7 @@ fn main() -> ExitCode {
 fn help() -> String {
     let mut text = String::from("Usage: cargo xtask <task>\n\nTasks:\n");
     for task in TASKS {
-        text.push_str(&format!("  {:8} {}\n", task.name, task.about));
+        text.push_str(&format!("  {:9} {}\n", task.name, task.about));
     }
     text
 }

@@ -28,7 +28,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "buttplug-hardware-dialin",
         &["buttplug-core", "buttplug-protocols", "buttplug-server", "buttplug-websocket"],
     ),
+    ("buttplug-hardware-gamepad", &["buttplug-core", "buttplug-protocols", "buttplug-server"]),
+    ("buttplug-hardware-lovense", &["buttplug-core", "buttplug-protocols", "buttplug-server"]),
     ("buttplug-hardware-simulated", &["buttplug-core", "buttplug-protocols", "buttplug-server"]),
+    ("buttplug-hardware-blocking", &["buttplug-protocols", "buttplug-server"]),
+    ("buttplug-hardware-hid", &["buttplug-protocols", "buttplug-server", "buttplug-hardware-blocking"]),
+    ("buttplug-hardware-serial", &["buttplug-protocols", "buttplug-server", "buttplug-hardware-blocking"]),
+    ("buttplug-hardware-bluetooth", &["buttplug-protocols", "buttplug-server"]),
     (
         "buttplug",
         &[
@@ -38,6 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "buttplug-server",
             "buttplug-connector-inprocess",
             "buttplug-connector-websocket",
+            "buttplug-hardware-bluetooth",
             "buttplug-hardware-dialin",
             "buttplug-hardware-simulated",
         ],

@@ -7,13 +7,17 @@ mod allow;
 mod config;
 mod demo;
 mod devices;
+#[cfg(feature = "bluetooth")]
+mod doctor;
 mod limits;
+mod search;
 mod serve;
 #[cfg(feature = "tls")]
 mod tls;
 
 pub(crate) use absent::AbsentFlags;
 pub(crate) use limits::LimitFlags;
+pub(crate) use search::SearchFlags;
 pub(crate) use serve::ServeFlags;
 #[cfg(feature = "tls")]
 pub(crate) use tls::TlsFlags;
@@ -48,6 +52,9 @@ enum Command {
     Allow(allow::AllowFlags),
     /// Lists the supported devices, shows what they are told, checks definitions of your own
     Devices(devices::DevicesFlags),
+    /// Says how things stand on this machine with what devices need
+    #[cfg(feature = "bluetooth")]
+    Doctor,
     /// Converts what you decided about your devices in an earlier engine
     Config(config::ConfigFlags),
 }
@@ -60,6 +67,8 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
         Ok(Cli { command: Command::Allow(flags) }) => allow::run(&flags),
         Ok(Cli { command: Command::Demo }) => demo::run(),
         Ok(Cli { command: Command::Devices(flags) }) => devices::run(&flags),
+        #[cfg(feature = "bluetooth")]
+        Ok(Cli { command: Command::Doctor }) => doctor::run(),
         Ok(Cli { command: Command::Config(flags) }) => config::run(&flags),
         Err(error) => {
             // Nobody reads what is wrong: the exit code says it too.

@@ -7,7 +7,7 @@ mod limits;
 pub(crate) use access::Port;
 pub(crate) use limits::Limits;
 
-use crate::cli::{ServeFlags, Subcommand};
+use crate::cli::{SearchFlags, ServeFlags, Subcommand};
 use crate::gatekeeper::{AllowedPages, Desk};
 #[cfg(feature = "tls")]
 use crate::identity::{TlsError, identity};
@@ -16,6 +16,7 @@ use access::{Access, Way};
 #[cfg(feature = "tls")]
 use buttplug_connector_websocket::Identity;
 use buttplug_connector_websocket::TokenError;
+use buttplug_hardware_lovense::DongleKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -62,6 +63,8 @@ pub(crate) struct Settings {
     /// By what the ports are encrypted, if they are.
     #[cfg(feature = "tls")]
     pub(crate) identity: Option<Identity>,
+    /// Where devices are looked for.
+    pub(crate) search: Search,
     /// The folder with the person's own definitions.
     pub(crate) device_definitions: Option<PathBuf>,
     /// Where the person keeps what they decided about their devices.
@@ -70,6 +73,62 @@ pub(crate) struct Settings {
     pub(crate) decisions: Decisions,
     /// What the person should know.
     pub(crate) notices: Vec<String>,
+}
+
+/// Where devices are looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Search {
+    /// Bluetooth Low Energy.
+    #[cfg(feature = "bluetooth")]
+    pub(crate) bluetooth: bool,
+    /// Serial ports.
+    pub(crate) serial: bool,
+    /// Human interface devices.
+    pub(crate) hid: bool,
+    /// Game controllers.
+    pub(crate) gamepads: bool,
+    /// Lovense dongles, of these sorts.
+    pub(crate) dongles: Vec<DongleKind>,
+    /// Lovense Connect: at these addresses, or wherever it is found if there are none.
+    pub(crate) lovense_connect: Option<Vec<SocketAddr>>,
+}
+
+impl Search {
+    /// What the flags mean.
+    fn new(flags: &SearchFlags) -> Result<Self, SettingsError> {
+        let address = flags.lovense_connect_address.as_deref();
+        let named = address.map(lovense_connect_address).transpose()?;
+        Ok(Self {
+            #[cfg(feature = "bluetooth")]
+            bluetooth: flags.use_bluetooth_le,
+            serial: flags.use_serial,
+            hid: flags.use_hid,
+            gamepads: flags.use_gamepads || flags.use_sdl_gamepad || flags.use_xinput,
+            dongles: [
+                (DongleKind::Hid, flags.use_lovense_dongle_hid),
+                (DongleKind::Serial, flags.use_lovense_dongle_serial),
+            ]
+            .into_iter()
+            .filter_map(|(kind, wanted)| (wanted || flags.use_lovense_dongle).then_some(kind))
+            .collect(),
+            lovense_connect: named.or_else(|| flags.use_lovense_connect.then(Vec::new)),
+        })
+    }
+
+    /// Whether devices are looked for nowhere.
+    fn is_nowhere(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The addresses that `address:port` stands for.
+fn lovense_connect_address(value: &str) -> Result<Vec<SocketAddr>, SettingsError> {
+    let bad = |reason: String| SettingsError::BadApp { value: value.into(), reason };
+    let addresses: Vec<_> = value.to_socket_addrs().map_err(|error| bad(error.to_string()))?.collect();
+    if addresses.is_empty() {
+        return Err(bad("the name has no addresses".into()));
+    }
+    Ok(addresses)
 }
 
 /// Where to listen.
@@ -127,6 +186,17 @@ pub(crate) enum SettingsError {
         /// The flag.
         flag: &'static str,
         /// Its value.
+        value: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No address of an app.
+    #[error(
+        "--lovense-connect-address: {value:?} is not where an app can be ({reason}); give an address such as \
+         192.168.1.44:34567, as the app shows it"
+    )]
+    BadApp {
+        /// The value.
         value: String,
         /// What is wrong with it.
         reason: String,
@@ -202,9 +272,12 @@ impl Settings {
         }
         let way = Way::of(flags, subcommand);
         let rules = access::rules(flags, way, &clients, devices.as_ref(), &mut notices)?;
-        if devices.is_none() {
+        let search = Search::new(&flags.search)?;
+        if devices.is_none() && search.is_nowhere() {
             notices.push(
-                "no device can be found: pass --use-device-websocket-server to let devices dial in".into(),
+                "no device can be found: pass --use-device-websocket-server to let devices dial in, or flags such \
+                 as --use-bluetooth-le to look for them (buttplug serve --help lists all)"
+                    .into(),
             );
         }
         let (user_file, decisions) = user_file(flags, around.user_file, &mut notices)?;
@@ -219,6 +292,7 @@ impl Settings {
             access: Access::new(way, rules, around.allowed_pages, around.desk),
             #[cfg(feature = "tls")]
             identity: identity(&flags.tls, around.settings_folder.as_deref())?,
+            search,
             device_definitions: flags.device_definitions.clone(),
             user_file,
             decisions,
@@ -332,6 +406,7 @@ mod tests {
         assert_eq!(settings.server_name, "Buttplug Server");
         assert_eq!(settings.max_ping_time, None);
         assert!(settings.notices[0].starts_with("no device can be found"));
+        assert!(settings.search.is_nowhere());
     }
 
     #[test]
@@ -397,6 +472,44 @@ mod tests {
         assert!(error.starts_with("--websocket-listen-address and --websocket-port can't"), "{error}");
         let error = with_listen(|flags| flags.websocket_use_all_interfaces = true);
         assert!(error.contains("--websocket-use-all-interfaces"), "{error}");
+    }
+
+    #[test]
+    fn devices_are_looked_for_where_that_is_asked_for() {
+        let search = |change: fn(&mut SearchFlags)| {
+            let settings = settings(|flags| change(&mut flags.search)).unwrap();
+            assert_eq!(settings.notices.is_empty(), !settings.search.is_nowhere());
+            settings.search
+        };
+        assert_eq!(search(|_| ()), Search::default());
+        assert_eq!(search(|flags| flags.use_serial = true), Search { serial: true, ..Search::default() });
+        assert_eq!(search(|flags| flags.use_hid = true), Search { hid: true, ..Search::default() });
+        let pads = Search { gamepads: true, ..Search::default() };
+        for flag in [
+            |flags: &mut SearchFlags| flags.use_gamepads = true,
+            |flags: &mut SearchFlags| flags.use_sdl_gamepad = true,
+            |flags: &mut SearchFlags| flags.use_xinput = true,
+        ] {
+            assert_eq!(search(flag), pads);
+        }
+        let dongles = |change| search(change).dongles;
+        assert_eq!(dongles(|flags| flags.use_lovense_dongle_hid = true), [DongleKind::Hid]);
+        assert_eq!(dongles(|flags| flags.use_lovense_dongle_serial = true), [DongleKind::Serial]);
+        assert_eq!(dongles(|flags| flags.use_lovense_dongle = true), [DongleKind::Hid, DongleKind::Serial]);
+        assert_eq!(search(|flags| flags.use_lovense_connect = true).lovense_connect, Some(Vec::new()));
+        let at = |flags: &mut SearchFlags| flags.lovense_connect_address = Some("192.168.1.44:34567".into());
+        assert_eq!(search(at).lovense_connect, Some(vec!["192.168.1.44:34567".parse().unwrap()]));
+    }
+
+    #[test]
+    fn an_address_where_no_app_can_be_is_named() {
+        let at = |address: &str| {
+            settings(|flags| flags.search.lovense_connect_address = Some(address.into())).unwrap_err()
+        };
+        for address in ["192.168.1.44", "no such host:1", ""] {
+            let error = at(address).to_string();
+            assert!(error.contains("--lovense-connect-address") && error.contains(address), "{error}");
+        }
     }
 
     #[test]

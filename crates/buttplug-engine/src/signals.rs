@@ -1,5 +1,6 @@
 //! What can tell the program to end: signals of the system, and a panic anywhere.
 
+use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
@@ -115,12 +116,21 @@ impl Panics {
         let panics = Self::default();
         let heard = panics.clone();
         std::panic::set_hook(Box::new(move |panic| {
-            heard.happen();
+            let place = panic.location();
             let payload = panic.payload();
             let text = payload.downcast_ref::<&str>().copied();
             let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-            let place = panic.location().map(ToString::to_string).unwrap_or_default();
-            tracing::error!(place, "internal failure: {}", text.unwrap_or("no reason given"));
+            let text = text.unwrap_or("no reason given");
+            let shown = place.map(ToString::to_string).unwrap_or_default();
+            if place.is_some_and(|place| is_harmless(place)) {
+                tracing::debug!(
+                    place = shown,
+                    "a library's task has ended badly, which changes nothing: {text}"
+                );
+                return;
+            }
+            heard.happen();
+            tracing::error!(place = shown, "internal failure: {text}");
         }));
         panics
     }
@@ -143,6 +153,15 @@ impl Panics {
         }
         End::Panicked
     }
+}
+
+/// Whether a panic at this place is none of the program's own and touches nothing that it relies on.
+fn is_harmless(place: &Location<'_>) -> bool {
+    let known: &[fn(&Location<'_>) -> bool] = &[
+        #[cfg(feature = "bluetooth")]
+        buttplug_hardware_bluetooth::is_harmless_panic,
+    ];
+    known.iter().any(|is_known| is_known(place))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The one place where buses and connectors are put together, and taken apart in order.
 
+use crate::buses::Buses;
 use crate::definitions::{Definitions, FolderError};
 use crate::known::Known;
 use crate::settings::{Port, Settings};
@@ -105,6 +106,7 @@ impl Engine {
             }
             None => None,
         };
+        let buses = Buses::new(&settings.search, &known.catalogue());
         let mut server = Server::builder()
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
@@ -118,12 +120,15 @@ impl Engine {
             }
             server = server.bus(Arc::new(bus));
         }
+        for bus in buses.all() {
+            server = server.bus(bus);
+        }
         let simulated = simulated(&settings.decisions.simulated);
         if !simulated.is_empty() {
             server = server.bus(Arc::new(SimulatedBus::new(simulated)));
         }
         let server = server.start();
-        let keeping = settings.user_file.map(|file| keep(file, &known, &server));
+        let keeping = settings.user_file.map(|file| keep(file, &known, &server, &buses));
         for address in clients.local_addresses() {
             tracing::info!(%address, "listening for clients");
         }
@@ -137,7 +142,10 @@ impl Engine {
         let following = definitions.map(|definitions| {
             let server = server.clone();
             // Ended and awaited in `shut_down`.
-            tokio::spawn(definitions.follow(move || known.publish(&server)))
+            tokio::spawn(definitions.follow(move || {
+                known.publish(&server);
+                buses.look_for(&known.catalogue());
+            }))
         });
         Ok(Self { server, stop_listening, listening, keeping, following })
     }
@@ -170,9 +178,9 @@ impl Engine {
 }
 
 /// Has the user file looked after. Ends when told to, and is awaited in `shut_down`.
-fn keep(file: UserFile, known: &Arc<Known>, server: &Server) -> Keeping {
+fn keep(file: UserFile, known: &Arc<Known>, server: &Server, buses: &Buses) -> Keeping {
     let keeper = Keeper::new(file, server.known_devices());
-    let (known, server) = (Arc::clone(known), server.clone());
+    let (known, server, buses) = (Arc::clone(known), server.clone(), buses.clone());
     let (stop, stopped) = oneshot::channel();
     let apply = move |decisions: &Decisions| {
         for notice in &decisions.notices {
@@ -182,6 +190,7 @@ fn keep(file: UserFile, known: &Arc<Known>, server: &Server) -> Keeping {
         server.set_user_configuration(configuration(decisions));
         known.add(&decisions.additions);
         known.publish(&server);
+        buses.look_for(&known.catalogue());
     };
     Keeping { stop, task: tokio::spawn(keeper.run(stopped, apply)) }
 }

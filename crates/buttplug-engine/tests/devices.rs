@@ -44,6 +44,14 @@ async fn all_devices_are_listed_one_in_a_line_with_the_counts_at_the_end() {
 }
 
 #[tokio::test]
+async fn the_rules_for_udev_are_printed_and_say_where_they_go() {
+    let Ended { code, stdout, stderr } = run(&["devices", "udev-rules"]).await;
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.contains("ATTRS{idVendor}==\"1f54\", ATTRS{idProduct}==\"0001\""), "{stdout}");
+    assert!(stdout.contains("/etc/udev/rules.d/70-buttplug.rules"), "{stdout}");
+}
+
+#[tokio::test]
 async fn words_narrow_the_list_and_nothing_found_ends_with_1() {
     let Ended { code, stdout, stderr } = run(&["devices", "ANEROS", "vivi"]).await;
     assert_eq!((code, stderr.as_str()), (Some(0), ""));

@@ -204,9 +204,13 @@ impl HardwareBus for DialInBus {
     fn message_gap(&self, hardware: BusKind) -> Duration {
         match hardware {
             BusKind::Bluetooth => BRIDGED_BLUETOOTH_GAP,
-            BusKind::Serial | BusKind::Hid | BusKind::Usb | BusKind::WebSocket | BusKind::Simulated => {
-                MESSAGE_GAP
-            }
+            BusKind::Serial
+            | BusKind::Hid
+            | BusKind::Usb
+            | BusKind::WebSocket
+            | BusKind::Gamepad
+            | BusKind::LovenseConnect
+            | BusKind::Simulated => MESSAGE_GAP,
         }
     }
 

@@ -99,6 +99,8 @@ fn endpoints_found(
             Advertisement::Hid { .. }
             | Advertisement::Usb { .. }
             | Advertisement::WebSocket { .. }
+            | Advertisement::Gamepad { .. }
+            | Advertisement::LovenseConnect { .. }
             | Advertisement::Simulated { .. },
         ) => Some(Vec::new()),
         _ => None,

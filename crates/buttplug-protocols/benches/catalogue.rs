@@ -74,7 +74,7 @@ fn matching(catalogue: &Catalogue) {
     let beacon =
         bluetooth("Somebody's Headphones", &[(224, &[1, 2])], &[0x0000_180f_0000_1000_8000_0080_5f9b_34fb]);
     let lovense = 0x6e40_0001_b5a3_f393_e0a9_e50e_24dc_ca9e;
-    let serial = Advertisement::Serial { port: String::from("/dev/ttyUSB0") };
+    let serial = Advertisement::Serial { port: String::from("/dev/ttyUSB0"), usb: None };
     let cases = [
         ("nothing fits, a nameless phone", phone),
         ("nothing fits, with name and service", beacon),

@@ -3,14 +3,14 @@
 //! What is built in was read, checked and packed when the program was built. At start only the index of match rules is
 //! unpacked; a protocol is, when the first hardware of its kind is seen.
 
-use crate::definition::{self, Addition, Definition, DefinitionError, MAX_GROUPS, MAX_RULES, Rule};
+use crate::definition::{self, Addition, Definition, DefinitionError, MAX_GROUPS, MAX_RULES, PortRule, Rule};
 use crate::frame::Endpoint;
 use crate::identification::Ways;
 use crate::interpreter::Interpreter;
 use crate::matching::{Claim, Index};
 use crate::model::Model;
 use crate::protocol::{Identification, Protocol};
-use crate::sighting::{Sighting, Uuid};
+use crate::sighting::{Sighting, UsbIds, Uuid};
 use crate::special;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -191,7 +191,12 @@ impl Loaded {
                 parity: *parity,
                 stop_bits: *stop_bits,
             }),
-            Rule::Hid(_) | Rule::Usb(_) | Rule::WebSocket(_) | Rule::Simulated(_) => Wiring::Direct,
+            Rule::Hid(_)
+            | Rule::Usb(_)
+            | Rule::WebSocket(_)
+            | Rule::Gamepad(_)
+            | Rule::LovenseConnect
+            | Rule::Simulated(_) => Wiring::Direct,
         };
         let wirings = definition.rules.iter().map(wiring).collect();
         Self { definition, wirings }
@@ -318,6 +323,27 @@ impl Catalogue {
         candidates
     }
 
+    /// The serial ports by which hardware may be recognised, a person's own rules included, in order. No other port needs to
+    /// be looked at.
+    pub fn serial_ports(&self) -> Vec<PortRule> {
+        let own = self.own.added.serial_ports().chain(self.own.index.serial_ports());
+        let mut ports: Vec<PortRule> = own.chain(self.builtin.index.serial_ports()).collect();
+        ports.retain(|port| !matches!(port, PortRule::Named(name) if name == definition::overlap::ANY_PORT));
+        ports.sort();
+        ports.dedup();
+        ports
+    }
+
+    /// The pairs of numbers by which human interface devices may be recognised, in order. No other device needs to be
+    /// looked at.
+    pub fn hid_ids(&self) -> Vec<UsbIds> {
+        let own = self.own.added.hid_ids().chain(self.own.index.hid_ids());
+        let mut ids: Vec<UsbIds> = own.chain(self.builtin.index.hid_ids()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
     /// The ids of all protocols, in order.
     pub fn protocols(&self) -> Vec<&str> {
         let own = self.own.protocols.iter().map(|loaded| loaded.definition.id.as_str());
@@ -392,6 +418,15 @@ impl Candidate {
         let definition = self.definition();
         let named = identifier.and_then(|identifier| definition.named(identifier));
         named.or_else(|| definition.fallback()).map(|(group, name)| Model::from_definition(name, group))
+    }
+
+    /// [`model`](Self::model) of hardware that was seen, under the name that people know it by.
+    pub fn model_of(&self, sighting: &Sighting, identifier: Option<&str>) -> Option<Model> {
+        let mut model = self.model(identifier)?;
+        if self.definition().own_names && !sighting.name().is_empty() {
+            sighting.name().clone_into(&mut model.name);
+        }
+        Some(model)
     }
 
     /// Makes the protocol for one device.

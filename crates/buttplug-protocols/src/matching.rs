@@ -4,14 +4,15 @@
 //!
 //! 1. manufacturer data, the longest first;
 //! 2. an exact name, serial port, pair of ids, identifier or archetype;
-//! 3. the beginning of a name, the longest first;
+//! 3. the beginning of a name, the longest first; the adapter of a serial port;
 //! 4. an advertised service, which for many is one of a chip's maker;
+//! 5. everything on a bus;
 //!
 //! and among equals that of the protocols' ids. A definition may say that it comes before another nevertheless. Rules of a
 //! person's own come before all of these.
 
-use crate::definition::{Definition, Rule};
-use crate::sighting::{Advertisement, BusKind, Sighting, Uuid};
+use crate::definition::{Definition, PortRule, Rule};
+use crate::sighting::{Advertisement, BusKind, Sighting, UsbIds, Uuid};
 use serde::{Deserialize, Serialize};
 
 /// Match rules, indexed by what they ask for. `S` is how names are held.
@@ -25,6 +26,8 @@ pub struct Index<S> {
     manufacturer: Vec<(u16, Vec<u8>, Claim)>,
     services: Vec<(Uuid, Claim)>,
     ids: Vec<(BusKind, u16, u16, Claim)>,
+    /// Rules for everything on a bus.
+    all: Vec<(BusKind, Claim)>,
     /// Protocols that come before others, whatever the order of their rules.
     before: Vec<(u16, u16)>,
 }
@@ -68,6 +71,7 @@ impl<S: AsRef<str> + Ord> Index<S> {
             manufacturer: Vec::new(),
             services: Vec::new(),
             ids: Vec::new(),
+            all: Vec::new(),
             before: Vec::new(),
         };
         for (protocol, rules) in (0u16..).zip(protocols) {
@@ -110,12 +114,35 @@ impl<S: AsRef<str> + Ord> Index<S> {
                 self.manufacturer.extend(data);
                 self.services.extend(advertised.iter().map(|uuid| (*uuid, claim)));
             }
-            Rule::Serial { port, .. } => self.texts.push((BusKind::Serial, S::from(port.as_str()), claim)),
+            Rule::Serial { port: PortRule::Named(name), .. } => {
+                self.texts.push((BusKind::Serial, S::from(name.as_str()), claim));
+            }
+            Rule::Serial { port: PortRule::Usb(ids), .. } => {
+                self.ids.extend(ids.iter().map(|ids| (BusKind::Serial, ids.0, ids.1, claim)));
+            }
             Rule::Hid(ids) => self.ids.extend(ids.iter().map(|ids| (BusKind::Hid, ids.0, ids.1, claim))),
             Rule::Usb(ids) => self.ids.extend(ids.iter().map(|ids| (BusKind::Usb, ids.0, ids.1, claim))),
             Rule::WebSocket(names) => texts(BusKind::WebSocket, names),
+            Rule::Gamepad(names) if names.is_empty() => self.all.push((BusKind::Gamepad, claim)),
+            Rule::Gamepad(names) => texts(BusKind::Gamepad, names),
+            Rule::LovenseConnect => self.all.push((BusKind::LovenseConnect, claim)),
             Rule::Simulated(names) => texts(BusKind::Simulated, names),
         }
+    }
+
+    /// The serial ports that rules name, in any order; some of them may be no port's name.
+    pub fn serial_ports(&self) -> impl Iterator<Item = PortRule> {
+        let named = self.texts.iter().filter(|(bus, ..)| *bus == BusKind::Serial);
+        let of_adapters = self.ids.iter().filter(|(bus, ..)| *bus == BusKind::Serial);
+        named
+            .map(|(_, name, _)| PortRule::Named(name.as_ref().to_owned()))
+            .chain(of_adapters.map(|(_, vendor, product, _)| PortRule::Usb(vec![(*vendor, *product)])))
+    }
+
+    /// The pairs of numbers of human interface devices that rules name, in order.
+    pub fn hid_ids(&self) -> impl Iterator<Item = UsbIds> {
+        let hid = self.ids.iter().filter(|(bus, ..)| *bus == BusKind::Hid);
+        hid.map(|(_, vendor, product, _)| (*vendor, *product))
     }
 
     /// The rules that fit, best first, one of each protocol.
@@ -132,22 +159,32 @@ impl<S: AsRef<str> + Ord> Index<S> {
                 }
                 self.find_prefix(name, &mut found);
             }
-            Advertisement::Serial { port } => {
+            Advertisement::Serial { port, usb } => {
                 self.find_text(BusKind::Serial, port, &mut found);
+                // What says which of several ports it is comes first.
+                if let Some((vendor_id, product_id)) = usb {
+                    self.find_ids(BusKind::Serial, *vendor_id, *product_id, (2, 0), &mut found);
+                }
             }
-            Advertisement::Hid { vendor_id, product_id } => {
-                self.find_ids(BusKind::Hid, *vendor_id, *product_id, &mut found);
+            Advertisement::Hid { vendor_id, product_id, .. } => {
+                self.find_ids(BusKind::Hid, *vendor_id, *product_id, (1, 0), &mut found);
             }
             Advertisement::Usb { vendor_id, product_id } => {
-                self.find_ids(BusKind::Usb, *vendor_id, *product_id, &mut found);
+                self.find_ids(BusKind::Usb, *vendor_id, *product_id, (1, 0), &mut found);
             }
             Advertisement::WebSocket { identifier } => {
                 self.find_text(BusKind::WebSocket, identifier, &mut found);
             }
+            Advertisement::Gamepad { name } => self.find_text(BusKind::Gamepad, name, &mut found),
+            // Its rules ask for nothing.
+            Advertisement::LovenseConnect { .. } => {}
             Advertisement::Simulated { archetype } => {
                 self.find_text(BusKind::Simulated, archetype, &mut found);
             }
         }
+        let bus = sighting.bus();
+        let all = self.all.iter().filter(|(listed, _)| *listed == bus);
+        found.extend(all.map(|(_, claim)| ((4, 0), *claim)));
         found.sort();
         let mut claims: Vec<Claim> = Vec::with_capacity(found.len());
         for (_, claim) in found {
@@ -193,11 +230,11 @@ impl<S: AsRef<str> + Ord> Index<S> {
         }
     }
 
-    fn find_ids(&self, bus: BusKind, vendor: u16, product: u16, found: &mut Vec<(Rank, Claim)>) {
+    fn find_ids(&self, bus: BusKind, vendor: u16, product: u16, rank: Rank, found: &mut Vec<(Rank, Claim)>) {
         let wanted = (bus, vendor, product);
         let first = self.ids.partition_point(|ids| (ids.0, ids.1, ids.2) < wanted);
         let equal = self.ids[first..].iter().take_while(|ids| (ids.0, ids.1, ids.2) == wanted);
-        found.extend(equal.map(|(.., claim)| ((1, 0), *claim)));
+        found.extend(equal.map(|(.., claim)| (rank, *claim)));
     }
 }
 
@@ -288,22 +325,53 @@ mod tests {
             vec![Rule::Simulated(vec!["x".into()])],
             vec![Rule::Hid(vec![(1, 2), (1, 3)])],
             vec![Rule::Usb(vec![(1, 2)])],
-            vec![Rule::Serial { port: "x".into(), baud_rate: 1, data_bits: 8, parity: 'N', stop_bits: 1 }],
+            vec![Rule::Gamepad(Vec::new()), Rule::Gamepad(vec!["y".into()])],
+            vec![Rule::Gamepad(vec!["x".into()])],
+            vec![Rule::LovenseConnect],
+            vec![serial(PortRule::Named("x".into()))],
             bluetooth(&["x"], &[], &[]),
         ];
-        let cases: [(Advertisement, &[u16]); 7] = [
+        let cases: [(Advertisement, &[u16]); 10] = [
             (Advertisement::WebSocket { identifier: "x".into() }, &[0]),
             (Advertisement::Simulated { archetype: "x".into() }, &[1]),
-            (Advertisement::Hid { vendor_id: 1, product_id: 3 }, &[2]),
+            (Advertisement::Hid { vendor_id: 1, product_id: 3, product: "x".into() }, &[2]),
             (Advertisement::Usb { vendor_id: 1, product_id: 2 }, &[3]),
             (Advertisement::Usb { vendor_id: 1, product_id: 3 }, &[]),
-            (Advertisement::Serial { port: "x".into() }, &[4]),
+            (Advertisement::Gamepad { name: "x".into() }, &[5, 4]),
+            (Advertisement::Gamepad { name: "z".into() }, &[4]),
+            (Advertisement::LovenseConnect { name: "x".into() }, &[6]),
+            (Advertisement::Serial { port: "x".into(), usb: None }, &[7]),
             (Advertisement::WebSocket { identifier: "X".into() }, &[]),
         ];
         for (advertisement, expected) in cases {
             let sighting = Sighting { address: String::new(), advertisement };
             assert_eq!(order(&rules, &sighting), expected, "{sighting:?}");
         }
-        assert_eq!(order(&rules, &seen("x", &[], &[])), [5]);
+        assert_eq!(order(&rules, &seen("x", &[], &[])), [8]);
+    }
+
+    fn serial(port: PortRule) -> Rule {
+        Rule::Serial { port, baud_rate: 1, data_bits: 8, parity: 'N', stop_bits: 1 }
+    }
+
+    #[test]
+    fn a_ports_own_name_comes_before_its_adapter() {
+        let adapter = || serial(PortRule::Usb(vec![(1, 1), (1, 2)]));
+        let rules = [vec![adapter()], vec![adapter(), serial(PortRule::Named("COM7".into()))]];
+        let port = |name: &str, usb| Sighting {
+            address: String::new(),
+            advertisement: Advertisement::Serial { port: name.into(), usb },
+        };
+        for (name, usb, expected) in [
+            ("COM7", Some((1, 2)), &[1, 0][..]),
+            ("COM8", Some((1, 1)), &[0, 1]),
+            ("COM8", Some((2, 1)), &[]),
+            ("COM7", None, &[1]),
+        ] {
+            assert_eq!(order(&rules, &port(name, usb)), expected, "{name} {usb:?}");
+        }
+        let index: Index<String> = Index::new(rules.iter().map(Vec::as_slice));
+        assert!(index.serial_ports().any(|port| port == PortRule::Named("COM7".into())));
+        assert!(index.serial_ports().any(|port| port == PortRule::Usb(vec![(1, 1)])));
     }
 }

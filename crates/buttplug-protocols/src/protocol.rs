@@ -190,7 +190,8 @@ pub trait Protocol: Send {
     fn keepalive_frames(&mut self, _now: Instant, _outputs: &Outputs, _out: &mut Frames) {}
 
     /// A stop of a feature with a position: a movement that the protocol carries out by itself, point by point, ends where
-    /// it is. There is nothing to write; outputs that can rest get their zeros by [`frames`](Self::frames).
+    /// it is. Where the hardware has to be told, that is a [`tick`](Self::tick) that is due at once; outputs that can rest
+    /// get their zeros by [`frames`](Self::frames).
     fn halt(&mut self, _feature: FeatureIndex) {}
 
     /// When the protocol itself has something to do next, for example the next point of a movement: then

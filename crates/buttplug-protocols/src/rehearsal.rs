@@ -197,7 +197,7 @@ impl Vector {
     pub fn sighting(&self) -> Sighting {
         let name = self.name.as_ref().or(self.model.as_ref()).cloned().unwrap_or_default();
         Sighting {
-            address: "rehearsal".into(),
+            address: self.address.clone().unwrap_or_else(|| "rehearsal".into()),
             advertisement: Advertisement::Bluetooth {
                 name,
                 manufacturer_data: self.manufacturer.clone(),

@@ -16,14 +16,26 @@ pub enum BusKind {
     Usb,
     /// Devices that dial in over WebSocket.
     WebSocket,
+    /// Game controllers.
+    Gamepad,
+    /// Toys behind the app Lovense Connect.
+    LovenseConnect,
     /// Devices that live in the process.
     Simulated,
 }
 
 impl BusKind {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Bluetooth, Self::Serial, Self::Hid, Self::Usb, Self::WebSocket, Self::Simulated];
+    pub const ALL: [Self; 8] = [
+        Self::Bluetooth,
+        Self::Serial,
+        Self::Hid,
+        Self::Usb,
+        Self::WebSocket,
+        Self::Gamepad,
+        Self::LovenseConnect,
+        Self::Simulated,
+    ];
 
     /// The bus that is displayed as `name`.
     ///
@@ -46,6 +58,8 @@ impl fmt::Display for BusKind {
             Self::Hid => "hid",
             Self::Usb => "usb",
             Self::WebSocket => "websocket",
+            Self::Gamepad => "gamepad",
+            Self::LovenseConnect => "lovense-connect",
             Self::Simulated => "simulated",
         })
     }
@@ -83,6 +97,9 @@ impl fmt::Debug for Uuid {
     }
 }
 
+/// The numbers of a USB device: its maker's and the product's.
+pub type UsbIds = (u16, u16);
+
 /// Hardware as its bus saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
@@ -108,6 +125,8 @@ pub enum Advertisement {
     Serial {
         /// Its name, for example `/dev/ttyUSB0` or `COM7`.
         port: String,
+        /// The numbers of the USB adapter that it is on, if it is on one and the system tells.
+        usb: Option<UsbIds>,
     },
     /// A human interface device on USB.
     Hid {
@@ -115,6 +134,8 @@ pub enum Advertisement {
         vendor_id: u16,
         /// The product's number.
         product_id: u16,
+        /// What it calls itself; empty if it does not.
+        product: String,
     },
     /// Another USB device.
     Usb {
@@ -127,6 +148,16 @@ pub enum Advertisement {
     WebSocket {
         /// What it calls itself.
         identifier: String,
+    },
+    /// A game controller.
+    Gamepad {
+        /// What it calls itself.
+        name: String,
+    },
+    /// A toy that the app Lovense Connect lists.
+    LovenseConnect {
+        /// What the app calls its model.
+        name: String,
     },
     /// A device in the process.
     Simulated {
@@ -144,6 +175,8 @@ impl Sighting {
             Advertisement::Hid { .. } => BusKind::Hid,
             Advertisement::Usb { .. } => BusKind::Usb,
             Advertisement::WebSocket { .. } => BusKind::WebSocket,
+            Advertisement::Gamepad { .. } => BusKind::Gamepad,
+            Advertisement::LovenseConnect { .. } => BusKind::LovenseConnect,
             Advertisement::Simulated { .. } => BusKind::Simulated,
         }
     }
@@ -151,11 +184,14 @@ impl Sighting {
     /// The name by which models are told apart where nothing better is known; empty if the bus knows none.
     pub fn name(&self) -> &str {
         match &self.advertisement {
-            Advertisement::Bluetooth { name, .. } => name,
-            Advertisement::Serial { port } => port,
+            Advertisement::Bluetooth { name, .. }
+            | Advertisement::Gamepad { name }
+            | Advertisement::LovenseConnect { name } => name,
+            Advertisement::Serial { port, .. } => port,
+            Advertisement::Hid { product, .. } => product,
             Advertisement::WebSocket { identifier } => identifier,
             Advertisement::Simulated { archetype } => archetype,
-            Advertisement::Hid { .. } | Advertisement::Usb { .. } => "",
+            Advertisement::Usb { .. } => "",
         }
     }
 }

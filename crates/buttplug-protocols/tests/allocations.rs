@@ -91,8 +91,8 @@ fn hardware_that_is_not_known_is_passed_over_without_the_heap() {
             manufacturer_data: vec![(76, vec![1, 2, 3])],
             services: vec![Uuid(0x0000_180f_0000_1000_8000_0080_5f9b_34fb)],
         },
-        Advertisement::Serial { port: String::from("/dev/ttyUSB0") },
-        Advertisement::Hid { vendor_id: 1, product_id: 2 },
+        Advertisement::Serial { port: String::from("/dev/ttyUSB0"), usb: Some((1, 2)) },
+        Advertisement::Hid { vendor_id: 1, product_id: 2, product: String::from("Toy") },
     ];
     for advertisement in advertisements {
         let sighting = Sighting { address: String::from("00:11:22:33:44:55"), advertisement };

@@ -424,6 +424,24 @@ fn hardware_that_calls_itself_like_anothers_is_known_by_its_service() {
 }
 
 #[test]
+fn a_gamepad_is_shown_under_its_own_name_and_one_that_is_named_has_its_own_protocol() {
+    let catalogue = Catalogue::builtin();
+    let found = |name: &str| -> Vec<(String, String)> {
+        let advertisement = Advertisement::Gamepad { name: name.into() };
+        let sighting = Sighting { address: "it".into(), advertisement };
+        let candidates = catalogue.candidates(&sighting);
+        let shown = |candidate: &Candidate| candidate.model_of(&sighting, None).unwrap().name;
+        candidates.iter().map(|candidate| (candidate.protocol().to_owned(), shown(candidate))).collect()
+    };
+    let pair = |protocol: &str, name: &str| (String::from(protocol), String::from(name));
+    assert_eq!(found("Eight Buttons"), [pair("sdl-gamepad", "Eight Buttons")]);
+    assert_eq!(found(""), [pair("sdl-gamepad", "SDL Gamepad")]);
+    let named = found("XInputController2");
+    assert_eq!(named[0], pair("xinput", "XBox (XInput) Compatible Gamepad"));
+    assert_eq!(named[1].0, "sdl-gamepad");
+}
+
+#[test]
 fn a_websocket_rule_of_ones_own_comes_first() {
     let mut catalogue = Catalogue::builtin();
     let advertisement = Advertisement::WebSocket { identifier: "me".into() };
@@ -501,7 +519,8 @@ fn a_battery_is_called_what_the_catalogue_calls_it() {
         let features = file.definition.groups.iter().flat_map(|group| &group.features);
         for feature in features.filter(|feature| feature.inputs.iter().any(|i| i.kind == InputKind::Battery))
         {
-            assert_eq!(feature.label, "battery Level", "{}", file.file);
+            let label = if file.definition.id == "sdl-gamepad" { "Battery level" } else { "battery Level" };
+            assert_eq!(feature.label, label, "{}", file.file);
         }
     }
 }

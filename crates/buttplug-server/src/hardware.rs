@@ -3,6 +3,9 @@
 //! A bus reports what it sees and opens it; hardware reads, writes and notifies. Neither knows protocols, sessions or
 //! message gaps. A bus never waits for the server: reports that find no room are dropped and come again.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
 use async_trait::async_trait;
 use buttplug_protocols::catalogue::Wiring;
 use buttplug_protocols::frame::{Endpoint, Frame};
@@ -87,6 +90,12 @@ pub trait Hardware: Send + Sync {
 
     /// Closes the connection; what was written before is delivered. Closing twice succeeds.
     async fn close(&self);
+
+    /// Whether it was connected before it was opened: whoever held it then, for example this program before it was
+    /// killed, may have left it running. It is told to rest first.
+    fn was_connected(&self) -> bool {
+        false
+    }
 }
 
 /// Hardware just opened.

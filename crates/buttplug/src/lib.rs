@@ -7,6 +7,7 @@
 //! | `websocket` | [`websocket`]: reach a server that runs already, or offer one | yes |
 //! | `tls` | servers at `wss` URLs, as behind a reverse proxy | no |
 //! | `embedded` | `buttplug::embedded`: the server in the same process | no |
+//! | `bluetooth` | `buttplug::bluetooth`: devices on Bluetooth Low Energy, for that server | no |
 //! | `blocking` | `buttplug::blocking`: calls that wait, for scripts without async | no |
 //!
 //! [`choice`] connects a client to a server that runs already, to an embedded one, or to the first and else the second.
@@ -52,6 +53,13 @@ pub mod websocket {
 
 #[cfg(feature = "embedded")]
 pub mod embedded;
+
+/// The bus of Bluetooth devices, for the embedded server.
+#[cfg(feature = "bluetooth")]
+pub mod bluetooth {
+    #[doc(inline)]
+    pub use buttplug_hardware_bluetooth::*;
+}
 
 #[cfg(all(feature = "client", any(feature = "websocket", feature = "embedded")))]
 pub mod choice;

@@ -6,6 +6,7 @@ mod models;
 mod own;
 mod page;
 mod show;
+mod udev_rules;
 
 use super::print;
 use crate::exit::Exit;
@@ -42,6 +43,8 @@ enum Task {
     Show(show::ShowFlags),
     /// Checks definitions of your own, and runs their examples
     Check(check::CheckFlags),
+    /// Prints the rules by which Linux lets you open human interface devices, and how to install them
+    UdevRules,
 }
 
 /// Lists, shows or checks.
@@ -57,5 +60,6 @@ pub(super) fn run(flags: &DevicesFlags) -> Exit {
         }
         Some(Task::Show(flags)) => show::run(flags),
         Some(Task::Check(flags)) => check::run(flags),
+        Some(Task::UdevRules) => udev_rules::run(),
     }
 }

@@ -1,6 +1,6 @@
 //! `buttplug serve`: its flags, and the life of the program from the first line to the exit code.
 
-use super::{AbsentFlags, LimitFlags, Subcommand, complain, say};
+use super::{AbsentFlags, LimitFlags, SearchFlags, Subcommand, complain, say};
 use crate::exit::Exit;
 use crate::gatekeeper::{AllowedPages, Desk};
 use crate::log::{self, Level};
@@ -79,6 +79,9 @@ pub(crate) struct ServeFlags {
     /// Listen for devices on this address instead
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Devices")]
     pub(crate) device_websocket_listen_address: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) search: SearchFlags,
 
     /// File with what you decided about your devices: TOML, or the JSON of earlier engines; devices that connect are
     /// added to it [default: buttplug/devices.toml in your folder of settings]

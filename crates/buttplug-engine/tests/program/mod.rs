@@ -74,6 +74,13 @@ impl Engine {
         Self::spawn(command(arguments))
     }
 
+    /// Starts it in an environment with these variables.
+    pub(crate) async fn start_in(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = command(arguments);
+        command.envs(environment.iter().copied());
+        Self::spawn(command)
+    }
+
     pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command.spawn().expect("it starts");
         let output = BufReader::new(child.stdout.take().expect("a pipe")).lines();

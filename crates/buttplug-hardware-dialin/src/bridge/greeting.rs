@@ -57,14 +57,14 @@ impl Offer {
             "serial" => {
                 let port = text_of("port", wire.port.as_ref())?;
                 let address = address(&wire)?.unwrap_or_else(|| port.clone());
-                let sighting = Sighting { address, advertisement: Advertisement::Serial { port } };
+                let sighting = Sighting { address, advertisement: Advertisement::Serial { port, usb: None } };
                 Ok(Self { sighting, transport: Transport::Serial })
             }
             "hid" | "usb" => {
                 let vendor_id = number("vendor_id", wire.vendor_id.as_ref())?;
                 let product_id = number("product_id", wire.product_id.as_ref())?;
                 let advertisement = match transport {
-                    "hid" => Advertisement::Hid { vendor_id, product_id },
+                    "hid" => Advertisement::Hid { vendor_id, product_id, product: String::new() },
                     _ => Advertisement::Usb { vendor_id, product_id },
                 };
                 let address = address(&wire)?.unwrap_or_else(|| format!("{vendor_id:04x}:{product_id:04x}"));

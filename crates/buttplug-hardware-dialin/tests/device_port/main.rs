@@ -4,6 +4,7 @@
 
 mod bridge;
 mod bridges;
+mod conformance;
 mod rig;
 mod through_the_server;
 mod version0;

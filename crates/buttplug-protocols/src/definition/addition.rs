@@ -137,6 +137,7 @@ fn wrong_with(definition: &Definition, count: usize) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::catalogue::{Candidate, Catalogue, CatalogueError};
+    use crate::definition::PortRule;
     use crate::sighting::{Advertisement, Sighting};
 
     fn catalogue(text: &str) -> Result<Catalogue, CatalogueError> {
@@ -244,5 +245,30 @@ mod tests {
             "[[protocol.aneros.websocket]]\nnames = [\"x\"]\n[protocol.lovense]\nwrite = \"00\"";
         let (additions, errors) = Addition::parse("x.toml", one_is_right);
         assert_eq!((additions.len(), errors.len()), (1, 1));
+    }
+
+    #[test]
+    fn the_ports_and_ids_that_are_added_are_among_those_to_look_for() {
+        let catalogue = catalogue(
+            r#"
+            [[protocol.tcode-v03.serial]]
+            port = "COM7"
+            settings = "115200 8N1"
+            [[protocol.nobra.serial]]
+            usb = ["1a86:7523"]
+            settings = "19200 8N1"
+            [[protocol.vorze-cyclone-x.hid]]
+            ids = ["0001:0002"]
+            "#,
+        )
+        .unwrap();
+        let ports = [PortRule::Named("COM7".into()), PortRule::Usb(vec![(0x1a86, 0x7523)])];
+        assert_eq!(catalogue.serial_ports(), ports);
+        assert!(catalogue.hid_ids().contains(&(1, 2)) && catalogue.hid_ids().contains(&(0x1f54, 1)));
+        assert_eq!(
+            Catalogue::builtin().serial_ports(),
+            [],
+            "of the built-in ones nobody says where they are"
+        );
     }
 }

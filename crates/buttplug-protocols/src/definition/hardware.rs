@@ -2,9 +2,9 @@
 
 use super::parse::endpoint;
 use super::reader::{Source, Table, Text};
-use super::{IdentifierForm, Identify, MAX_RULES, NamePart, Rule};
+use super::{IdentifierForm, Identify, MAX_RULES, NamePart, PortRule, Rule};
 use crate::frame::Endpoint;
-use crate::sighting::Uuid;
+use crate::sighting::{UsbIds, Uuid};
 use std::collections::BTreeMap;
 
 pub(super) fn match_rules(table: &mut Table<'_>, source: &mut Source<'_>) -> (Vec<Rule>, Vec<usize>) {
@@ -28,9 +28,11 @@ pub(super) fn match_rules(table: &mut Table<'_>, source: &mut Source<'_>) -> (Ve
     };
     of("bluetooth", bluetooth, source);
     of("serial", serial, source);
-    of("hid", |table, source| usb_ids(table, source).map(Rule::Hid), source);
-    of("usb", |table, source| usb_ids(table, source).map(Rule::Usb), source);
+    of("hid", |table, source| usb_ids(table, "ids", source).map(Rule::Hid), source);
+    of("usb", |table, source| usb_ids(table, "ids", source).map(Rule::Usb), source);
     of("websocket", |table, source| names(table, source).map(Rule::WebSocket), source);
+    of("gamepad", gamepad, source);
+    of("lovense-connect", |_, _| Some(Rule::LovenseConnect), source);
     of("simulated", |table, source| names(table, source).map(Rule::Simulated), source);
     (rules, places)
 }
@@ -49,6 +51,13 @@ fn names(table: &mut Table<'_>, source: &mut Source<'_>) -> Option<Vec<String>> 
         .map(|text| text.text.to_owned())
         .collect();
     (!names.is_empty()).then_some(names)
+}
+
+/// All game controllers, or those with these names.
+fn gamepad(table: &mut Table<'_>, source: &mut Source<'_>) -> Option<Rule> {
+    let Some(listed) = table.take("names") else { return Some(Rule::Gamepad(Vec::new())) };
+    let names: Vec<String> = listed.texts(source).iter().map(|text| text.text.to_owned()).collect();
+    (!names.is_empty()).then_some(Rule::Gamepad(names))
 }
 
 fn bluetooth(table: &mut Table<'_>, source: &mut Source<'_>) -> Option<Rule> {
@@ -111,13 +120,18 @@ fn uuid(text: &Text<'_>, source: &mut Source<'_>) -> Option<Uuid> {
 }
 
 fn serial(table: &mut Table<'_>, source: &mut Source<'_>) -> Option<Rule> {
+    let errors = source.errors.len();
     let port = table.take("port").and_then(|value| value.text(source));
+    let port = port.map(|port| PortRule::Named(port.text.into()));
+    let usb = usb_ids(table, "usb", source).map(PortRule::Usb);
     let settings = table.take("settings").and_then(|value| value.text(source));
-    let (Some(port), Some(settings)) = (port, settings) else {
-        source.error(
-            table.at,
-            "a serial port has `port` and `settings`, for example `settings = \"115200 8N1\"`",
-        );
+    let (Some(port), Some(settings)) = (port.xor(usb), settings) else {
+        if source.errors.len() == errors {
+            source.error(
+                table.at,
+                "a serial port has `port` or `usb`, and `settings`, for example `settings = \"115200 8N1\"`",
+            );
+        }
         return None;
     };
     let (baud_rate, frame) = settings.text.split_once(' ').unwrap_or_default();
@@ -125,7 +139,7 @@ fn serial(table: &mut Table<'_>, source: &mut Source<'_>) -> Option<Rule> {
     match (baud_rate.parse(), &frame[..]) {
         (Ok(baud_rate), [data @ '5'..='8', parity @ ('N' | 'E' | 'O'), stop @ '1'..='2']) => {
             Some(Rule::Serial {
-                port: port.text.into(),
+                port,
                 baud_rate,
                 data_bits: *data as u8 - b'0',
                 parity: *parity,
@@ -139,8 +153,8 @@ fn serial(table: &mut Table<'_>, source: &mut Source<'_>) -> Option<Rule> {
     }
 }
 
-fn usb_ids(table: &mut Table<'_>, source: &mut Source<'_>) -> Option<Vec<(u16, u16)>> {
-    let texts = table.take("ids").map(|value| value.texts(source)).unwrap_or_default();
+fn usb_ids(table: &mut Table<'_>, key: &str, source: &mut Source<'_>) -> Option<Vec<UsbIds>> {
+    let texts = table.take(key).map(|value| value.texts(source)).unwrap_or_default();
     let pair = |text: &Text<'_>| {
         let (vendor, product) = text.text.split_once(':')?;
         Some((u16::from_str_radix(vendor, 16).ok()?, u16::from_str_radix(product, 16).ok()?))

@@ -30,7 +30,7 @@ use crate::notation::expression::Name;
 use crate::notation::frame::Template;
 use crate::notation::pattern::Pattern;
 use crate::notation::step::{Action, StepTemplate};
-use crate::sighting::{BusKind, Uuid};
+use crate::sighting::{BusKind, UsbIds, Uuid};
 use buttplug_core::{InputKind, OutputKind};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -122,6 +122,8 @@ pub struct Definition {
     pub code: Option<String>,
     /// The protocols that are tried after this one where both fit.
     pub before: Vec<String>,
+    /// Models are shown under the name that their hardware has, where it has one.
+    pub own_names: bool,
     /// Which hardware speaks it.
     pub rules: Vec<Rule>,
     /// How the model is found, tried in this order.
@@ -150,8 +152,8 @@ pub enum Rule {
     },
     /// A serial port.
     Serial {
-        /// Its name.
-        port: String,
+        /// Which one.
+        port: PortRule,
         /// Bits per second.
         baud_rate: u32,
         /// Bits per character.
@@ -162,13 +164,26 @@ pub enum Rule {
         stop_bits: u8,
     },
     /// Human interface devices by vendor and product.
-    Hid(Vec<(u16, u16)>),
+    Hid(Vec<UsbIds>),
     /// USB devices by vendor and product.
-    Usb(Vec<(u16, u16)>),
+    Usb(Vec<UsbIds>),
     /// Devices that dial in, by what they call themselves.
     WebSocket(Vec<String>),
+    /// Game controllers by what they call themselves; none: all.
+    Gamepad(Vec<String>),
+    /// All toys that the app Lovense Connect lists.
+    LovenseConnect,
     /// Simulated devices by archetype.
     Simulated(Vec<String>),
+}
+
+/// Which serial port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum PortRule {
+    /// The one with this name.
+    Named(String),
+    /// Each that is on a USB adapter with one of these pairs of numbers.
+    Usb(Vec<UsbIds>),
 }
 
 /// A way to find the model.
@@ -323,6 +338,8 @@ impl Rule {
             Self::Hid(_) => BusKind::Hid,
             Self::Usb(_) => BusKind::Usb,
             Self::WebSocket(_) => BusKind::WebSocket,
+            Self::Gamepad(_) => BusKind::Gamepad,
+            Self::LovenseConnect => BusKind::LovenseConnect,
             Self::Simulated(_) => BusKind::Simulated,
         }
     }

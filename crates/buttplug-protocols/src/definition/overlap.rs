@@ -1,12 +1,12 @@
 //! Hardware that two definitions claim, and which of them is tried first. Border: what fits a sighting is
 //! [`matching`](crate::matching)'s; nothing is seen here.
 
-use super::{Definition, Rule};
+use super::{Definition, PortRule, Rule};
 use crate::sighting::{BusKind, Uuid};
 use std::fmt;
 
 /// The name of a serial port that stands for "whichever a person names": it claims nothing.
-const ANY_PORT: &str = "default";
+pub const ANY_PORT: &str = "default";
 
 /// Something that two definitions claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +85,8 @@ enum Claim<'a> {
     Manufacturer(u16, &'a [u8]),
     Service(Uuid),
     Ids(BusKind, (u16, u16)),
+    /// Whatever is on this bus.
+    All(BusKind),
 }
 
 impl Claim<'_> {
@@ -96,6 +98,7 @@ impl Claim<'_> {
             (Self::Manufacturer(a, some), Self::Manufacturer(b, more)) => {
                 a == b && (some.starts_with(more) || more.starts_with(some))
             }
+            (Self::All(bus), Self::Text(named, _)) | (Self::Text(named, _), Self::All(bus)) => bus == named,
             _ => self == other,
         }
     }
@@ -106,6 +109,7 @@ impl Claim<'_> {
             Self::Text(..) | Self::Ids(..) | Self::Service(_) => usize::MAX,
             Self::Prefix(prefix) => prefix.len(),
             Self::Manufacturer(_, data) => data.len(),
+            Self::All(_) => 0,
         }
     }
 }
@@ -118,6 +122,7 @@ impl fmt::Display for Claim<'_> {
             Self::Manufacturer(company, _) => write!(f, "data of company {company}"),
             Self::Service(uuid) => write!(f, "service {uuid}"),
             Self::Ids(_, (vendor, product)) => write!(f, "{vendor:04x}:{product:04x}"),
+            Self::All(bus) => write!(f, "everything on the bus {bus}"),
         }
     }
 }
@@ -138,10 +143,15 @@ fn of_rule(rule: &Rule) -> Vec<Claim<'_>> {
             let data = manufacturer.iter().map(|(company, data)| Claim::Manufacturer(*company, data));
             names.chain(data).chain(advertised.iter().map(|uuid| Claim::Service(*uuid))).collect()
         }
-        Rule::Serial { port, .. } if port == ANY_PORT => Vec::new(),
-        Rule::Serial { port, .. } => vec![Claim::Text(rule.bus(), port)],
+        Rule::Serial { port: PortRule::Named(port), .. } if port == ANY_PORT => Vec::new(),
+        Rule::Serial { port: PortRule::Named(port), .. } => vec![Claim::Text(rule.bus(), port)],
+        Rule::Serial { port: PortRule::Usb(ids), .. } => {
+            ids.iter().map(|ids| Claim::Ids(rule.bus(), *ids)).collect()
+        }
         Rule::Hid(ids) | Rule::Usb(ids) => ids.iter().map(|ids| Claim::Ids(rule.bus(), *ids)).collect(),
-        Rule::WebSocket(names) | Rule::Simulated(names) => {
+        Rule::LovenseConnect => vec![Claim::All(rule.bus())],
+        Rule::Gamepad(names) if names.is_empty() => vec![Claim::All(rule.bus())],
+        Rule::WebSocket(names) | Rule::Gamepad(names) | Rule::Simulated(names) => {
             names.iter().map(|name| Claim::Text(rule.bus(), name)).collect()
         }
     }
@@ -170,6 +180,7 @@ mod tests {
         let websocket = String::from("[[websocket]]\nnames = ['x', 'y']");
         let hid = String::from("[[hid]]\nids = ['0001:0002']");
         let any = String::from("[[serial]]\nport = 'default'\nsettings = '9600 8N1'");
+        let (pads, pad) = (String::from("[[gamepad]]"), String::from("[[gamepad]]\nnames = ['x']"));
         for (one, other, claimed) in [
             (bluetooth("names = ['LVS-*']"), bluetooth("names = ['LVS-X']"), vec![("`LVS-*`", less)]),
             (bluetooth("names = ['LVS-X']"), bluetooth("names = ['LVS-*']"), vec![("`LVS-X`", more)]),
@@ -186,6 +197,8 @@ mod tests {
             (websocket, bluetooth("names = ['x']"), vec![]),
             (hid.clone(), hid, vec![("0001:0002", id)]),
             (any.clone(), any, vec![]),
+            (pads.clone(), pads.clone(), vec![("everything on the bus gamepad", id)]),
+            (pads, pad, vec![("everything on the bus gamepad", less)]),
         ] {
             let (a, b) = (claiming("a", "", &one), claiming("b", "", &other));
             let found: Vec<_> = overlaps(&a, &b).map(|o| (o.claim, (o.first, o.why))).collect();

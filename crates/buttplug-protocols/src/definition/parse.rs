@@ -73,6 +73,7 @@ fn definition(file_name: &str, mut table: Table<'_>, source: &mut Source<'_>) ->
     let overlaps = table.take("overlaps").map(|value| value.texts(source)).unwrap_or_default();
     let before = table.take("before").map(|value| value.texts(source)).unwrap_or_default();
     let before: Vec<String> = before.into_iter().map(|text| text.text.to_owned()).collect();
+    let own_names = table.take("own-names").and_then(|value| value.boolean(source)).unwrap_or(false);
     let (rules, rule_places) = match_rules(&mut table, source);
     let identify = match table.take("identify") {
         Some(value) => value.texts(source).iter().filter_map(|text| identify(text, source)).collect(),
@@ -82,7 +83,8 @@ fn definition(file_name: &str, mut table: Table<'_>, source: &mut Source<'_>) ->
     let response = table.take("response").and_then(|value| value.boolean(source)).unwrap_or(false);
     let (forms, form_places) = forms(&mut table, Context { constants: &constants, response }, source);
     share_features(&mut groups, &group_places, source);
-    let definition = Definition { id: id.into(), code, before, rules, identify, constants, groups, forms };
+    let definition =
+        Definition { id: id.into(), code, before, own_names, rules, identify, constants, groups, forms };
     let vectors = parse_vectors(&mut table, response, source);
     table.end(source);
     let places = Places { groups: group_places, forms: form_places };

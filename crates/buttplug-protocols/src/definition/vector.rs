@@ -25,6 +25,8 @@ pub struct Vector {
     pub model: Option<String>,
     /// The advertised name, where it matters. `None`: the identifier.
     pub name: Option<String>,
+    /// Where the hardware is, where that matters.
+    pub address: Option<String>,
     /// What the maker's data of the advertisement is.
     pub manufacturer: Vec<(u16, Vec<u8>)>,
     /// What the device has, where that is no model's of the definition but a person's own.
@@ -197,6 +199,7 @@ fn vector(mut table: Table<'_>, response: bool, source: &mut Source<'_>) -> Vect
     };
     vector.model = take(&mut table, "model", source);
     vector.name = take(&mut table, "name", source);
+    vector.address = take(&mut table, "address", source);
     vector.identifier = take(&mut table, "identifier", source);
     let manufacturer = table.take("manufacturer").map(|value| value.texts(source)).unwrap_or_default();
     vector.manufacturer = manufacturer.iter().filter_map(|text| manufacturer_data(text, source)).collect();

@@ -165,7 +165,16 @@ impl<'v> Rehearsal<'v> {
         for slot in self.outputs.slots_mut().iter_mut().filter(stops) {
             (slot.value, slot.changed) = (0, true);
         }
-        self.write_changes()
+        let told = self.moments.len();
+        self.write_changes()?;
+        // Where there is no zero to write, a stop may be the protocol's own.
+        if self.moments.len() == told && self.protocol.next_tick().is_some_and(|due| due <= self.now) {
+            self.call(0)?;
+            let mut frames = Frames::new();
+            self.protocol.tick(self.now, &self.outputs, &mut frames);
+            self.tell(frames);
+        }
+        Ok(())
     }
 
     fn write_changes(&mut self) -> Result<(), String> {

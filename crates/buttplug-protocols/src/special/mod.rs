@@ -28,15 +28,19 @@ mod honeyplaybox;
 mod joyhub;
 mod lelo;
 mod lovense;
+mod lovense_connect;
 mod motion;
 mod onyx;
 mod ossm;
 mod overlay;
+mod realtouch;
+mod rotator;
 mod thehandy;
 mod thehandy_v3;
 mod umove;
 mod vibcrafter;
 mod vibio;
+mod xinput;
 
 /// What the code of one protocol takes over. Every method has the answer "nothing" as its default.
 pub(crate) trait Code: Send + Sync {
@@ -77,13 +81,16 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Code> {
         "joyhub" => Some(&joyhub::JoyHub),
         "lelo" => Some(&lelo::Lelo),
         "lovense" => Some(&lovense::Lovense),
+        "lovense_connect" => Some(&lovense_connect::LovenseConnect),
         "onyx" => Some(&onyx::Onyx),
         "ossm" => Some(&ossm::Ossm),
+        "realtouch" => Some(&realtouch::RealTouch),
         "thehandy" => Some(&thehandy::TheHandy),
         "thehandy_v3" => Some(&thehandy_v3::TheHandyV3),
         "umove" => Some(&umove::Umove),
         "vibcrafter" => Some(&vibcrafter::VIBCRAFTER),
         "vibio" => Some(&vibio::VIBIO),
+        "xinput" => Some(&xinput::XInput),
         _ => None,
     }
 }

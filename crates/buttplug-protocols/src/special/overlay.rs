@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn keepalives_and_notifications_of_a_definition_work_under_every_code_that_leaves_them_alone() {
-        for code in ["cueme", "fredorch_rotary", "joyhub", "lovense", "onyx", "thehandy_v3"] {
+        for code in ["cueme", "fredorch_rotary", "joyhub", "lovense", "onyx", "thehandy_v3", "xinput"] {
             let text = format!(
                 r#"
                 code = "{code}"

@@ -169,6 +169,14 @@ fn parts_that_are_missing_or_do_not_fit_are_errors() {
             "4:10: `ff0` is no UUID",
         ),
         (
+            &[write, "[[serial]]\nport = \"x\"\nusb = [\"1:2\"]\nsettings = \"9600 8N1\"", model, example],
+            "2:1: a serial port has `port` or `usb`, and `settings`",
+        ),
+        (
+            &[write, "[[serial]]\nusb = [\"1a86\"]\nsettings = \"9600 8N1\"", model, example],
+            "3:8: an id is vendor and product in hex",
+        ),
+        (
             &[write, "[[serial]]\nport = \"x\"\nsettings = \"fast\"", model, example],
             "4:12: settings look like `115200 8N1`",
         ),

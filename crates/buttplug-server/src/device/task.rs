@@ -65,9 +65,9 @@ pub(crate) async fn run(parts: DeviceParts) -> Arc<dyn Hardware> {
     let live = async {
         let keepalive = lock(&protocol).keepalive();
         task.schedule = Schedule::new(message_gap, keepalive);
-        if keepalive.is_some() || returning {
-            // A device with a keepalive wants to hear something from the start. One that comes back may have gone on
-            // with what it was told last.
+        if keepalive.is_some() || returning || hardware.was_connected() {
+            // A device with a keepalive wants to hear something from the start. One that comes back, or that somebody
+            // had connected before, may have gone on with what it was told last.
             handle.mailbox().wanted.stop(None);
         }
         task.serve().await
@@ -114,17 +114,28 @@ impl Drop for EndOfDevice {
 /// The last thing for a device whose task has failed.
 async fn write_zeros(handle: &DeviceHandle, protocol: &SharedProtocol, hardware: &dyn Hardware) {
     let mut outputs = Outputs::default();
+    let mut frames = Frames::new();
     {
         let mut mailbox = handle.mailbox();
         mailbox.wanted.stop(None);
+        let mut protocol = lock(protocol);
+        mailbox.wanted.take_halted().for_each(|feature| protocol.halt(feature));
         mailbox.wanted.take(&mut outputs);
+        let now = Instant::now().into_std();
+        protocol.frames(now, &outputs, &mut frames);
+        tick(&mut **protocol, now, &outputs, &mut frames);
     }
-    let mut frames = Frames::new();
-    lock(protocol).frames(Instant::now().into_std(), &outputs, &mut frames);
     for frame in &frames {
         if let Err(error) = hardware.write(frame).await {
             error!(%error, "the device could not be stopped");
         }
+    }
+}
+
+/// Appends what a protocol has planned for now.
+fn tick(protocol: &mut dyn Protocol, now: std::time::Instant, outputs: &Outputs, frames: &mut Frames) {
+    if protocol.next_tick().is_some_and(|due| due <= now) {
+        protocol.tick(now, outputs, frames);
     }
 }
 
@@ -234,7 +245,12 @@ impl DeviceTask {
     async fn close(&mut self) -> Ended {
         let patience = Instant::now() + MAX_CLOSING_TRIES;
         loop {
-            self.handle.mailbox().wanted.stop(None);
+            {
+                let mut mailbox = self.handle.mailbox();
+                let mut protocol = lock(&self.protocol);
+                mailbox.wanted.stop(None);
+                mailbox.wanted.take_halted().for_each(|feature| protocol.halt(feature));
+            }
             match self.write_wanted().await {
                 Ok(false) if Instant::now() < patience => tokio::time::sleep(FIRST_RETRY_PAUSE).await,
                 Ok(true) => return Ended::Closed,
@@ -254,9 +270,13 @@ impl DeviceTask {
             // Whoever waits for a stop waits for zeros; there are none where nothing can be stopped.
             (zeros, std::mem::take(&mut mailbox.stop_waiters))
         };
+        let now = Instant::now().into_std();
         if self.outputs.changed().next().is_some() {
-            let now = Instant::now().into_std();
             lock(&self.protocol).frames(now, &self.outputs, &mut self.frames);
+        }
+        if self.frames.is_empty() {
+            // Where there is no zero to write, a stop may be the protocol's own.
+            tick(&mut **lock(&self.protocol), now, &self.outputs, &mut self.frames);
         }
         let nothing = self.frames.is_empty();
         let written = self.write_all(if zeros { Writing::Zeros } else { Writing::Values }).await;
@@ -298,14 +318,8 @@ impl DeviceTask {
     /// Lets the protocol do what it has planned for now. That is not bound to the gap, and makes none.
     async fn work_tick(&mut self) -> Result<(), Ended> {
         let now = Instant::now().into_std();
-        {
-            let mut protocol = lock(&self.protocol);
-            if protocol.next_tick().is_none_or(|at| at > now) {
-                return Ok(());
-            }
-            protocol.tick(now, &self.outputs, &mut self.frames);
-        }
-        self.write_beside(Writing::Planned).await
+        tick(&mut **lock(&self.protocol), now, &self.outputs, &mut self.frames);
+        if self.frames.is_empty() { Ok(()) } else { self.write_beside(Writing::Planned).await }
     }
 
     /// Writes frames that stand beside the wanted state.

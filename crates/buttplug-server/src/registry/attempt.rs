@@ -92,7 +92,7 @@ async fn introduce(
         .await
         .map_err(in_words)
         .map_err(identify)?;
-    let model = candidate.model(identifier.as_deref()).ok_or_else(|| AttemptError::NoModel {
+    let model = candidate.model_of(sighting, identifier.as_deref()).ok_or_else(|| AttemptError::NoModel {
         protocol: id.to_owned(),
         identifier: identifier.clone().unwrap_or_default(),
     })?;

@@ -3,7 +3,9 @@
 
 use buttplug_core::{FeatureIndex, OutputKind};
 use buttplug_protocols::catalogue::{Candidate, Catalogue, Wiring};
-use buttplug_protocols::definition::{Act, IdentifierForm, Identify, Rule, Said, Seen, Vector, VectorTurn};
+use buttplug_protocols::definition::{
+    Act, IdentifierForm, Identify, PortRule, Rule, Said, Seen, Vector, VectorTurn,
+};
 use buttplug_protocols::frame::Endpoint;
 use buttplug_protocols::protocol::{Heard, Step, Turn};
 use buttplug_protocols::rehearsal::{Course, course};
@@ -141,19 +143,28 @@ impl Had {
 /// Ways in which the hardware may be advertised, beginning with the most natural one.
 fn sightings(candidate: &Candidate, vector: &Vector) -> Vec<Sighting> {
     let mut found = Vec::new();
-    let mut add = |advertisement| found.push(Sighting { address: String::from("rehearsal"), advertisement });
+    let address = vector.address.as_deref().unwrap_or("rehearsal");
+    let mut add = |advertisement| found.push(Sighting { address: address.into(), advertisement });
     let definition = candidate.definition();
     for rule in &definition.rules {
         let (names, manufacturer, advertised) = match rule {
             Rule::Bluetooth { names, manufacturer, advertised, .. } => (names, manufacturer, advertised),
-            Rule::Serial { port, .. } => {
-                add(Advertisement::Serial { port: port.clone() });
+            Rule::Serial { port: PortRule::Named(port), .. } => {
+                add(Advertisement::Serial { port: port.clone(), usb: None });
+                continue;
+            }
+            Rule::Serial { port: PortRule::Usb(ids), .. } => {
+                let usb = ids.first().copied();
+                add(Advertisement::Serial { port: String::from("a port"), usb });
                 continue;
             }
             Rule::Hid(ids) | Rule::Usb(ids) => {
                 for (vendor_id, product_id) in ids.iter().copied() {
                     add(match rule {
-                        Rule::Hid(_) => Advertisement::Hid { vendor_id, product_id },
+                        Rule::Hid(_) => {
+                            let product = vector.name.clone().unwrap_or_default();
+                            Advertisement::Hid { vendor_id, product_id, product }
+                        }
                         _ => Advertisement::Usb { vendor_id, product_id },
                     });
                 }
@@ -161,6 +172,17 @@ fn sightings(candidate: &Candidate, vector: &Vector) -> Vec<Sighting> {
             }
             Rule::WebSocket(names) => {
                 names.iter().for_each(|name| add(Advertisement::WebSocket { identifier: name.clone() }));
+                continue;
+            }
+            Rule::Gamepad(names) => {
+                let names = if names.is_empty() { names_of(&[], vector) } else { names.clone() };
+                names.into_iter().for_each(|name| add(Advertisement::Gamepad { name }));
+                continue;
+            }
+            Rule::LovenseConnect => {
+                names_of(&[], vector)
+                    .into_iter()
+                    .for_each(|name| add(Advertisement::LovenseConnect { name }));
                 continue;
             }
             Rule::Simulated(names) => {

@@ -75,7 +75,9 @@ async fn compare(catalogue: &Catalogue, candidate: &Candidate, vector: &Vector, 
         found.differences.push(error);
         return found;
     }
-    let model = driven(candidate, introduced.vector.model.as_deref());
+    let own =
+        Some(introduced.sighting.name()).filter(|name| candidate.definition().own_names && !name.is_empty());
+    let model = driven(candidate, introduced.vector.model.as_deref()).map(|model| own.unwrap_or(model));
     if introduced.repeats {
         found.limits.insert(Limit::Repeats);
     } else if !is_as_in_the_definition(vector, &introduced, &course) {

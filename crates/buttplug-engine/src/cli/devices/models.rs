@@ -91,8 +91,11 @@ impl Listed {
 /// The names in a rule, without those of which only the beginning is known.
 fn whole_names(rule: &Rule) -> impl Iterator<Item = &String> {
     let names: &[String] = match rule {
-        Rule::Bluetooth { names, .. } | Rule::WebSocket(names) | Rule::Simulated(names) => names,
-        Rule::Serial { .. } | Rule::Hid(_) | Rule::Usb(_) => &[],
+        Rule::Bluetooth { names, .. }
+        | Rule::WebSocket(names)
+        | Rule::Gamepad(names)
+        | Rule::Simulated(names) => names,
+        Rule::Serial { .. } | Rule::Hid(_) | Rule::Usb(_) | Rule::LovenseConnect => &[],
     };
     names.iter().filter(|name| !name.ends_with('*'))
 }

@@ -6,7 +6,8 @@ use crate::user::{Decisions, SimulatedEntry, UserFileError, own};
 use buttplug_core::InputKind;
 use buttplug_protocols::catalogue::Catalogue;
 use buttplug_protocols::definition::kind::{input_name, output_name};
-use buttplug_protocols::definition::{Addition, Feature, Group, Input, Rule};
+use buttplug_protocols::definition::{Addition, Feature, Group, Input, PortRule, Rule};
+use buttplug_protocols::sighting::UsbIds;
 use buttplug_server::configuration::{DeviceConfiguration, OutputConfiguration};
 use std::time::Duration;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
@@ -188,17 +189,25 @@ fn match_rule(rule: &Rule) -> Table {
             }
         }
         Rule::Serial { port, baud_rate, data_bits, parity, stop_bits } => {
-            put(&mut table, "port", Some(port));
+            match port {
+                PortRule::Named(name) => put(&mut table, "port", Some(name)),
+                PortRule::Usb(ids) => put(&mut table, "usb", some(&usb_ids(ids))),
+            }
             put(&mut table, "settings", Some(format!("{baud_rate} {data_bits}{parity}{stop_bits}")));
         }
         Rule::Hid(ids) | Rule::Usb(ids) => {
-            let ids: Vec<String> =
-                ids.iter().map(|(vendor, product)| format!("{vendor:04x}:{product:04x}")).collect();
-            put(&mut table, "ids", some(&ids));
+            put(&mut table, "ids", some(&usb_ids(ids)));
         }
-        Rule::WebSocket(names) | Rule::Simulated(names) => put(&mut table, "names", some(names)),
+        Rule::WebSocket(names) | Rule::Gamepad(names) | Rule::Simulated(names) => {
+            put(&mut table, "names", some(names));
+        }
+        Rule::LovenseConnect => {}
     }
     table
+}
+
+fn usb_ids(ids: &[UsbIds]) -> Vec<String> {
+    ids.iter().map(|(vendor, product)| format!("{vendor:04x}:{product:04x}")).collect()
 }
 
 fn some(texts: &[String]) -> Option<Value> {

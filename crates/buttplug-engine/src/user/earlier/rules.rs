@@ -2,7 +2,7 @@
 
 use super::json::{Object, each, field, list, object, text};
 use buttplug_core::limits::quoted;
-use buttplug_protocols::definition::Rule;
+use buttplug_protocols::definition::{PortRule, Rule};
 use buttplug_protocols::frame::Endpoint;
 use buttplug_protocols::sighting::Uuid;
 use serde_json::Value;
@@ -110,7 +110,7 @@ fn serial_port(settings: &Object) -> Option<Rule> {
     };
     let parity = field(settings, "parity").map_or(Some("N"), Value::as_str)?.to_ascii_uppercase();
     Some(Rule::Serial {
-        port: text(settings, "port").filter(|port| !port.is_empty())?.to_owned(),
+        port: PortRule::Named(text(settings, "port").filter(|port| !port.is_empty())?.to_owned()),
         baud_rate: number("baud_rate", USUAL_BAUD_RATE)?,
         data_bits: number("data_bits", 8).filter(|bits| (5..=8).contains(bits))?.try_into().ok()?,
         parity: parity.parse().ok().filter(|parity| matches!(parity, 'N' | 'E' | 'O'))?,

@@ -4,6 +4,7 @@ mod outputs;
 
 use super::*;
 use buttplug_core::{DeviceIndex, FeatureIndex, OutputKind};
+use buttplug_protocols::definition::PortRule;
 use buttplug_protocols::sighting::Uuid;
 use buttplug_server::configuration::OutputConfiguration;
 use std::collections::BTreeMap;
@@ -101,7 +102,7 @@ fn generation_5_is_read_completely() {
         tcode.rules[1..],
         [
             Rule::Serial {
-                port: "/dev/ttyUSB0".into(),
+                port: PortRule::Named("/dev/ttyUSB0".into()),
                 baud_rate: 115_200,
                 data_bits: 8,
                 parity: 'N',
@@ -150,7 +151,7 @@ fn every_generation_keeps_index_name_limits_and_deny() {
 #[test]
 fn rules_of_earlier_generations_are_read() {
     let serial = |port: &str, baud_rate| Rule::Serial {
-        port: port.into(),
+        port: PortRule::Named(port.into()),
         baud_rate,
         data_bits: 8,
         parity: 'N',

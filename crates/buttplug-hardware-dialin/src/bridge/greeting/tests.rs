@@ -38,7 +38,7 @@ fn a_greeting_offers_hardware_as_its_operating_system_sees_it() {
         Advertisement::Bluetooth { name: String::new(), manufacturer_data: Vec::new(), services: Vec::new() };
     let least = r#"{"version":1,"transport":"bluetooth-le","address":"x","name":"","services":{}}"#;
     assert_eq!(parse(least), offer("x", nameless, Transport::Bluetooth(BTreeMap::new())));
-    let serial = Advertisement::Serial { port: "/dev/ttyUSB0".into() };
+    let serial = Advertisement::Serial { port: "/dev/ttyUSB0".into(), usb: None };
     assert_eq!(
         parse(r#"{"version":1,"transport":"serial","port":"/dev/ttyUSB0"}"#),
         offer("/dev/ttyUSB0", serial.clone(), Transport::Serial)
@@ -47,7 +47,7 @@ fn a_greeting_offers_hardware_as_its_operating_system_sees_it() {
         parse(r#"{"version":1,"transport":"serial","port":"/dev/ttyUSB0","address":"a7"}"#),
         offer("a7", serial, Transport::Serial)
     );
-    let hid = Advertisement::Hid { vendor_id: 4660, product_id: 22136 };
+    let hid = Advertisement::Hid { vendor_id: 4660, product_id: 22136, product: String::new() };
     assert_eq!(
         parse(r#"{"version":1,"transport":"hid","vendor_id":4660,"product_id":22136}"#),
         offer("1234:5678", hid, Transport::Usb)

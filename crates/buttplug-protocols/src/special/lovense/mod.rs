@@ -2,15 +2,15 @@
 //!
 //! Models, services, vectors and the plain commands are data (`devices/lovense.toml`). Code is what depends on the past
 //! or on the clock: the [question](identification) which model it is, the [battery], whose answer comes between others,
-//! the direction of a [rotator], and the movements of a [stroker]. Nothing waits for the `OK;` that follows a command.
+//! the direction of a rotating head, and the movements of a [stroker]. Nothing waits for the `OK;` that follows a command.
 
 mod battery;
 mod identification;
-mod rotator;
 mod stroker;
 
 use super::Code;
 use super::overlay::{Overlay, over};
+use super::rotator::Rotator;
 use crate::catalogue::Setup;
 use crate::frame::{Endpoint, Frame, FrameBytes, Frames};
 use crate::model::Model;
@@ -19,7 +19,6 @@ use crate::sighting::Sighting;
 use battery::BatteryQuery;
 use buttplug_core::{FeatureIndex, InputKind, OutputKind};
 use identification::ModelQuery;
-use rotator::Rotator;
 use std::fmt::{self, Write as _};
 use std::time::Instant;
 use stroker::Stroker;
@@ -45,7 +44,9 @@ impl Code for Lovense {
         }
         let motion = match family {
             Family::Single | Family::Max | Family::Dual | Family::Multi => Motion::Plain,
-            Family::Rotator => Motion::Rotator(Rotator::default()),
+            Family::Rotator => {
+                Motion::Rotator(Rotator::new(b"Rotate:", command(format_args!("RotateChange"))))
+            }
             Family::Solace => Motion::Stroker(Stroker::solace()),
             Family::SolacePro => Motion::Stroker(Stroker::solace_pro()),
         };

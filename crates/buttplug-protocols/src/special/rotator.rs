@@ -1,19 +1,27 @@
 //! The direction of a rotating head. The device can only be told to change it and never says which one it has, so every
-//! `RotateChange;` counts: with one too few or too many, left is right from then on.
+//! change counts: with one too few or too many, left is right from then on.
 
-use super::command;
 use crate::frame::{Frame, Frames};
 use crate::protocol::Outputs;
 use buttplug_core::OutputKind;
 
 /// A rotating head.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Rotator {
+    /// How a rotation begins.
+    rotation: &'static [u8],
+    /// What changes the direction.
+    change: Frame,
     /// It turns against the direction with which it powers up.
     reversed: bool,
 }
 
 impl Rotator {
+    /// A fresh one, whose rotations begin with `rotation` and which `change` turns round.
+    pub(super) fn new(rotation: &'static [u8], change: Frame) -> Self {
+        Self { rotation, change, reversed: false }
+    }
+
     /// Puts a change of direction, if one is due, right before the rotation among the frames from `first` on.
     pub(super) fn turn(&mut self, outputs: &Outputs, first: usize, out: &mut Frames) {
         let rotation = outputs.changed().find(|slot| slot.kind == OutputKind::Rotate);
@@ -22,18 +30,14 @@ impl Rotator {
             return;
         };
         self.reversed = slot.value < 0;
-        let at = out.iter().skip(first).position(|frame| frame.data.starts_with(b"Rotate:")).unwrap_or(0);
-        out.insert(first + at, change());
+        let at = out.iter().skip(first).position(|frame| frame.data.starts_with(self.rotation)).unwrap_or(0);
+        out.insert(first + at, self.change.clone());
     }
 
     /// A change of direction that did not arrive has not happened, and is due again with the next rotation.
     pub(super) fn not_written(&mut self, frames: &[Frame]) {
-        self.reversed ^= frames.contains(&change());
+        self.reversed ^= frames.contains(&self.change);
     }
-}
-
-fn change() -> Frame {
-    command(format_args!("RotateChange"))
 }
 
 #[cfg(test)]
@@ -44,9 +48,17 @@ mod tests {
     use OutputKind::{Rotate, Vibrate};
     use buttplug_core::FeatureIndex;
 
+    fn change() -> Frame {
+        Frame::new(Endpoint::Tx, b"RotateChange;")
+    }
+
+    fn rotator() -> Rotator {
+        Rotator::new(b"Rotate:", change())
+    }
+
     /// What is written for rotations one after another, beside the frames of the definition.
     fn turns(rotations: &[(i32, bool)]) -> Vec<String> {
-        let mut rotator = Rotator::default();
+        let mut rotator = rotator();
         let mut outputs = Outputs::at_rest([(FeatureIndex(0), Vibrate), (FeatureIndex(1), Rotate)]);
         let mut out = vec![Frame::new(Endpoint::Tx, b"earlier;")];
         for &(value, changed) in rotations {
@@ -92,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_change_of_direction_that_did_not_arrive_is_written_again() {
-        let mut rotator = Rotator::default();
+        let mut rotator = rotator();
         let mut outputs = Outputs::at_rest([(FeatureIndex(1), Rotate)]);
         outputs.slots_mut()[0] = OutputSlot { value: -5, changed: true, ..outputs.slots()[0] };
         let changes = |rotator: &mut Rotator| {

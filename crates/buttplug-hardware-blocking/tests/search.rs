@@ -1,0 +1,120 @@
+//! Searches whose looks are counted, and may hang.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use buttplug_hardware_blocking::{Finder, Search};
+use buttplug_protocols::sighting::{Advertisement, Sighting};
+use buttplug_server::hardware::BusEvent;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+
+const PAUSE: Duration = Duration::from_secs(2);
+
+#[derive(Default)]
+struct Looks {
+    count: AtomicUsize,
+    watches: AtomicBool,
+}
+
+impl Looks {
+    fn count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+}
+
+fn sighting() -> Sighting {
+    let port = String::from("COM7");
+    Sighting { address: port.clone(), advertisement: Advertisement::Serial { port, usb: None } }
+}
+
+impl Finder for Looks {
+    fn find(&self) -> Vec<Sighting> {
+        self.count.fetch_add(1, Ordering::AcqRel);
+        vec![sighting()]
+    }
+
+    fn watches(&self) -> bool {
+        self.watches.load(Ordering::Acquire)
+    }
+}
+
+fn searching() -> (Arc<Looks>, Search, mpsc::Receiver<BusEvent>) {
+    let (looks, search) = (Arc::new(Looks::default()), Search::new(PAUSE));
+    let (events, reports) = mpsc::channel(2);
+    let finder: Arc<dyn Finder> = Arc::<Looks>::clone(&looks);
+    search.attach(finder, events);
+    (looks, search, reports)
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_looks_at_once_and_then_again_after_each_pause_until_it_is_stopped() {
+    let (looks, search, mut reports) = searching();
+    sleep(10 * PAUSE).await;
+    assert_eq!(looks.count(), 0, "nobody searches");
+    let begun = Instant::now();
+    search.start();
+    for count in 0..3 {
+        assert_eq!(reports.recv().await, Some(BusEvent::Sighted(sighting())));
+        assert_eq!(begun.elapsed().as_secs(), 2 * count);
+        search.start();
+    }
+    assert!(search.is_scanning());
+    search.stop();
+    assert!(!search.is_scanning());
+    assert!(timeout(10 * PAUSE, reports.recv()).await.is_err(), "it reports no more");
+    assert_eq!(looks.count(), 3);
+    search.start();
+    assert_eq!(reports.recv().await, Some(BusEvent::Sighted(sighting())), "and can be started again");
+    search.shut_down().await;
+    assert_eq!(reports.recv().await, None);
+    assert!(!search.is_scanning());
+}
+
+#[tokio::test(start_paused = true)]
+async fn reports_that_find_no_room_come_again() {
+    let (_looks, search, mut reports) = searching();
+    search.start();
+    sleep(10 * PAUSE).await;
+    for _ in 0..3 {
+        assert_eq!(reports.recv().await, Some(BusEvent::Sighted(sighting())));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_watches_without_reporting_as_long_as_there_is_something_to_watch() {
+    let (looks, search, mut reports) = searching();
+    looks.watches.store(true, Ordering::Release);
+    search.look();
+    sleep(PAUSE * 5 / 2).await;
+    let looked = looks.count();
+    assert!(looked >= 2, "{looked}");
+    looks.watches.store(false, Ordering::Release);
+    sleep(10 * PAUSE).await;
+    assert_eq!(looks.count(), looked);
+    assert!(reports.try_recv().is_err());
+}
+
+struct Hangs(Arc<Barrier>);
+
+impl Finder for Hangs {
+    fn find(&self) -> Vec<Sighting> {
+        self.0.wait();
+        Vec::new()
+    }
+}
+
+#[tokio::test]
+async fn a_look_that_hangs_holds_up_no_end() {
+    let (barrier, search) = (Arc::new(Barrier::new(2)), Search::new(PAUSE));
+    let (events, _reports) = mpsc::channel(2);
+    search.attach(Arc::new(Hangs(Arc::clone(&barrier))), events);
+    search.start();
+    tokio::task::yield_now().await;
+    let ended = timeout(Duration::from_secs(20), search.shut_down()).await;
+    // Lets the thread go, which the runtime waits for.
+    barrier.wait();
+    assert!(ended.is_ok());
+}

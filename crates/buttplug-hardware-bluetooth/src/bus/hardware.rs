@@ -1,0 +1,109 @@
+//! One piece of hardware on the bus: connecting, its link, and the link's end.
+
+use super::{Inner, in_time, locked};
+use crate::limits::{CONNECT_PAUSE, CONNECT_TIME, CONNECT_TRIES, DISCONNECT_TIME, DISCONNECT_WAIT};
+use crate::link::{End, Link, LinkHandle, in_terms_of_hardware};
+use crate::places::first_fit;
+use crate::radio::{Peer, Radio, RadioError, Spot};
+use buttplug_protocols::catalogue::Wiring;
+use buttplug_protocols::sighting::Sighting;
+use buttplug_server::hardware::{HardwareError, OpenHardware};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, trace};
+
+impl<R: Radio> Inner<R> {
+    /// The task of one piece of hardware, from connecting to the end of its link.
+    pub(super) async fn serve(
+        self: Arc<Self>,
+        spot: R::Spot,
+        sighting: Sighting,
+        wirings: Vec<Wiring>,
+        mut give: oneshot::Sender<Result<OpenHardware, HardwareError>>,
+    ) {
+        let connecting = timeout(CONNECT_TIME, self.connect(&spot, &wirings));
+        let outcome = tokio::select! {
+            biased;
+            () = give.closed() => Err(HardwareError::TimedOut("connecting")),
+            outcome = connecting => outcome.unwrap_or(Err(HardwareError::TimedOut("connecting"))),
+        };
+        let (link, handle, open) = match outcome {
+            Ok(connected) => connected,
+            Err(error) => {
+                let handle = LinkHandle::new();
+                handle.closed();
+                locked(&self.links).insert(spot.clone(), handle);
+                // Whoever asked may be gone.
+                let _ = give.send(Err(error));
+                return self.disconnect(&spot).await;
+            }
+        };
+        locked(&self.links).insert(spot.clone(), handle.clone());
+        self.tell(|finder, _| finder.opened(&sighting.address));
+        if give.send(Ok(open)).is_err() {
+            handle.let_go();
+        }
+        let end = link.run().await;
+        let address = sighting.address.clone();
+        match end {
+            End::Lost(reason) => {
+                handle.closed();
+                locked(&self.links).remove(&spot);
+                debug!(address, reason, "the link ended; the device is sought");
+                self.tell(|finder, now| finder.closed(now, sighting, true));
+            }
+            End::Closed => {
+                let ending = self.disconnect(&spot);
+                tokio::pin!(ending);
+                // The system has been told; it ends the link by itself.
+                let ended = timeout(DISCONNECT_WAIT, &mut ending).await.is_ok();
+                handle.closed();
+                if !ended {
+                    ending.await;
+                }
+                self.tell(|finder, now| finder.closed(now, sighting, false));
+            }
+        }
+    }
+
+    /// Ends a link and waits for its end.
+    async fn disconnect(&self, spot: &R::Spot) {
+        match timeout(DISCONNECT_TIME, self.radio.disconnect(spot)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(address = spot.address(), %error, "a link could not be ended"),
+            Err(_) => debug!(address = spot.address(), "the end of a link takes long"),
+        }
+        locked(&self.links).remove(spot);
+    }
+
+    async fn connect(
+        &self,
+        spot: &R::Spot,
+        wirings: &[Wiring],
+    ) -> Result<(Link, LinkHandle, OpenHardware), HardwareError> {
+        // What can't be looked at is most likely not there; connecting finds out.
+        let was_connected = in_time(self.radio.look(spot)).await.is_ok_and(|view| view.connected);
+        let peer = self.connect_patiently(spot).await.map_err(in_terms_of_hardware)?;
+        let there = peer.characteristics().iter().map(|one| format!("{}/{}", one.service, one.uuid));
+        trace!(address = spot.address(), there = ?there.collect::<Vec<_>>(), "characteristics");
+        let (wiring, places) =
+            first_fit(wirings, peer.characteristics()).ok_or(HardwareError::NoProtocolFits)?;
+        Link::new(peer, wiring, places, was_connected).await.map_err(in_terms_of_hardware)
+    }
+
+    /// Connects, and tries again a few times if that fails.
+    async fn connect_patiently(&self, spot: &R::Spot) -> Result<Box<dyn Peer>, RadioError> {
+        let mut tries = 1;
+        loop {
+            match self.radio.connect(spot).await {
+                Err(error) if tries < CONNECT_TRIES => {
+                    debug!(address = spot.address(), %error, tries, "connecting failed and is tried again");
+                    tries += 1;
+                    sleep(CONNECT_PAUSE).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+}

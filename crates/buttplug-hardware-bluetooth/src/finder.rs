@@ -1,0 +1,395 @@
+//! Finds devices: who wants a search, what is sought, which adapters scan, what was seen, and what follows from it.
+//! Pure: the shell carries out the orders and says how it went.
+
+use crate::adapters::{Adapters, BluetoothState, Errand};
+use crate::limits::{MAX_LOOKS, MAX_SEEN};
+use crate::radio::{Adapter, AdapterName, RadioError, Spot, View};
+use crate::seek::Seek;
+use crate::sightings::Sightings;
+use buttplug_protocols::sighting::Sighting;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// What the shell shall do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Order<S> {
+    /// Something with an adapter.
+    Adapter(Errand),
+    /// List what the system knows.
+    List(AdapterName),
+    /// Look at what hardware says of itself.
+    Look(S),
+    /// Report a sighting to the server.
+    Report(Sighting),
+    /// An adapter is gone, and every link over it.
+    Vanished(AdapterName),
+    /// Tell how Bluetooth stands.
+    Say(BluetoothState),
+    /// A lost device was sought for long enough.
+    GaveUp(Sighting),
+}
+
+/// See the head of the file.
+#[derive(Debug)]
+pub(crate) struct Finder<S> {
+    /// A client wants a search.
+    wanted: bool,
+    /// Pieces of hardware that are open.
+    in_use: usize,
+    adapters: Adapters,
+    sightings: Sightings<S>,
+    seek: Seek,
+    /// What is to be looked at, and how many looks are under way.
+    to_look: VecDeque<S>,
+    looking: usize,
+    /// What has come up since the orders were last asked for.
+    orders: Vec<Order<S>>,
+    told: BluetoothState,
+}
+
+impl<S: Spot> Finder<S> {
+    pub(crate) fn new() -> Self {
+        Self {
+            wanted: false,
+            in_use: 0,
+            adapters: Adapters::default(),
+            sightings: Sightings::new(),
+            seek: Seek::default(),
+            to_look: VecDeque::new(),
+            looking: 0,
+            orders: Vec::new(),
+            told: BluetoothState::Unknown,
+        }
+    }
+
+    /// Clients want a search, or no longer. Asking again begins anew with what is known.
+    pub(crate) fn want(&mut self, wanted: bool) {
+        if wanted {
+            self.sightings.begin();
+            if let BluetoothState::Ready(names) = self.adapters.state() {
+                self.orders.extend(names.into_iter().map(|name| Order::List(name.into())));
+            }
+        }
+        self.wanted = wanted;
+    }
+
+    /// Whether clients want a search.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// How Bluetooth stands.
+    pub(crate) fn state(&self) -> BluetoothState {
+        self.adapters.state()
+    }
+
+    /// Something was heard of this hardware.
+    pub(crate) fn heard(&mut self, now: Instant, spot: S) {
+        let interesting = self.wanted || self.seek.sighting(spot.address()).is_some();
+        if interesting && self.sightings.heard(now, &spot) {
+            self.look(spot);
+        }
+    }
+
+    /// What the system knew already when the scan began.
+    pub(crate) fn listed(&mut self, now: Instant, spots: Vec<S>) {
+        for spot in spots.into_iter().take(MAX_SEEN) {
+            self.heard(now, spot);
+        }
+    }
+
+    fn look(&mut self, spot: S) {
+        if self.to_look.len() < MAX_SEEN {
+            self.to_look.push_back(spot);
+        }
+    }
+
+    /// This is what hardware says of itself; `None`: the system could not tell.
+    pub(crate) fn looked(&mut self, now: Instant, spot: &S, view: Option<&View>) {
+        self.looking = self.looking.saturating_sub(1);
+        let Some(view) = view else { return };
+        let sought = self.seek.sighting(spot.address());
+        if !self.wanted && sought.is_none() {
+            return;
+        }
+        // A device that comes back is what it was, even if it has not yet said its name again.
+        let sought = sought.cloned();
+        let sighting = self.sightings.view(now, spot, view);
+        self.orders.extend(sighting.map(|seen| Order::Report(sought.unwrap_or(seen))));
+    }
+
+    /// There was no room for a report.
+    pub(crate) fn not_reported(&mut self, address: &str) {
+        self.sightings.not_reported(address);
+    }
+
+    /// The adapters have been looked at.
+    pub(crate) fn surveyed(&mut self, now: Instant, found: Result<Vec<Adapter>, RadioError>) {
+        let gone = self.adapters.surveyed(now, found);
+        self.orders.extend(gone.into_iter().map(Order::Vanished));
+    }
+
+    /// An adapter was switched on or off.
+    pub(crate) fn power(&mut self, name: &AdapterName, on: bool) {
+        self.adapters.power(name, on);
+    }
+
+    /// A scan was begun, or could not be.
+    pub(crate) fn started(&mut self, now: Instant, name: &AdapterName, outcome: Result<(), ()>) {
+        self.adapters.started(now, name, outcome);
+        if outcome.is_ok() {
+            self.orders.push(Order::List(name.clone()));
+        }
+    }
+
+    /// A scan has ended.
+    pub(crate) fn stopped(&mut self, name: &AdapterName) {
+        self.adapters.stopped(name);
+    }
+
+    /// The server opens this hardware. Answers where it is seen best; `None`: it is not seen.
+    pub(crate) fn opening(&mut self, address: &str) -> Option<S> {
+        self.sightings.opening(address)
+    }
+
+    /// Hardware is open.
+    pub(crate) fn opened(&mut self, address: &str) {
+        self.in_use += 1;
+        self.seek.found(address);
+    }
+
+    /// Hardware is no longer open. `lost`: it was lost in use, and is to be sought.
+    pub(crate) fn closed(&mut self, now: Instant, sighting: Sighting, lost: bool) {
+        self.in_use = self.in_use.saturating_sub(1);
+        self.sightings.forget(&sighting.address);
+        if lost {
+            self.seek.lost(now, sighting);
+        }
+    }
+
+    /// The server has no use for this hardware.
+    pub(crate) fn refused(&mut self, now: Instant, address: &str) {
+        self.sightings.refused(now, address);
+    }
+
+    /// Nothing is wanted or sought any more.
+    pub(crate) fn end(&mut self) {
+        self.wanted = false;
+        self.seek.end();
+        self.to_look.clear();
+    }
+
+    /// What is to be done now.
+    pub(crate) fn orders(&mut self, now: Instant) -> Vec<Order<S>> {
+        let mut orders = std::mem::take(&mut self.orders);
+        orders.extend(self.seek.expire(now).into_iter().map(Order::GaveUp));
+        let mut errands = Vec::new();
+        self.adapters.errands(now, self.scans(now), self.needs_adapter(), &mut errands);
+        orders.extend(errands.into_iter().map(Order::Adapter));
+        while self.looking < MAX_LOOKS {
+            let Some(spot) = self.to_look.pop_front() else { break };
+            self.looking += 1;
+            orders.push(Order::Look(spot));
+        }
+        let state = self.adapters.state();
+        if state != self.told {
+            self.told = state.clone();
+            orders.push(Order::Say(state));
+        }
+        orders
+    }
+
+    /// When there may be something to do although nothing happens.
+    pub(crate) fn deadline(&self, now: Instant) -> Option<Instant> {
+        let adapters = self.adapters.deadline(self.scans(now), self.needs_adapter());
+        adapters.into_iter().chain(self.seek.deadline(now)).min()
+    }
+
+    fn scans(&self, now: Instant) -> bool {
+        self.wanted || self.seek.listens(now)
+    }
+
+    fn needs_adapter(&self) -> bool {
+        self.in_use > 0 || self.seek.is_on()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::Place;
+    use crate::limits::{FIRST_REPORT_PAUSE, LOOK_PAUSE, SEEK_TIME};
+    use std::time::Duration;
+
+    const S: Duration = Duration::from_secs(1);
+
+    fn toy(name: &str) -> View {
+        View { name: name.into(), rssi: Some(-50), ..View::default() }
+    }
+
+    fn place() -> Place {
+        Place::new("hci0", "AA")
+    }
+
+    /// A finder with an adapter that scans because a client wants it to.
+    fn scanning(now: Instant) -> Finder<Place> {
+        let mut finder = Finder::new();
+        finder.want(true);
+        assert_eq!(finder.orders(now), [Order::Adapter(Errand::Survey)]);
+        finder.surveyed(now, Ok(vec![Adapter { name: "hci0".into(), powered: true }]));
+        let start = Order::Adapter(Errand::StartScan("hci0".into()));
+        let ready = Order::Say(BluetoothState::Ready(vec!["hci0".into()]));
+        assert_eq!(finder.orders(now), [start, ready]);
+        finder.started(now, &"hci0".into(), Ok(()));
+        assert_eq!(finder.orders(now), [Order::List("hci0".into())]);
+        finder
+    }
+
+    /// What is reported when this is seen.
+    fn reported(finder: &mut Finder<Place>, now: Instant, view: &View) -> Vec<String> {
+        finder.heard(now, place());
+        if !finder.orders(now).contains(&Order::Look(place())) {
+            return vec!["not looked at".into()];
+        }
+        finder.looked(now, &place(), Some(view));
+        let reports = |order| match order {
+            Order::Report(sighting) => Some(sighting.name().to_owned()),
+            _ => None,
+        };
+        finder.orders(now).into_iter().filter_map(reports).collect()
+    }
+
+    fn open(finder: &mut Finder<Place>) -> Sighting {
+        assert_eq!(finder.opening("AA"), Some(place()));
+        finder.opened("AA");
+        let advertisement = buttplug_protocols::sighting::Advertisement::Bluetooth {
+            name: "LVS-Z001".into(),
+            manufacturer_data: Vec::new(),
+            services: Vec::new(),
+        };
+        Sighting { address: "AA".into(), advertisement }
+    }
+
+    #[test]
+    fn nothing_is_asked_of_the_system_until_somebody_searches() {
+        let mut finder = Finder::new();
+        let now = Instant::now();
+        finder.heard(now, place());
+        assert_eq!(finder.orders(now), []);
+        assert_eq!(finder.deadline(now), None);
+    }
+
+    #[test]
+    fn a_device_that_is_heard_is_looked_at_and_reported() {
+        let now = Instant::now();
+        let mut finder = scanning(now);
+        assert_eq!(reported(&mut finder, now, &toy("LVS-Z001")), ["LVS-Z001"]);
+    }
+
+    #[test]
+    fn after_the_search_devices_are_of_no_interest() {
+        let now = Instant::now();
+        let mut finder = scanning(now);
+        finder.want(false);
+        assert_eq!(finder.orders(now), [Order::Adapter(Errand::StopScan("hci0".into()))]);
+        assert_eq!(reported(&mut finder, now, &toy("LVS-Z001")), ["not looked at"]);
+        assert_eq!(finder.deadline(now), None);
+    }
+
+    #[test]
+    fn a_second_search_begins_anew_with_what_the_system_knows() {
+        let now = Instant::now();
+        let mut finder = scanning(now);
+        assert_eq!(reported(&mut finder, now, &toy("LVS-Z001")), ["LVS-Z001"]);
+        finder.want(true);
+        assert_eq!(finder.orders(now), [Order::List("hci0".into())]);
+        assert_eq!(reported(&mut finder, now, &toy("LVS-Z001")), ["LVS-Z001"]);
+    }
+
+    #[test]
+    fn a_device_lost_in_use_is_sought_without_a_client_and_reported_as_what_it_was() {
+        let now = Instant::now();
+        let mut finder = scanning(now);
+        reported(&mut finder, now, &toy("LVS-Z001"));
+        let sighting = open(&mut finder);
+        finder.want(false);
+        finder.orders(now);
+        finder.stopped(&"hci0".into());
+        finder.closed(now, sighting, true);
+        assert_eq!(finder.orders(now), [Order::Adapter(Errand::StartScan("hci0".into()))]);
+        finder.heard(now, Place::new("hci0", "BB"));
+        assert_eq!(finder.orders(now), [], "others are of no interest");
+        let nameless = View { manufacturer_data: vec![(1, vec![])], ..toy("") };
+        assert_eq!(reported(&mut finder, now + LOOK_PAUSE, &nameless), ["LVS-Z001"]);
+        finder.opening("AA");
+        finder.opened("AA");
+        finder.started(now, &"hci0".into(), Ok(()));
+        let orders = finder.orders(now);
+        assert!(orders.contains(&Order::Adapter(Errand::StopScan("hci0".into()))), "{orders:?}");
+    }
+
+    #[test]
+    fn a_device_that_was_closed_is_not_sought() {
+        let now = Instant::now();
+        let mut finder = scanning(now);
+        reported(&mut finder, now, &toy("LVS-Z001"));
+        let sighting = open(&mut finder);
+        finder.want(false);
+        finder.closed(now, sighting, false);
+        finder.orders(now);
+        assert_eq!(finder.deadline(now), None);
+        assert_eq!(reported(&mut finder, now, &toy("LVS-Z001")), ["not looked at"]);
+    }
+
+    #[test]
+    fn a_return_that_fails_is_tried_again() {
+        let now = Instant::now();
+        let mut finder = scanning(now);
+        reported(&mut finder, now, &toy("LVS-Z001"));
+        let sighting = open(&mut finder);
+        finder.want(false);
+        finder.closed(now, sighting, true);
+        finder.orders(now);
+        assert_eq!(reported(&mut finder, now + S, &toy("LVS-Z001")), ["LVS-Z001"]);
+        finder.opening("AA");
+        finder.refused(now + 2 * S, "AA");
+        assert_eq!(reported(&mut finder, now + 3 * S, &toy("LVS-Z001")), Vec::<String>::new());
+        let later = now + 2 * S + FIRST_REPORT_PAUSE;
+        assert_eq!(reported(&mut finder, later, &toy("LVS-Z001")), ["LVS-Z001"]);
+    }
+
+    #[test]
+    fn seeking_ends_by_itself() {
+        let now = Instant::now();
+        let mut finder = scanning(now);
+        reported(&mut finder, now, &toy("LVS-Z001"));
+        let sighting = open(&mut finder);
+        finder.want(false);
+        finder.closed(now, sighting.clone(), true);
+        let end = now + SEEK_TIME;
+        assert!(finder.orders(end).contains(&Order::GaveUp(sighting)));
+        assert_eq!(reported(&mut finder, end, &toy("LVS-Z001")), ["not looked at"]);
+    }
+
+    #[test]
+    fn an_adapter_that_vanishes_is_told_and_the_links_over_it_are_lost() {
+        let now = Instant::now();
+        let mut finder = scanning(now);
+        finder.surveyed(now, Ok(vec![]));
+        let orders = finder.orders(now);
+        assert!(orders.contains(&Order::Vanished("hci0".into())), "{orders:?}");
+        assert!(orders.contains(&Order::Say(BluetoothState::NoAdapter)), "{orders:?}");
+        finder.surveyed(now, Ok(vec![]));
+        assert_eq!(finder.orders(now), [], "it is said once");
+    }
+
+    #[test]
+    fn few_looks_are_under_way_at_a_time() {
+        let now = Instant::now();
+        let mut finder = scanning(now);
+        finder.listed(now, (0..100).map(|n| Place::new("hci0", &n.to_string())).collect());
+        assert_eq!(finder.orders(now).len(), MAX_LOOKS);
+        finder.looked(now, &Place::new("hci0", "0"), None);
+        assert_eq!(finder.orders(now).len(), 1);
+    }
+}

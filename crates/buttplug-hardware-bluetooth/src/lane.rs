@@ -1,0 +1,451 @@
+//! The order of what goes to one piece of hardware, and how much of it may be under way. Pure.
+//!
+//! A link carries two kinds of calls. A *request* is answered by the hardware, and there is one at a time: the system
+//! would let a command pass a second one that waits. A *command* is not answered: the system takes it at once, and
+//! sends it when the link allows. Any number of commands may queue up there, in front of a stop; so every few commands
+//! a request finds out whether they have arrived, and beyond a few unproved ones writes wait here, where the server
+//! replaces them by newer ones. That request is a read of something standardised, or else, where it can be confirmed,
+//! the next write itself.
+
+use crate::limits::{
+    CONFIRMATION_PATIENCE, MAX_UNPROVED, MAX_UNPROVED_SLOW, PROOF_AFTER, PROOF_PATIENCE, SLOW_PROOF,
+};
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// What sort of call it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// A write, and how it may be done.
+    Write(Way),
+    /// A read, or a subscription.
+    Question,
+}
+
+/// How a write may be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Only as a request.
+    Confirmed,
+    /// As a request; as a command if an earlier request is not answered.
+    RatherConfirmed,
+    /// As a command; as a request where proof is needed and nothing can be read.
+    RatherUnconfirmed,
+    /// Only as a command.
+    Unconfirmed,
+}
+
+impl Way {
+    /// The way of a write to a characteristic that can do this. What it can't do at all is tried as asked.
+    pub(crate) fn of(confirmed: bool, can_confirm: bool, can_unconfirmed: bool) -> Self {
+        match (confirmed, can_confirm, can_unconfirmed) {
+            (true, true, true) => Self::RatherConfirmed,
+            (false, true, true) => Self::RatherUnconfirmed,
+            (_, false, true) | (false, false, false) => Self::Unconfirmed,
+            (true, _, false) | (false, true, false) => Self::Confirmed,
+        }
+    }
+}
+
+/// What can be done next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step<T> {
+    /// Write this as a command.
+    Command(T),
+    /// Write or ask this as a request.
+    Request(T),
+    /// Find out whether the commands have arrived.
+    Prove,
+    /// Nothing until something ends, or until then.
+    Wait(Option<Instant>),
+}
+
+/// The calls to one piece of hardware.
+#[derive(Debug)]
+pub(crate) struct Lane<T> {
+    writes: VecDeque<(Way, T)>,
+    questions: VecDeque<T>,
+    /// A command is being handed to the system.
+    commanding: bool,
+    request: Option<Request>,
+    /// Commands so far, and how many of them have arrived for sure.
+    sent: u64,
+    proved: u64,
+    proof: Proof,
+    /// The last proof took long.
+    is_slow: bool,
+}
+
+/// How it is found out whether commands have arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    /// Something is read.
+    Reading,
+    /// A write is confirmed that need not be.
+    Writing,
+    /// Not at all: the hardware did not answer.
+    None,
+}
+
+#[derive(Debug)]
+struct Request {
+    since: Instant,
+    /// The commands that have arrived when it is answered.
+    after: u64,
+    /// It was made for nothing but that, or confirmed for that.
+    is_proof: bool,
+}
+
+impl<T> Lane<T> {
+    /// `can_read`: there is something that can be read at any time.
+    pub(crate) fn new(can_read: bool) -> Self {
+        Self {
+            writes: VecDeque::new(),
+            questions: VecDeque::new(),
+            commanding: false,
+            request: None,
+            sent: 0,
+            proved: 0,
+            proof: if can_read { Proof::Reading } else { Proof::Writing },
+            is_slow: false,
+        }
+    }
+
+    /// How many calls wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.writes.len() + self.questions.len()
+    }
+
+    /// Adds a call.
+    pub(crate) fn push(&mut self, sort: Sort, call: T) {
+        match sort {
+            Sort::Write(way) => self.writes.push_back((way, call)),
+            Sort::Question => self.questions.push_back(call),
+        }
+    }
+
+    /// Forgets calls that nobody waits for any more.
+    pub(crate) fn sweep(&mut self, is_wanted: impl Fn(&T) -> bool) {
+        self.writes.retain(|(_, call)| is_wanted(call));
+        self.questions.retain(is_wanted);
+    }
+
+    /// What to do now. Writes keep their order; a question is passed by writes, because a stop may be among them.
+    pub(crate) fn next(&mut self, now: Instant) -> Step<T> {
+        if self.commanding {
+            return Step::Wait(None);
+        }
+        let mut until = None;
+        if let Some((way, _)) = self.writes.front() {
+            let proves = self.proof == Proof::Writing && self.is_proof_due();
+            let as_request = match (way, &self.request) {
+                (Way::Unconfirmed, _) => false,
+                (Way::RatherUnconfirmed, request) => proves && request.is_none(),
+                (Way::Confirmed | Way::RatherConfirmed, None) => true,
+                (Way::Confirmed, Some(_)) => return Step::Wait(None),
+                (Way::RatherConfirmed, Some(request)) => {
+                    let patience = request.since + CONFIRMATION_PATIENCE;
+                    if now < patience {
+                        return Step::Wait(Some(patience));
+                    }
+                    false
+                }
+            };
+            let blocked = if as_request { None } else { self.blocked(now) };
+            match blocked {
+                None => {
+                    if let Some((_, call)) = self.writes.pop_front() {
+                        if as_request {
+                            self.begin_request(now, proves);
+                            return Step::Request(call);
+                        }
+                        self.commanding = true;
+                        self.sent += 1;
+                        return Step::Command(call);
+                    }
+                }
+                Some(patience) => until = patience,
+            }
+        }
+        if self.request.is_some() {
+            return Step::Wait(until);
+        }
+        if self.proof == Proof::Reading && self.is_proof_due() {
+            self.begin_request(now, true);
+            return Step::Prove;
+        }
+        if let Some(call) = self.questions.pop_front() {
+            self.begin_request(now, false);
+            return Step::Request(call);
+        }
+        Step::Wait(until)
+    }
+
+    fn is_proof_due(&self) -> bool {
+        self.sent - self.proved >= if self.is_slow { 1 } else { PROOF_AFTER }
+    }
+
+    /// Whether a command has to wait, and until when at the longest: hardware that does not answer gets its stop all
+    /// the same.
+    fn blocked(&self, now: Instant) -> Option<Option<Instant>> {
+        let most = if self.is_slow { MAX_UNPROVED_SLOW } else { MAX_UNPROVED };
+        if self.proof == Proof::None || self.sent - self.proved < most {
+            return None;
+        }
+        let Some(request) = &self.request else {
+            // A command that can't be confirmed has nothing to wait for if nothing can be read.
+            return (self.proof == Proof::Reading).then_some(None);
+        };
+        let patience = request.since + PROOF_PATIENCE;
+        (now < patience).then_some(Some(patience))
+    }
+
+    fn begin_request(&mut self, now: Instant, is_proof: bool) {
+        self.request = Some(Request { since: now, after: self.sent, is_proof });
+    }
+
+    /// Asks for proof of everything sent. False: there is nothing to prove, or no way to.
+    pub(crate) fn prove_all(&mut self, now: Instant) -> bool {
+        let needed = self.proof == Proof::Reading
+            && self.sent > self.proved
+            && self.request.is_none()
+            && !self.commanding;
+        if needed {
+            self.begin_request(now, true);
+        }
+        needed
+    }
+
+    /// Whether nothing waits and nothing is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.waiting() == 0 && !self.commanding && self.request.is_none()
+    }
+
+    /// The system has taken the command, or refused it.
+    pub(crate) fn command_ended(&mut self) {
+        self.commanding = false;
+    }
+
+    /// The request has ended; `answered`: by the hardware.
+    pub(crate) fn request_ended(&mut self, now: Instant, answered: bool) {
+        if let Some(request) = self.request.take() {
+            if answered {
+                self.proved = self.proved.max(request.after);
+                if request.is_proof {
+                    self.is_slow = now > request.since + SLOW_PROOF;
+                }
+            } else if request.is_proof {
+                self.proof = Proof::None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn write(lane: &mut Lane<&'static str>, way: Way, name: &'static str) {
+        lane.push(Sort::Write(way), name);
+    }
+
+    #[test]
+    fn a_write_goes_the_way_that_the_characteristic_allows() {
+        for (confirmed, can_confirm, can_unconfirmed, way) in [
+            (true, true, false, Way::Confirmed),
+            (true, true, true, Way::RatherConfirmed),
+            (true, false, true, Way::Unconfirmed),
+            (true, false, false, Way::Confirmed),
+            (false, true, true, Way::RatherUnconfirmed),
+            (false, false, true, Way::Unconfirmed),
+            (false, true, false, Way::Confirmed),
+            (false, false, false, Way::Unconfirmed),
+        ] {
+            assert_eq!(Way::of(confirmed, can_confirm, can_unconfirmed), way);
+        }
+    }
+
+    #[test]
+    fn a_command_does_not_wait_for_the_answer_to_an_earlier_request() {
+        let (now, mut lane) = (Instant::now(), Lane::new(true));
+        write(&mut lane, Way::Confirmed, "value");
+        write(&mut lane, Way::Unconfirmed, "zero");
+        assert_eq!(lane.next(now), Step::Request("value"));
+        assert_eq!(lane.next(now), Step::Command("zero"));
+    }
+
+    #[test]
+    fn writes_never_overtake_writes() {
+        let (now, mut lane) = (Instant::now(), Lane::new(true));
+        for (way, name) in [(Way::Confirmed, "1"), (Way::Confirmed, "2"), (Way::Unconfirmed, "3")] {
+            write(&mut lane, way, name);
+        }
+        assert_eq!(lane.next(now), Step::Request("1"));
+        assert_eq!(lane.next(now), Step::Wait(None), "the third would pass the second in the system");
+        lane.request_ended(now, true);
+        assert_eq!(lane.next(now), Step::Request("2"));
+        assert_eq!(lane.next(now), Step::Command("3"));
+    }
+
+    #[test]
+    fn a_stop_behind_an_unanswered_request_goes_unconfirmed_before_its_patience_ends() {
+        let (now, mut lane) = (Instant::now(), Lane::new(true));
+        write(&mut lane, Way::RatherConfirmed, "value");
+        write(&mut lane, Way::RatherConfirmed, "zero");
+        assert_eq!(lane.next(now), Step::Request("value"));
+        assert_eq!(lane.next(now), Step::Wait(Some(now + CONFIRMATION_PATIENCE)));
+        assert_eq!(lane.next(now + CONFIRMATION_PATIENCE), Step::Command("zero"));
+    }
+
+    #[test]
+    fn a_stop_passes_questions_that_wait() {
+        let (now, mut lane) = (Instant::now(), Lane::new(true));
+        lane.push(Sort::Question, "battery");
+        lane.push(Sort::Question, "pressure");
+        assert_eq!(lane.next(now), Step::Request("battery"));
+        write(&mut lane, Way::Unconfirmed, "zero");
+        assert_eq!(lane.next(now), Step::Command("zero"));
+        lane.command_ended();
+        write(&mut lane, Way::Confirmed, "zero");
+        lane.request_ended(now, true);
+        assert_eq!(lane.next(now), Step::Request("zero"));
+    }
+
+    /// Pushes writes and hands them over until nothing more may go out; answers how many did.
+    fn flood(lane: &mut Lane<&'static str>, now: Instant) -> u64 {
+        let mut sent = 0;
+        loop {
+            if lane.waiting() == 0 {
+                write(lane, Way::Unconfirmed, "value");
+            }
+            match lane.next(now) {
+                Step::Command(_) => {
+                    sent += 1;
+                    lane.command_ended();
+                }
+                Step::Prove => {}
+                Step::Request(_) | Step::Wait(_) => return sent,
+            }
+            if sent > 100 {
+                return sent;
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_few_commands_are_under_way_until_they_are_known_to_have_arrived() {
+        let (now, mut lane) = (Instant::now(), Lane::new(true));
+        assert_eq!(flood(&mut lane, now), MAX_UNPROVED);
+        assert!(matches!(lane.next(now), Step::Wait(Some(_))), "a proof is under way");
+        lane.request_ended(now, true);
+        let sent = flood(&mut lane, now);
+        assert!((1..=MAX_UNPROVED).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn on_a_slow_link_still_fewer_are_under_way() {
+        let (mut now, mut lane) = (Instant::now(), Lane::new(true));
+        for _ in 0..3 {
+            flood(&mut lane, now);
+            now += 2 * SLOW_PROOF;
+            lane.request_ended(now, true);
+        }
+        flood(&mut lane, now);
+        assert_eq!(lane.sent - lane.proved, MAX_UNPROVED_SLOW);
+        lane.request_ended(now, true);
+        flood(&mut lane, now);
+        assert_eq!(lane.sent - lane.proved, MAX_UNPROVED, "it has recovered");
+    }
+
+    #[test]
+    fn hardware_that_never_answers_is_still_written_to() {
+        let (now, mut lane) = (Instant::now(), Lane::new(true));
+        flood(&mut lane, now);
+        let Step::Wait(Some(until)) = lane.next(now) else { panic!("it should wait") };
+        assert_eq!(until, now + PROOF_PATIENCE);
+        assert!(matches!(lane.next(until), Step::Command(_)));
+        lane.command_ended();
+        lane.request_ended(until, false);
+        assert!(flood(&mut lane, until) > 100, "there is no proof to be had");
+    }
+
+    #[test]
+    fn a_quiet_device_is_asked_for_no_proof() {
+        let (now, mut lane) = (Instant::now(), Lane::new(true));
+        for _ in 1..PROOF_AFTER {
+            write(&mut lane, Way::Unconfirmed, "value");
+            assert_eq!(lane.next(now), Step::Command("value"));
+            lane.command_ended();
+            assert_eq!(lane.next(now + 100 * MS), Step::Wait(None));
+        }
+    }
+
+    #[test]
+    fn any_answer_is_proof_enough() {
+        let (now, mut lane) = (Instant::now(), Lane::new(true));
+        for name in ["1", "2"] {
+            write(&mut lane, Way::Unconfirmed, name);
+            assert_eq!(lane.next(now), Step::Command(name));
+            lane.command_ended();
+        }
+        write(&mut lane, Way::Confirmed, "3");
+        assert_eq!(lane.next(now), Step::Request("3"));
+        lane.request_ended(now, true);
+        assert_eq!((lane.sent, lane.proved), (2, 2));
+    }
+
+    #[test]
+    fn without_anything_to_read_every_few_writes_one_is_confirmed() {
+        let (now, mut lane) = (Instant::now(), Lane::new(false));
+        let mut steps = String::new();
+        for _ in 0..12 {
+            write(&mut lane, Way::RatherUnconfirmed, "value");
+            match lane.next(now) {
+                Step::Command(_) => {
+                    lane.command_ended();
+                    steps.push('c');
+                }
+                Step::Request(_) => {
+                    lane.request_ended(now, true);
+                    steps.push('r');
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(steps, "cccrcccrcccr");
+        // Unanswered, it holds back only so many commands, and never again once it has failed.
+        write(&mut lane, Way::RatherUnconfirmed, "value");
+        while let Step::Command(_) = lane.next(now) {
+            lane.command_ended();
+            write(&mut lane, Way::RatherUnconfirmed, "value");
+        }
+        assert_eq!(lane.sent - lane.proved, PROOF_AFTER, "the next one is the proof");
+        for _ in 0..2 * MAX_UNPROVED {
+            write(&mut lane, Way::RatherUnconfirmed, "value");
+            lane.next(now);
+            lane.command_ended();
+        }
+        assert_eq!(lane.sent - lane.proved, MAX_UNPROVED);
+        lane.request_ended(now, false);
+        assert!(matches!(lane.next(now), Step::Command(_)));
+    }
+
+    #[test]
+    fn without_anything_to_read_and_to_confirm_there_is_no_proof() {
+        let mut lane = Lane::new(false);
+        assert!(flood(&mut lane, Instant::now()) > 100);
+        assert!(!lane.prove_all(Instant::now()));
+    }
+
+    #[test]
+    fn calls_that_nobody_waits_for_are_not_made() {
+        let (now, mut lane) = (Instant::now(), Lane::new(true));
+        write(&mut lane, Way::Unconfirmed, "given up");
+        write(&mut lane, Way::Unconfirmed, "wanted");
+        lane.sweep(|call| *call == "wanted");
+        assert_eq!(lane.next(now), Step::Command("wanted"));
+    }
+}

@@ -1,0 +1,100 @@
+//! The server's end of a link: each call becomes a ticket for the link's task, and ends in time whatever becomes of it.
+
+use super::LinkHandle;
+use crate::lane::Way;
+use crate::limits::{CALL_TIME, CLOSE_TIME};
+use crate::places::Places;
+use crate::radio::{Abilities, Characteristic};
+use async_trait::async_trait;
+use buttplug_protocols::frame::{Endpoint, Frame, FrameBytes};
+use buttplug_server::hardware::{Hardware, HardwareError};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+/// How a call ends; reads have bytes.
+pub(super) type Answer = Result<Vec<u8>, HardwareError>;
+
+/// A call, and who waits for its end.
+pub(super) struct Ticket {
+    pub(super) call: Call,
+    pub(super) answer: oneshot::Sender<Answer>,
+}
+
+#[derive(Debug)]
+pub(super) enum Call {
+    Write { place: usize, data: FrameBytes, way: Way },
+    Read { place: usize },
+    Subscribe { endpoint: Endpoint, wanted: bool },
+}
+
+/// The server's end of a link.
+pub(super) struct Connection {
+    pub(super) places: Places,
+    pub(super) characteristics: Vec<Characteristic>,
+    pub(super) calls: mpsc::Sender<Ticket>,
+    pub(super) handle: LinkHandle,
+    pub(super) was_connected: bool,
+}
+
+impl Connection {
+    fn place(&self, endpoint: Endpoint) -> Result<usize, HardwareError> {
+        self.places.get(&endpoint).copied().ok_or(HardwareError::NoEndpoint(endpoint))
+    }
+
+    /// What the characteristic at this place can do.
+    fn can(&self, place: usize) -> Abilities {
+        self.characteristics.get(place).map(|one| one.abilities).unwrap_or_default()
+    }
+
+    async fn ask(&self, call: Call, what: &'static str) -> Answer {
+        let by = Instant::now() + CALL_TIME;
+        let (answer, answered) = oneshot::channel();
+        let asked = async {
+            self.calls.send(Ticket { call, answer }).await.map_err(|_| HardwareError::Gone)?;
+            answered.await.map_err(|_| HardwareError::Gone)?
+        };
+        timeout_at(by, asked).await.unwrap_or(Err(HardwareError::TimedOut(what)))
+    }
+}
+
+#[async_trait]
+impl Hardware for Connection {
+    async fn write(&self, frame: &Frame) -> Result<(), HardwareError> {
+        let place = self.place(frame.endpoint)?;
+        let can = self.can(place);
+        let way = Way::of(frame.response, can.write, can.write_unconfirmed);
+        self.ask(Call::Write { place, data: frame.data.clone(), way }, "a write").await.map(drop)
+    }
+
+    async fn read(&self, endpoint: Endpoint, length: u16) -> Result<Vec<u8>, HardwareError> {
+        let place = self.place(endpoint)?;
+        if !self.can(place).read {
+            return Err(HardwareError::NotSupported("reading this endpoint"));
+        }
+        let mut value = self.ask(Call::Read { place }, "a read").await?;
+        value.truncate(length.into());
+        Ok(value)
+    }
+
+    async fn subscribe(&self, endpoint: Endpoint) -> Result<(), HardwareError> {
+        let place = self.place(endpoint)?;
+        if !self.can(place).notify {
+            return Err(HardwareError::NotSupported("subscribing to this endpoint"));
+        }
+        self.ask(Call::Subscribe { endpoint, wanted: true }, "a subscription").await.map(drop)
+    }
+
+    async fn unsubscribe(&self, endpoint: Endpoint) -> Result<(), HardwareError> {
+        self.place(endpoint)?;
+        self.ask(Call::Subscribe { endpoint, wanted: false }, "the end of a subscription").await.map(drop)
+    }
+
+    async fn close(&self) {
+        self.handle.let_go();
+        self.handle.wait_closed(CLOSE_TIME).await;
+    }
+
+    fn was_connected(&self) -> bool {
+        self.was_connected
+    }
+}

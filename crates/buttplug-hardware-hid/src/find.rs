@@ -1,0 +1,131 @@
+//! From what the system lists to sightings: which device, which of its interfaces, and by which address it is known.
+
+use buttplug_protocols::sighting::{Advertisement, Sighting, UsbIds};
+use std::collections::BTreeMap;
+use std::ffi::CString;
+
+/// Usage pages from here on are a maker's own, which is where commands go; the others are keyboards, mice and the like.
+const FIRST_OWN_PAGE: u16 = 0xff00;
+
+/// An entry of the system's list. A device has one for each interface, and on some systems for each usage.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HidEntry {
+    /// The numbers of its maker and product.
+    pub ids: UsbIds,
+    /// Its own number, if it has one.
+    pub serial_number: Option<String>,
+    /// What it calls itself.
+    pub product: Option<String>,
+    /// The page of its usage.
+    pub usage_page: u16,
+    /// The interface on the device; -1: the system does not tell.
+    pub interface: i32,
+    /// By which the system opens it.
+    pub path: CString,
+}
+
+impl HidEntry {
+    /// What stays the same when the device comes back: its own number, or else where the system has it.
+    fn address(&self) -> String {
+        let serial_number = self.serial_number.as_deref().map(str::trim).filter(|number| !number.is_empty());
+        serial_number.map_or_else(|| self.path.to_string_lossy().into_owned(), str::to_owned)
+    }
+
+    /// The interface for commands first: a maker's own page before any other, the lower number before the higher.
+    fn rank(&self) -> (bool, i32) {
+        (self.usage_page < FIRST_OWN_PAGE, self.interface)
+    }
+}
+
+/// The devices among these entries, each once, in the order of their addresses, with the entry to open.
+pub(crate) fn devices(entries: Vec<HidEntry>) -> BTreeMap<String, HidEntry> {
+    // Without a number of their own, the interfaces of two devices of a make can't be told apart by anything but
+    // their rank: those of the best rank are the devices.
+    let mut best: BTreeMap<(UsbIds, Option<String>), (bool, i32)> = BTreeMap::new();
+    let kind = |entry: &HidEntry| (entry.ids, entry.serial_number.clone());
+    for entry in &entries {
+        let rank = best.entry(kind(entry)).or_insert(entry.rank());
+        *rank = entry.rank().min(*rank);
+    }
+    let mut devices = BTreeMap::new();
+    for entry in entries {
+        if best.get(&kind(&entry)) == Some(&entry.rank()) {
+            // Two usages of one interface are one device.
+            devices.entry(entry.address()).or_insert(entry);
+        }
+    }
+    devices
+}
+
+/// What the server is told.
+pub(crate) fn sighting(address: &str, entry: &HidEntry) -> Sighting {
+    let ((vendor_id, product_id), product) = (entry.ids, entry.product.clone().unwrap_or_default());
+    Sighting { address: address.into(), advertisement: Advertisement::Hid { vendor_id, product_id, product } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(ids: UsbIds, serial: Option<&str>, usage_page: u16, interface: i32, path: &str) -> HidEntry {
+        HidEntry {
+            ids,
+            serial_number: serial.map(Into::into),
+            product: Some("Toy".into()),
+            usage_page,
+            interface,
+            path: CString::new(path).unwrap(),
+        }
+    }
+
+    fn check(entries: &[HidEntry], expected: &[(&str, &str)]) {
+        let found = devices(entries.to_vec());
+        let found: Vec<_> =
+            found.iter().map(|(address, entry)| (address.as_str(), entry.path.to_str().unwrap())).collect();
+        assert_eq!(found, expected);
+        let mut reversed = entries.to_vec();
+        reversed.reverse();
+        let found = devices(reversed).into_keys().collect::<Vec<_>>();
+        assert_eq!(found, expected.iter().map(|(address, _)| *address).collect::<Vec<_>>());
+    }
+
+    const TOY: UsbIds = (0x1f54, 1);
+
+    #[test]
+    fn a_device_is_known_by_its_own_number_or_else_by_where_it_is() {
+        check(&[entry(TOY, Some("A7"), 0xff00, 0, "/dev/hidraw3")], &[("A7", "/dev/hidraw3")]);
+        for none in [None, Some(""), Some("  ")] {
+            check(&[entry(TOY, none, 0xff00, 0, "/dev/hidraw3")], &[("/dev/hidraw3", "/dev/hidraw3")]);
+        }
+    }
+
+    #[test]
+    fn of_several_interfaces_the_makers_own_is_opened() {
+        check(
+            &[
+                entry(TOY, Some("A7"), 1, 0, "keyboard"),
+                entry(TOY, Some("A7"), 0xff00, 2, "second"),
+                entry(TOY, Some("A7"), 0xffa0, 1, "first"),
+            ],
+            &[("A7", "first")],
+        );
+        check(&[entry(TOY, Some("A7"), 1, 1, "b"), entry(TOY, Some("A7"), 1, 0, "a")], &[("A7", "a")]);
+    }
+
+    #[test]
+    fn several_of_a_make_are_told_apart() {
+        check(
+            &[entry(TOY, Some("A7"), 0xff00, 0, "a"), entry(TOY, Some("B8"), 0xff00, 0, "b")],
+            &[("A7", "a"), ("B8", "b")],
+        );
+        check(
+            &[
+                entry(TOY, None, 0xff00, 0, "a0"),
+                entry(TOY, None, 1, 1, "a1"),
+                entry(TOY, None, 0xff00, 0, "b0"),
+                entry(TOY, None, 1, 1, "b1"),
+            ],
+            &[("a0", "a0"), ("b0", "b0")],
+        );
+    }
+}
