@@ -20,9 +20,15 @@ mod client;
 mod dialer;
 mod error;
 mod listener;
+mod places;
 mod server;
 
-pub use buttplug_websocket::{BindError, ListenerLimits, SocketLimits};
+pub use buttplug_websocket::{
+    Admission, BindError, Gate, ListenerLimits, Objection, Origin, OriginError, OriginPattern, Presented,
+    Refusal, Rules, SocketLimits, Token, TokenError, UPGRADE_TIME, Visit, source,
+};
+#[cfg(feature = "tls-server")]
+pub use buttplug_websocket::{Identity, IdentityError};
 pub use client::{MAX_SERVER_FRAME_BYTES, WebSocketClientConnector};
 pub use dialer::{DIAL_TIME, WebSocketDialer};
-pub use listener::{MAX_CONNECTIONS, WebSocketLimits, WebSocketListener};
+pub use listener::{MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, WebSocketLimits, WebSocketListener};

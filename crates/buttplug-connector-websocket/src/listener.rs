@@ -1,23 +1,30 @@
 //! The server's half: listens for clients and hands their connections to a server.
 
+use crate::places::Places;
 use crate::server::WebSocketServerConnection;
 use buttplug_core::connector::AcceptConnection;
 use buttplug_core::limits::MAX_FRAME_BYTES;
-use buttplug_websocket::{BindError, CloseCode, Listener, ListenerLimits, Socket, SocketLimits};
+#[cfg(feature = "tls-server")]
+use buttplug_websocket::Identity;
+use buttplug_websocket::{BindError, CloseCode, Gate, Listener, ListenerLimits, Socket, SocketLimits};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// Clients connected at the same time. A person has a handful of programs; a server that serves one client at a time
 /// refuses the others itself.
 pub const MAX_CONNECTIONS: usize = 64;
+
+/// As [`MAX_CONNECTIONS`], from one address (a /64 of IPv6), so that no one can keep out all others.
+pub const MAX_CONNECTIONS_PER_ADDRESS: usize = 32;
 
 /// Bounds of a [`WebSocketListener`].
 #[derive(Clone, Copy, Debug)]
 pub struct WebSocketLimits {
     /// See [`MAX_CONNECTIONS`].
     pub max_connections: usize,
+    /// See [`MAX_CONNECTIONS_PER_ADDRESS`].
+    pub max_connections_per_address: usize,
     /// Bounds of the port and of the sockets.
     pub listener: ListenerLimits,
 }
@@ -26,7 +33,11 @@ impl Default for WebSocketLimits {
     fn default() -> Self {
         let socket = SocketLimits { max_message: MAX_FRAME_BYTES, ..SocketLimits::default() };
         let listener = ListenerLimits { socket, ..ListenerLimits::default() };
-        Self { max_connections: MAX_CONNECTIONS, listener }
+        Self {
+            max_connections: MAX_CONNECTIONS,
+            max_connections_per_address: MAX_CONNECTIONS_PER_ADDRESS,
+            listener,
+        }
     }
 }
 
@@ -34,7 +45,7 @@ impl Default for WebSocketLimits {
 #[derive(Debug)]
 pub struct WebSocketListener {
     listener: Listener,
-    max_connections: usize,
+    places: Arc<Places>,
 }
 
 impl WebSocketListener {
@@ -45,7 +56,24 @@ impl WebSocketListener {
     /// One of the ports can't be opened; then none is. The error names it and what to do.
     pub async fn bind(addresses: &[SocketAddr], limits: WebSocketLimits) -> Result<Self, BindError> {
         let listener = Listener::bind(addresses, limits.listener).await?;
-        Ok(Self { listener, max_connections: limits.max_connections })
+        let places = Places::new(limits.max_connections, limits.max_connections_per_address);
+        Ok(Self { listener, places })
+    }
+
+    /// The same with another gate. Without one, programs and pages of this machine are let in, see
+    /// [`Rules`](crate::Rules).
+    #[must_use]
+    pub fn with_gate(mut self, gate: Arc<dyn Gate>) -> Self {
+        self.listener = self.listener.with_gate(gate);
+        self
+    }
+
+    /// The same with encryption: other machines have to use it, programs of this one may.
+    #[cfg(feature = "tls-server")]
+    #[must_use]
+    pub fn with_identity(mut self, identity: Identity) -> Self {
+        self.listener = self.listener.with_identity(identity);
+        self
     }
 
     /// Where it listens, with the ports chosen for port 0.
@@ -56,24 +84,20 @@ impl WebSocketListener {
     /// Hands connections to `server` until `stop`. Returns when the ports are closed and its own tasks, which upgrade
     /// connections and refuse them, have ended. Sessions are the server's and go on.
     pub async fn run(self, server: Arc<dyn AcceptConnection>, stop: impl Future<Output = ()>) {
-        let places = Arc::new(Semaphore::new(self.max_connections.min(Semaphore::MAX_PERMITS)));
-        let max = self.max_connections;
-        self.listener
-            .run(stop, move |socket, peer| serve(socket, peer, Arc::clone(&server), Arc::clone(&places), max))
+        let Self { listener, places } = self;
+        listener
+            .run(stop, move |socket, peer| serve(socket, peer, Arc::clone(&server), Arc::clone(&places)))
             .await;
     }
 }
 
-async fn serve(
-    mut socket: Socket,
-    peer: SocketAddr,
-    server: Arc<dyn AcceptConnection>,
-    places: Arc<Semaphore>,
-    max: usize,
-) {
-    let Ok(place) = places.try_acquire_owned() else {
-        tracing::warn!(%peer, max, "refusing a connection: as many as may be are open");
-        return socket.close(CloseCode::Again, &format!("{max} connections are open, no more may be")).await;
+async fn serve(mut socket: Socket, peer: SocketAddr, server: Arc<dyn AcceptConnection>, places: Arc<Places>) {
+    let place = match places.take(peer.ip()) {
+        Ok(place) => place,
+        Err(full) => {
+            tracing::warn!(%peer, "refusing a connection: {full}");
+            return socket.close(CloseCode::Again, &full.to_string()).await;
+        }
     };
     let (connection, mut refused) = WebSocketServerConnection::new(socket, peer.to_string(), Some(place));
     if let Err(reason) = server.accept(Box::new(connection)) {

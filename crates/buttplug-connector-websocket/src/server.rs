@@ -1,23 +1,23 @@
 //! The server's end of one connection.
 
 use crate::error::connector_error;
+use crate::places::Place;
 use async_trait::async_trait;
 use buttplug_core::connector::{
     ClientFrame, CloseReason, ConnectorError, FrameFormat, ServerConnection, ServerFrame,
 };
 use buttplug_core::message::json::write_server_message;
-use buttplug_websocket::{CloseCode, Received, Socket};
+use buttplug_websocket::{CloseCode, Received, ServerStream, Socket};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
-pub(crate) struct WebSocketServerConnection<S = TcpStream> {
+pub(crate) struct WebSocketServerConnection<S = ServerStream> {
     /// There until it is dropped.
     socket: Option<Socket<S>>,
     /// Who is at the other end.
     peer: String,
     /// The place it takes among the listener's connections, if it came by a listener.
-    _place: Option<OwnedSemaphorePermit>,
+    _place: Option<Place>,
     /// Where the socket goes when this is dropped: a connection that the server refuses is closed by whoever made it,
     /// with the reason. A listener does not wait for it once the server has taken it; whoever has dialled does.
     home: Option<oneshot::Sender<Socket<S>>>,
@@ -27,7 +27,7 @@ impl<S> WebSocketServerConnection<S> {
     pub(crate) fn new(
         socket: Socket<S>,
         peer: String,
-        place: Option<OwnedSemaphorePermit>,
+        place: Option<Place>,
     ) -> (Self, oneshot::Receiver<Socket<S>>) {
         let (home, dropped) = oneshot::channel();
         (Self { socket: Some(socket), peer, _place: place, home: Some(home) }, dropped)

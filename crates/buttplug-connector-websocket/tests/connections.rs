@@ -17,6 +17,7 @@ use buttplug_websocket::{CloseCode, Listener, Received, Socket, SocketError, dia
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -74,7 +75,7 @@ impl Rig {
     }
 
     /// A bare client and the server's end.
-    async fn bare_pair(&mut self) -> (Socket, Box<dyn ServerConnection>) {
+    async fn bare_pair(&mut self) -> (Socket<TcpStream>, Box<dyn ServerConnection>) {
         let client = dial(&self.url(), SocketLimits::default()).await.unwrap();
         (client, self.accepted().await)
     }
@@ -114,7 +115,7 @@ async fn server_end(server: &mut dyn ServerConnection) -> ConnectorError {
 }
 
 /// Why a bare client's end ends.
-async fn client_end(client: &mut Socket) -> SocketError {
+async fn client_end(client: &mut Socket<TcpStream>) -> SocketError {
     loop {
         if let Err(error) = timeout(AGES, client.receive(|_| {})).await.expect("the connection stays open") {
             return error;

@@ -380,6 +380,18 @@ pub enum DeviceError {
         /// The limit.
         limit: usize,
     },
+    /// The client subscribes to so many inputs that no more is taken.
+    #[error(
+        "device {device} ({name}) is not subscribed: {limit} inputs are, no more may be until one is unsubscribed"
+    )]
+    TooManySubscriptions {
+        /// The device.
+        device: DeviceIndex,
+        /// Its name.
+        name: String,
+        /// The limit.
+        limit: usize,
+    },
 }
 
 #[cfg(test)]
@@ -450,7 +462,8 @@ mod tests {
             DeviceError::Gone { device, name: name.clone() }.into(),
             DeviceError::Failed { device, name: name.clone(), reason: String::from("write failed") }.into(),
             DeviceError::NoAnswer { device, name: name.clone() }.into(),
-            DeviceError::Busy { device, name, limit: 16 }.into(),
+            DeviceError::Busy { device, name: name.clone(), limit: 16 }.into(),
+            DeviceError::TooManySubscriptions { device, name, limit: 16 }.into(),
         ];
         for error in all {
             let text = error.to_string();

@@ -12,6 +12,23 @@ pub const MAX_MESSAGES_PER_FRAME: usize = 1000;
 /// later version may add. A deeper frame is answered with one message error and none of it is executed.
 pub const MAX_NESTING: usize = 64;
 
+/// What one frame may hold, where it is to be another than usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameLimits {
+    /// See [`MAX_FRAME_BYTES`].
+    pub bytes: usize,
+    /// See [`MAX_MESSAGES_PER_FRAME`].
+    pub messages: usize,
+    /// See [`MAX_NESTING`]. What is read has a limit of its own at 127.
+    pub nesting: usize,
+}
+
+impl Default for FrameLimits {
+    fn default() -> Self {
+        Self { bytes: MAX_FRAME_BYTES, messages: MAX_MESSAGES_PER_FRAME, nesting: MAX_NESTING }
+    }
+}
+
 /// Characters of a peer's own text that an error message or a log line repeats.
 pub const MAX_QUOTED_CHARS: usize = 64;
 

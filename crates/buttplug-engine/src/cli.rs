@@ -3,23 +3,30 @@
 //! Programs that start an engine know no subcommands, so flags by themselves mean `serve`.
 
 mod absent;
+mod allow;
 mod config;
 mod demo;
 mod devices;
 #[cfg(feature = "bluetooth")]
 mod doctor;
 mod launch;
+mod limits;
 mod search;
 mod serve;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub(crate) use absent::AbsentFlags;
 pub(crate) use launch::LaunchFlags;
+pub(crate) use limits::LimitFlags;
 pub(crate) use search::SearchFlags;
 pub(crate) use serve::ServeFlags;
+#[cfg(feature = "tls")]
+pub(crate) use tls::TlsFlags;
 
 use crate::exit::Exit;
+use clap::Parser;
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
@@ -37,12 +44,14 @@ struct Cli {
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Serves clients and drives devices until told to stop
     Serve(Box<ServeFlags>),
     /// Shows a server, a client and four simulated devices at work, and checks them
     Demo,
+    /// Lets web pages use the devices of this machine
+    Allow(allow::AllowFlags),
     /// Lists the supported devices, shows what they are told, checks definitions of your own
     Devices(devices::DevicesFlags),
     /// Says how things stand on this machine with what devices need
@@ -54,8 +63,10 @@ enum Command {
 
 /// Does what was typed. The first of `arguments` is the program's own name.
 pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
-    match Cli::try_parse_from(with_subcommand(arguments)) {
-        Ok(Cli { command: Command::Serve(flags) }) => serve::run(&flags),
+    let (arguments, subcommand) = with_subcommand(arguments);
+    match Cli::try_parse_from(arguments) {
+        Ok(Cli { command: Command::Serve(flags) }) => serve::run(&flags, subcommand),
+        Ok(Cli { command: Command::Allow(flags) }) => allow::run(&flags),
         Ok(Cli { command: Command::Demo }) => demo::run(),
         Ok(Cli { command: Command::Devices(flags) }) => devices::run(&flags),
         #[cfg(feature = "bluetooth")]
@@ -72,13 +83,24 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
     }
 }
 
+/// How `serve` came to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Subcommand {
+    /// It was typed.
+    #[default]
+    Typed,
+    /// Flags stood alone, as programs pass them that know earlier engines.
+    Implied,
+}
+
 /// Puts `serve` in front of flags that stand alone.
-fn with_subcommand(mut arguments: Vec<OsString>) -> Vec<OsString> {
+fn with_subcommand(mut arguments: Vec<OsString>) -> (Vec<OsString>, Subcommand) {
     let first = arguments.get(1).map(|first| first.to_string_lossy());
     if first.is_some_and(|first| first.starts_with('-') && first != "-h" && first != "--help") {
         arguments.insert(1, "serve".into());
+        return (arguments, Subcommand::Implied);
     }
-    arguments
+    (arguments, Subcommand::Typed)
 }
 
 /// Prints a line that was asked for. A reader who has gone is no error.
@@ -111,7 +133,7 @@ mod tests {
     fn parse(line: &str) -> Result<Cli, clap::Error> {
         let arguments =
             std::iter::once("buttplug").chain(line.split_whitespace()).map(OsString::from).collect();
-        Cli::try_parse_from(with_subcommand(arguments))
+        Cli::try_parse_from(with_subcommand(arguments).0)
     }
 
     fn flags(line: &str) -> ServeFlags {

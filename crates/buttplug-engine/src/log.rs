@@ -5,6 +5,8 @@
 
 mod thin;
 
+pub(crate) use thin::MAX_LINES_PER_PEER;
+
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::str::FromStr;
@@ -70,15 +72,16 @@ fn targets(level: Option<Level>, environment: Option<&str>) -> (Targets, Option<
     }
 }
 
-/// Starts the log with this line. `level` goes before the environment's `RUST_LOG`.
-pub(crate) fn start(level: Option<Level>, first_line: &str) -> Log {
+/// Starts the log with this line. `level` goes before the environment's `RUST_LOG`; about one peer there are no more lines in
+/// a second than that.
+pub(crate) fn start(level: Option<Level>, lines_per_peer: u32, first_line: &str) -> Log {
     let log = Log::to(io::stdout());
     log.line(first_line);
     let environment = std::env::var("RUST_LOG").ok();
     let (targets, complaint) = targets(level, environment.as_deref());
     let lines = tracing_subscriber::fmt::layer().with_ansi(colours()).with_writer(log.clone());
     // A second subscriber in one process is refused; the first goes on.
-    let thin = thin::Thin::new(Arc::clone(&log.dropped));
+    let thin = thin::Thin::new(lines_per_peer, Arc::clone(&log.dropped));
     let _ = tracing_subscriber::registry().with(lines).with(thin).with(targets).try_init();
     if let Some(complaint) = complaint {
         tracing::warn!("{complaint}");

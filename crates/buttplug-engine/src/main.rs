@@ -8,7 +8,10 @@ mod definitions;
 mod dial_out;
 mod exit;
 mod frontend;
+mod gatekeeper;
 mod guard;
+#[cfg(feature = "tls")]
+mod identity;
 mod known;
 mod log;
 mod mdns;

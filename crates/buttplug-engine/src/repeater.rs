@@ -10,7 +10,7 @@ mod settings;
 pub(crate) use settings::{RepeaterSettings, notices};
 
 use crate::wiring::StartError;
-use buttplug_websocket::{CloseCode, Listener, ListenerLimits, Socket};
+use buttplug_websocket::{CloseCode, Gate, Listener, ListenerLimits, Socket};
 use settings::Remote;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -28,14 +28,15 @@ pub(crate) struct Repeater {
 }
 
 impl Repeater {
-    /// Opens the port. Whether the server can be reached is found out for each client.
+    /// Opens the port, for those whom `gate` lets in. Whether the server can be reached is found out for each client.
     ///
     /// # Errors
     /// The port can't be opened.
-    pub(crate) async fn start(settings: RepeaterSettings) -> Result<Self, StartError> {
+    pub(crate) async fn start(settings: RepeaterSettings, gate: Arc<dyn Gate>) -> Result<Self, StartError> {
         let limits = ListenerLimits { socket: relay::client_limits(), ..ListenerLimits::default() };
         let listener = Listener::bind(&settings.clients.addresses(), limits).await;
-        let listener = listener.map_err(|error| StartError::Port { error, flag: "repeater-port" })?;
+        let listener =
+            listener.map_err(|error| StartError::Port { error, flag: "repeater-port" })?.with_gate(gate);
         for address in listener.local_addresses() {
             tracing::info!(%address, "listening for clients");
         }

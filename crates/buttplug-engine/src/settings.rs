@@ -1,10 +1,22 @@
 //! Turns what was typed, and the files it names, into what is meant. Every bad value is named here, before anything
 //! is opened.
 
-use crate::cli::{SearchFlags, ServeFlags};
+mod access;
+mod limits;
+
+pub(crate) use access::{Port, pages_gate};
+pub(crate) use limits::Limits;
+
+use crate::cli::{SearchFlags, ServeFlags, Subcommand};
+use crate::gatekeeper::{AllowedPages, Desk};
+#[cfg(feature = "tls")]
+use crate::identity::{TlsError, identity};
 use crate::repeater;
 use crate::user::{CatalogueFile, Decisions, UserFile, UserFileError};
-use buttplug_connector_websocket::WebSocketDialer;
+use access::{Access, Way};
+#[cfg(feature = "tls")]
+use buttplug_connector_websocket::Identity;
+use buttplug_connector_websocket::{TokenError, WebSocketDialer};
 use buttplug_core::connector::ConnectorError;
 use buttplug_hardware_lovense::DongleKind;
 use buttplug_protocols::definition::Addition;
@@ -22,8 +34,22 @@ pub(crate) const DEFAULT_DEVICE_PORT: u16 = 54817;
 /// What the server calls itself unless told otherwise.
 pub(crate) const DEFAULT_SERVER_NAME: &str = "Buttplug Server";
 
+/// What the program finds around it: places where things are unless a person says otherwise, and the person.
+#[derive(Debug, Default)]
+pub(crate) struct Surroundings {
+    /// Where the program keeps things; `None` where the system knows no place for them.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only a certificate is kept by this path"))]
+    pub(crate) settings_folder: Option<PathBuf>,
+    /// What they decided about their devices; `None` where the system knows no place for it.
+    pub(crate) user_file: Option<PathBuf>,
+    /// The web pages that they allowed; the same.
+    pub(crate) allowed_pages: Option<AllowedPages>,
+    /// Where they can be asked.
+    pub(crate) desk: Option<Desk>,
+}
+
 /// What `serve` shall do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// What the server calls itself; may be empty.
     pub(crate) server_name: String,
@@ -31,8 +57,8 @@ pub(crate) struct Settings {
     pub(crate) max_ping_time: Option<Duration>,
     /// How long an output may run on what it was told last; `None`: what the user file says, or for ever.
     pub(crate) max_run: Option<Duration>,
-    /// One client at a time.
-    pub(crate) single_client: bool,
+    /// The bounds of each part.
+    pub(crate) limits: Limits,
     /// Where clients connect, if they do.
     pub(crate) clients: Option<Listen>,
     /// Where the REST API is, if it is wanted.
@@ -43,6 +69,11 @@ pub(crate) struct Settings {
     pub(crate) announce: Option<String>,
     /// Where devices dial in, if they may.
     pub(crate) devices: Option<Listen>,
+    /// Who may come in.
+    pub(crate) access: Access,
+    /// By what the ports are encrypted, if they are.
+    #[cfg(feature = "tls")]
+    pub(crate) identity: Option<Identity>,
     /// Where devices are looked for.
     pub(crate) search: Search,
     /// The folder with the person's own definitions.
@@ -139,6 +170,11 @@ impl Listen {
         }
     }
 
+    /// Whether others than the programs of this machine get there.
+    fn is_wide(&self) -> bool {
+        self.addresses().iter().any(|address| !address.ip().to_canonical().is_loopback())
+    }
+
     /// Whether two ports want the same address. Port 0 is a different one each time.
     fn collides(&self, other: &Self) -> Option<SocketAddr> {
         let same = |a: &SocketAddr, b: &SocketAddr| {
@@ -211,6 +247,35 @@ pub(crate) enum SettingsError {
         /// What is wrong with it.
         error: UserFileError,
     },
+    /// Others could drive the devices.
+    #[error(
+        "--{flag} lets everybody on the network use your devices; pass --token-file FILE with a token in it that only \
+         those know who may, or --no-token if everybody may"
+    )]
+    NoToken {
+        /// The flag that opens the port.
+        flag: &'static str,
+    },
+    /// The file with the token can't be read.
+    #[error("the token file {} can't be read: {reason} (--token-file)", path.display())]
+    TokenFile {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// What is in it is no token.
+    #[error("there is no token in {}: {error} (--token-file)", path.display())]
+    BadToken {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: TokenError,
+    },
+    /// There is no certificate to encrypt with.
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The user file is of no use. Starting without it could lose what its owner decided.
     #[error("the user file {} is of no use: {error}; mend it, or pass --ignore-bad-user-config to start without it", path.display())]
     UserFile {
@@ -222,9 +287,13 @@ pub(crate) enum SettingsError {
 }
 
 impl Settings {
-    /// Finds out what is meant. Reads the user file, which is at `usual_user_file` unless a flag says otherwise, and
-    /// resolves host names, nothing else.
-    pub(crate) fn new(flags: &ServeFlags, usual_user_file: Option<PathBuf>) -> Result<Self, SettingsError> {
+    /// Finds out what is meant. Reads the files that the flags name, makes a certificate if one is
+    /// wanted that is not there, and resolves host names, nothing else.
+    pub(crate) fn new(
+        flags: &ServeFlags,
+        subcommand: Subcommand,
+        around: Surroundings,
+    ) -> Result<Self, SettingsError> {
         let mut notices: Vec<String> = flags.absent.notices().collect();
         notices.append(&mut repeater::notices(flags));
         let dial_out = dial_out(flags, &mut notices)?;
@@ -242,6 +311,8 @@ impl Settings {
                 "no port for clients is opened, only the REST API: pass --websocket-port to have both".into(),
             );
         }
+        let way = Way::of(flags, subcommand);
+        let rules = access::rules(flags, way, clients.as_ref(), devices.as_ref(), &mut notices)?;
         let search = Search::new(&flags.search)?;
         if devices.is_none() && search.is_nowhere() {
             notices.push(
@@ -251,19 +322,22 @@ impl Settings {
             );
         }
         let catalogue_additions = catalogue_additions(flags, &mut notices)?;
-        let (user_file, decisions) = user_file(flags, usual_user_file, &mut notices)?;
+        let (user_file, decisions) = user_file(flags, around.user_file, &mut notices)?;
         Ok(Self {
             server_name: flags.server_name.clone().unwrap_or_else(|| DEFAULT_SERVER_NAME.into()),
             max_ping_time: Some(flags.max_ping_time)
                 .filter(|ms| *ms > 0)
                 .map(|ms| Duration::from_millis(ms.into())),
             max_run: flags.max_run.map(|seconds| Duration::from_secs(seconds.into())),
-            single_client: flags.single_client,
+            limits: Limits::new(flags),
             clients,
             rest,
             dial_out,
             announce,
             devices,
+            access: Access::new(way, rules, around.allowed_pages, around.desk),
+            #[cfg(feature = "tls")]
+            identity: identity(&flags.tls, around.settings_folder.as_deref())?,
             search,
             device_definitions: flags.device_definitions.clone(),
             catalogue_additions,
@@ -326,6 +400,10 @@ fn user_file(
     }
 }
 
+const LISTEN: &str = "websocket-listen-address";
+const DEVICES_LISTEN: &str = "device-websocket-listen-address";
+const ALL_INTERFACES: &str = "websocket-use-all-interfaces";
+
 /// Checks that no two ports want the same address.
 fn check_ports(ports: &[(&'static str, &Option<Listen>)]) -> Result<(), SettingsError> {
     for (at, (one, listen)) in ports.iter().enumerate() {
@@ -342,7 +420,6 @@ fn check_ports(ports: &[(&'static str, &Option<Listen>)]) -> Result<(), Settings
 /// Programs that ask for the REST API alone got nothing else from earlier engines, and the usual port may be another
 /// engine's.
 fn clients(flags: &ServeFlags) -> Result<Option<Listen>, SettingsError> {
-    const LISTEN: &str = "websocket-listen-address";
     let unwanted = flags.websocket_port.is_none()
         && flags.websocket_listen_address.is_none()
         && !flags.websocket_use_all_interfaces;
@@ -352,9 +429,7 @@ fn clients(flags: &ServeFlags) -> Result<Option<Listen>, SettingsError> {
     let port = flags.websocket_port.unwrap_or(DEFAULT_CLIENT_PORT);
     match &flags.websocket_listen_address {
         Some(_) if flags.websocket_port.is_some() => Err(SettingsError::Conflict(LISTEN, "websocket-port")),
-        Some(_) if flags.websocket_use_all_interfaces => {
-            Err(SettingsError::Conflict(LISTEN, "websocket-use-all-interfaces"))
-        }
+        Some(_) if flags.websocket_use_all_interfaces => Err(SettingsError::Conflict(LISTEN, ALL_INTERFACES)),
         Some(value) => resolve(LISTEN, value).map(Some),
         None if flags.websocket_use_all_interfaces => Ok(Some(Listen::AllInterfaces(port))),
         None => Ok(Some(Listen::Loopback(port))),
@@ -388,16 +463,15 @@ fn announce(flags: &ServeFlags, listens: bool, notices: &mut Vec<String>) -> Opt
 }
 
 fn devices(flags: &ServeFlags) -> Result<Option<Listen>, SettingsError> {
-    const LISTEN: &str = "device-websocket-listen-address";
     if !flags.use_device_websocket_server {
         return Ok(None);
     }
     let port = flags.device_websocket_server_port.unwrap_or(DEFAULT_DEVICE_PORT);
     Ok(Some(match &flags.device_websocket_listen_address {
         Some(_) if flags.device_websocket_server_port.is_some() => {
-            return Err(SettingsError::Conflict(LISTEN, "device-websocket-server-port"));
+            return Err(SettingsError::Conflict(DEVICES_LISTEN, "device-websocket-server-port"));
         }
-        Some(value) => resolve(LISTEN, value)?,
+        Some(value) => resolve(DEVICES_LISTEN, value)?,
         None if flags.websocket_use_all_interfaces => Listen::AllInterfaces(port),
         None => Listen::Loopback(port),
     }))
@@ -419,10 +493,16 @@ fn resolve(flag: &'static str, value: &str) -> Result<Listen, SettingsError> {
 mod tests {
     use super::*;
 
-    fn settings(change: impl FnOnce(&mut ServeFlags)) -> Result<Settings, SettingsError> {
+    pub(super) fn settings(change: impl FnOnce(&mut ServeFlags)) -> Result<Settings, SettingsError> {
         let mut flags = ServeFlags::default();
         change(&mut flags);
-        Settings::new(&flags, None)
+        Settings::new(&flags, Subcommand::Typed, Surroundings::default())
+    }
+
+    pub(super) fn old_way(change: impl FnOnce(&mut ServeFlags)) -> Result<Settings, SettingsError> {
+        let mut flags = ServeFlags::default();
+        change(&mut flags);
+        Settings::new(&flags, Subcommand::Implied, Surroundings::default())
     }
 
     #[test]
@@ -442,7 +522,7 @@ mod tests {
 
     #[test]
     fn flags_mean_what_they_meant_before() {
-        let settings = settings(|flags| {
+        let settings = old_way(|flags| {
             flags.websocket_port = Some(1);
             flags.websocket_use_all_interfaces = true;
             flags.use_device_websocket_server = true;
@@ -456,7 +536,8 @@ mod tests {
         assert_eq!(settings.max_ping_time, Some(Duration::from_millis(1500)));
         assert_eq!(settings.max_run, Some(Duration::from_secs(10)));
         assert_eq!(settings.server_name, "");
-        assert!(settings.notices.is_empty());
+        assert_eq!(settings.notices.len(), 1, "{:?}", settings.notices);
+        assert!(settings.notices[0].contains("everybody on the network"));
     }
 
     #[test]
@@ -473,7 +554,12 @@ mod tests {
 
     #[test]
     fn a_listen_address_is_taken_as_it_is_and_host_names_are_resolved() {
-        let listen = |address: &str| settings(|flags| flags.websocket_listen_address = Some(address.into()));
+        let listen = |address: &str| {
+            settings(|flags| {
+                flags.websocket_listen_address = Some(address.into());
+                flags.no_token = true;
+            })
+        };
         let exactly = |address: &str| Some(Listen::Exactly(vec![address.parse().unwrap()]));
         assert_eq!(listen("[::1]:5").unwrap().clients, exactly("[::1]:5"));
         assert_eq!(listen("0.0.0.0:5").unwrap().clients, exactly("0.0.0.0:5"));
@@ -602,6 +688,7 @@ mod tests {
         let clients = |change: fn(&mut ServeFlags)| {
             let settings = settings(|flags| {
                 flags.rest_api_port = Some(8);
+                flags.no_token = true;
                 change(flags);
             });
             let settings = settings.unwrap();

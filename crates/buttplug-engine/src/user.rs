@@ -7,7 +7,7 @@ mod store;
 
 pub(crate) use earlier::CatalogueFile;
 pub(crate) use keeper::Keeper;
-pub(crate) use own::{MAX_RUN, MIN_RUN};
+pub(crate) use own::{MAX_RUN, MIN_RUN, place as position};
 pub(crate) use store::{UserFile, read_text, replace};
 
 use buttplug_protocols::catalogue::Catalogue;
@@ -32,7 +32,12 @@ pub(crate) struct Decisions {
 
 /// Where such a file is unless a person says otherwise; `None` where the system knows no folder of settings.
 pub(crate) fn usual_path() -> Option<PathBuf> {
-    Some(dirs::config_dir()?.join("buttplug").join("devices.toml"))
+    Some(settings_folder()?.join("devices.toml"))
+}
+
+/// Where the program keeps what a person decided; `None` where the system knows no folder of settings.
+pub(crate) fn settings_folder() -> Option<PathBuf> {
+    Some(dirs::config_dir()?.join("buttplug"))
 }
 
 /// A simulated device.

@@ -8,10 +8,10 @@ use crate::known::Known;
 use crate::mdns::Announcement;
 use crate::rest::RestPort;
 use crate::running;
-use crate::settings::Settings;
+use crate::settings::{Port, Settings};
 use crate::stop_first::{Unstopped, ran_before};
 use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
-use buttplug_connector_websocket::{WebSocketLimits, WebSocketListener};
+use buttplug_connector_websocket::WebSocketListener;
 use buttplug_core::connector::AcceptConnection;
 use buttplug_hardware_dialin::DialInBus;
 use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
@@ -94,10 +94,18 @@ impl Engine {
     /// # Errors
     /// A port can't be opened, or the folder of definitions can't be read; then no port stays open.
     pub(crate) async fn start(settings: Settings) -> Result<Self, StartError> {
+        let limits = settings.limits.clone();
         let clients = match &settings.clients {
             Some(listen) => {
-                let bound = WebSocketListener::bind(&listen.addresses(), WebSocketLimits::default()).await;
-                Some(bound.map_err(|error| StartError::Port { error, flag: "websocket-port" })?)
+                let bound = WebSocketListener::bind(&listen.addresses(), limits.clients).await;
+                let clients = bound.map_err(|error| StartError::Port { error, flag: "websocket-port" })?;
+                let clients = clients.with_gate(Arc::new(settings.access.gate(Port::Clients)));
+                #[cfg(feature = "tls")]
+                let clients = match &settings.identity {
+                    Some(identity) => clients.with_identity(identity.clone()),
+                    None => clients,
+                };
+                Some(clients)
             }
             None => None,
         };
@@ -105,12 +113,24 @@ impl Engine {
         let rest = rest.map_err(|error| StartError::Port { error, flag: "rest-api-port" })?;
         let devices = match &settings.devices {
             Some(listen) => {
-                let bus = DialInBus::bind(&listen.addresses()).await;
+                let bus = DialInBus::bind_with(&listen.addresses(), limits.devices).await;
                 let flag = "device-websocket-server-port";
-                Some(bus.map_err(|error| StartError::Port { error, flag })?)
+                let bus = bus.map_err(|error| StartError::Port { error, flag })?;
+                let bus = bus.with_gate(Arc::new(settings.access.gate(Port::Devices)));
+                #[cfg(feature = "tls")]
+                let bus = match &settings.identity {
+                    Some(identity) => bus.with_identity(identity.clone()),
+                    None => bus,
+                };
+                Some(bus)
             }
             None => None,
         };
+        #[cfg(feature = "tls")]
+        if let Some(identity) = &settings.identity {
+            let fingerprint = crate::identity::fingerprint(identity);
+            tracing::info!(fingerprint, "encrypting: clients and devices may connect by wss://");
+        }
         let known = Arc::new(Known::new(settings.catalogue_additions, &settings.decisions.additions));
         let definitions = match &settings.device_definitions {
             Some(folder) => {
@@ -124,13 +144,12 @@ impl Engine {
         let mut server = Server::builder()
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
+            // The REST API is one for itself.
+            .max_clients(limits.max_clients + usize::from(rest.is_some()))
+            .client_limits(limits.client)
             .catalogue(known.catalogue())
             .running_before(settings.running_file.as_deref().map(ran_before).unwrap_or_default())
             .user_configuration(configuration(&settings.decisions, settings.max_run));
-        if settings.single_client {
-            // The REST API is one for itself.
-            server = server.max_clients(1 + usize::from(rest.is_some()));
-        }
         if let Some(bus) = devices {
             for address in bus.local_addresses() {
                 tracing::info!(%address, "listening for devices");
@@ -337,11 +356,13 @@ fn simulated_address(number: usize, entry: &SimulatedEntry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::ServeFlags;
+    use crate::cli::{ServeFlags, Subcommand};
+    use crate::settings::Surroundings;
     use std::net::TcpListener;
 
     fn settings(port: u16) -> Settings {
-        Settings::new(&ServeFlags { websocket_port: Some(port), ..ServeFlags::default() }, None).unwrap()
+        let flags = ServeFlags { websocket_port: Some(port), ..ServeFlags::default() };
+        Settings::new(&flags, Subcommand::Typed, Surroundings::default()).unwrap()
     }
 
     #[tokio::test]

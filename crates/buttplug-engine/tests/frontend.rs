@@ -4,7 +4,7 @@
 
 mod program;
 
-use program::{Engine, Socket, lovense, user_file};
+use program::{Engine, Socket, knock, lovense, user_file};
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -168,4 +168,13 @@ async fn a_parent_that_reads_nothing_does_not_hold_up_the_end() {
     assert_eq!(engine.end().await.code(), Some(0));
     assert!(start.elapsed() < MUST_HAVE_ENDED, "{:?}", start.elapsed());
     drop(parent);
+}
+
+#[tokio::test]
+async fn no_web_page_from_elsewhere_is_a_parent() {
+    let arguments = ["--websocket-port", "0", "--frontend-websocket-port", "0", "--allow-origin", "any"];
+    let mut engine = Engine::start_with(&arguments).await;
+    let port = engine.parent_port().await;
+    assert_eq!(knock(port, "/", &[("Origin", "https://player.example")]).await.0, 403);
+    assert_eq!(knock(port, "/", &[]).await.0, 101);
 }

@@ -4,7 +4,7 @@
 
 mod program;
 
-use program::{Engine, SOON, Socket, lovense, run, user_file};
+use program::{Engine, SOON, Socket, knock, lovense, run, user_file};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -141,4 +141,25 @@ async fn a_repeater_without_a_server_ends_with_1_and_beside_a_port_it_is_an_engi
     let mut engine = Engine::start(&["--repeater", "--repeater-port", "0"]).await;
     engine.client().await.handshake().await;
     engine.line_with("--repeater has no effect").await;
+}
+
+#[tokio::test]
+async fn pages_from_elsewhere_are_let_in_only_if_they_are_allowed() {
+    let server = Elsewhere::new().await;
+    let mut repeater = Engine::start_with(&[
+        "--repeater",
+        "--repeater-port",
+        "0",
+        "--repeater-remote-address",
+        &server.address(),
+        "--allow-origin",
+        "https://player.example",
+    ])
+    .await;
+    let port = repeater.client_port().await;
+    for (origin, status) in
+        [("https://player.example", 101), ("http://localhost:3000", 101), ("https://other.example", 403)]
+    {
+        assert_eq!(knock(port, "/", &[("Origin", origin)]).await.0, status, "{origin}");
+    }
 }

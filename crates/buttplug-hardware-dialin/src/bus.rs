@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use buttplug_protocols::catalogue::Wiring;
 use buttplug_protocols::sighting::{BusKind, Sighting};
 use buttplug_server::hardware::{BusEvent, BusEvents, HardwareBus, HardwareError, OpenHardware};
-use buttplug_websocket::{BindError, CloseCode, Listener, Received, Socket};
+#[cfg(feature = "tls-server")]
+use buttplug_websocket::Identity;
+use buttplug_websocket::{BindError, CloseCode, Gate, Listener, Received, Socket};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -68,6 +70,29 @@ impl DialInBus {
         let port = Arc::new(Port { roster, limits, tasks: Mutex::default() });
         let accepting = Mutex::new(Accepting::Bound(listener));
         Ok(Self { port, addresses, accepting, stop: watch::Sender::new(false) })
+    }
+
+    /// The same with another gate. Without one, programs and pages of this machine are let in, see
+    /// [`Rules`](buttplug_websocket::Rules).
+    #[must_use]
+    pub fn with_gate(mut self, gate: Arc<dyn Gate>) -> Self {
+        self.change(|listener| listener.with_gate(gate));
+        self
+    }
+
+    fn change(&mut self, change: impl FnOnce(Listener) -> Listener) {
+        let accepting = self.accepting.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Accepting::Bound(listener) = std::mem::replace(accepting, Accepting::Over) {
+            *accepting = Accepting::Bound(change(listener));
+        }
+    }
+
+    /// The same with encryption: other machines have to use it, programs of this one may.
+    #[cfg(feature = "tls-server")]
+    #[must_use]
+    pub fn with_identity(mut self, identity: Identity) -> Self {
+        self.change(|listener| listener.with_identity(identity));
+        self
     }
 
     /// Where it listens, with the ports chosen for port 0.

@@ -24,7 +24,7 @@ mod speech;
 mod version0;
 
 pub use bus::DialInBus;
-pub use buttplug_websocket::{BindError, ListenerLimits, SocketLimits};
+pub use buttplug_websocket::{BindError, Gate, ListenerLimits, Rules, SocketLimits};
 pub use limits::{
     ANSWER_TIME, BRIDGED_BLUETOOTH_GAP, DialInLimits, GREETING_TIME, LOST_AFTER, MAX_BRIDGE_MESSAGE_BYTES,
     MAX_DEVICES, MAX_GREETING_BYTES, MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_QUEUED_BYTES, MAX_REQUESTS,

@@ -11,6 +11,7 @@ mod check;
 pub mod configuration;
 mod device;
 pub mod hardware;
+mod limits;
 mod places;
 mod present;
 mod registry;
@@ -20,6 +21,7 @@ mod session;
 mod statistics;
 mod version;
 
+pub use limits::{ClientLimits, MAX_PENDING_READS, MAX_SUBSCRIPTIONS};
 pub use present::{Present, PresentDevice};
 pub use registry::MAX_DEVICES;
 pub use server::{DEFAULT_MAX_CLIENTS, Server, ServerBuilder};

@@ -5,6 +5,7 @@ mod effects;
 
 use crate::device::readings::WaitingReadings;
 use crate::device::{DeviceHandle, MAX_STOP_WAIT};
+use crate::limits::ClientLimits;
 use crate::places::{Place, Places};
 use crate::present::PresentClient;
 use crate::registry::{DeviceList, DevicesNow, Registry, ScanRequests};
@@ -16,10 +17,12 @@ use buttplug_core::connector::{
 };
 use buttplug_core::message::json::{self, BadMessage};
 use buttplug_core::message::{ClientMessage, ClientRequest, ServerContent, ServerMessage};
-use buttplug_core::{ButtplugError, MessageId, PROTOCOL_VERSION_MAJOR, UnknownError};
+use buttplug_core::{ButtplugError, DeviceIndex, MessageId, PROTOCOL_VERSION_MAJOR, UnknownError};
+use buttplug_protocols::protocol::Input;
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
+use std::collections::HashSet;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,9 +31,6 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
-
-/// Answers of hardware that one client may wait for. A client that asks for more gets an error at once.
-pub(crate) const MAX_PENDING_READS: usize = 64;
 
 /// Stops that one client may wait for. Further ones are carried out like all others, and answered without waiting.
 pub(crate) const MAX_PENDING_STOPS: usize = 1024;
@@ -44,6 +44,7 @@ pub(crate) struct Surroundings {
     pub(crate) registry: Arc<Registry>,
     pub(crate) scan_requests: Arc<ScanRequests>,
     pub(crate) places: Places,
+    pub(crate) limits: ClientLimits,
     pub(crate) phase: watch::Receiver<Phase>,
 }
 
@@ -75,6 +76,7 @@ pub(crate) async fn run(
         present: None,
         surroundings,
         readings: Arc::default(),
+        subscribed: HashSet::new(),
         pending_reads: FuturesUnordered::new(),
         pending_stops: FuturesUnordered::new(),
         known,
@@ -187,6 +189,8 @@ struct Runner {
     present: Option<PresentClient>,
     surroundings: Surroundings,
     readings: Arc<WaitingReadings>,
+    /// What the client is subscribed to, and perhaps what it was: ends are found out when the limit is reached.
+    subscribed: HashSet<(DeviceIndex, Input)>,
     pending_reads: FuturesUnordered<PendingRead>,
     pending_stops: FuturesUnordered<PendingReply>,
     /// The devices the client has been told of or could have asked for.
@@ -302,7 +306,7 @@ impl Runner {
         };
         if self.session.edge().map(version::Edge::version) == Some(PROTOCOL_VERSION_MAJOR) {
             let mut messages = std::mem::take(&mut self.messages);
-            json::parse_client_frame(&text, &mut messages);
+            json::parse_client_frame_within(&text, &self.surroundings.limits.frame, &mut messages);
             for parsed in messages.drain(..) {
                 match parsed {
                     Ok(ClientMessage { id, request }) => self.handle(id, Request::Current(request)),
@@ -312,7 +316,7 @@ impl Runner {
             self.messages = messages;
             return;
         }
-        let elements = match json::split_frame(&text) {
+        let elements = match json::split_frame_within(&text, &self.surroundings.limits.frame) {
             Ok(elements) => elements,
             Err(error) => return self.refuse(BadMessage::frame(error)),
         };

@@ -2,6 +2,7 @@
 
 use crate::configuration::{DeviceIdentity, KnownDevice, UserConfiguration};
 use crate::hardware::HardwareBus;
+use crate::limits::ClientLimits;
 use crate::places::Places;
 use crate::present::Present;
 use crate::registry::{Manager, ManagerParts, Registry, Running, ScanRequests};
@@ -47,6 +48,7 @@ pub(crate) enum Phase {
 pub struct ServerBuilder {
     settings: SessionSettings,
     max_clients: usize,
+    limits: ClientLimits,
     catalogue: Catalogue,
     configuration: UserConfiguration,
     running_before: Vec<DeviceIdentity>,
@@ -75,6 +77,13 @@ impl ServerBuilder {
     #[must_use]
     pub fn max_clients(mut self, count: usize) -> Self {
         self.max_clients = count;
+        self
+    }
+
+    /// Bounds of each client, the usual ones if not set.
+    #[must_use]
+    pub fn client_limits(mut self, limits: ClientLimits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -114,7 +123,7 @@ impl ServerBuilder {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(self) -> Server {
-        let Self { settings, max_clients, catalogue, configuration, running_before, buses } = self;
+        let Self { settings, max_clients, limits, catalogue, configuration, running_before, buses } = self;
         let registry = Arc::new(Registry::default());
         let scan_requests = Arc::new(ScanRequests::default());
         let (phase, _) = watch::channel(Phase::Serving);
@@ -138,6 +147,7 @@ impl ServerBuilder {
         let inner = Inner {
             runtime,
             settings,
+            limits,
             places: Places::new(max_clients),
             registry,
             scan_requests,
@@ -160,6 +170,7 @@ struct Inner {
     /// Where everything of this server runs.
     runtime: Handle,
     settings: SessionSettings,
+    limits: ClientLimits,
     places: Places,
     registry: Arc<Registry>,
     scan_requests: Arc<ScanRequests>,
@@ -210,6 +221,7 @@ impl Server {
         ServerBuilder {
             settings: SessionSettings { server_name, max_ping: Duration::ZERO },
             max_clients: DEFAULT_MAX_CLIENTS,
+            limits: ClientLimits::default(),
             catalogue: Catalogue::builtin(),
             configuration: UserConfiguration::default(),
             running_before: Vec::new(),
@@ -324,6 +336,7 @@ impl AcceptConnection for Server {
             registry: Arc::clone(&inner.registry),
             scan_requests: Arc::clone(&inner.scan_requests),
             places: inner.places.clone(),
+            limits: inner.limits,
             phase,
         };
         let id = SessionId(inner.next_session.fetch_add(1, Ordering::Relaxed));

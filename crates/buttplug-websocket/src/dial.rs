@@ -47,7 +47,7 @@ pub enum DialError {
 ///
 /// # Errors
 /// The URL can't be used, or nobody answers there in WebSocket.
-pub async fn dial(url: &str, limits: SocketLimits) -> Result<Socket, DialError> {
+pub async fn dial(url: &str, limits: SocketLimits) -> Result<Socket<TcpStream>, DialError> {
     let target = Target::parse(url, Scheme::Ws)?;
     dial_each(&target, |address| {
         let request = target.request.clone();

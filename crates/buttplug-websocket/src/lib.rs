@@ -36,12 +36,18 @@
 mod bind;
 mod dial;
 mod error;
+mod gate;
+#[cfg(feature = "tls-server")]
+mod identity;
 mod limits;
 mod listener;
 mod meter;
+mod origin;
 mod socket;
+mod stream;
 #[cfg(feature = "tls")]
 mod tls;
+mod token;
 mod unfinished;
 mod upgrade;
 mod watch;
@@ -51,13 +57,20 @@ pub use bind::{BindError, bind_all};
 pub use dial::is_encrypted;
 pub use dial::{DialError, check_url, dial};
 pub use error::SocketError;
+pub use gate::{Admission, Gate, Objection, Refusal, Rules, Visit};
+#[cfg(feature = "tls-server")]
+pub use identity::{Identity, IdentityError};
 pub use limits::{
     CLOSE_TIME, LOST_AFTER, ListenerLimits, MAX_ARRIVING, MAX_BATCH_BYTES, MAX_BATCH_FRAMES,
     MAX_QUEUED_BYTES, MAX_REQUEST_BYTES, MAX_UNFINISHED, MAX_UNFINISHED_PER_SOURCE, PING_AFTER,
     SETTLING_TIME, STALL_AFTER, SocketLimits, UPGRADE_TIME,
 };
 pub use listener::Listener;
+pub use origin::{MAX_ORIGIN_BYTES, Origin, OriginError, OriginPattern};
 pub use socket::{Received, Socket};
+pub use stream::ServerStream;
 #[cfg(feature = "tls")]
 pub use tls::{TlsStream, Trust, dial_tls};
+pub use token::{MAX_TOKEN_CHARS, MIN_TOKEN_CHARS, Presented, Token, TokenError};
 pub use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+pub use unfinished::source;

@@ -1,19 +1,24 @@
 //! The accept loop: always open, one task per connection until its owner has it, nobody holds up anybody.
 
 use crate::bind::{BindError, bind_all};
+use crate::gate::{Gate, Rules};
+#[cfg(feature = "tls-server")]
+use crate::identity::{Identity, wants_encryption};
 use crate::limits::ListenerLimits;
 use crate::socket::Socket;
+use crate::stream::ServerStream;
 use crate::unfinished::Unfinished;
-use crate::upgrade::upgrade;
+use crate::upgrade::{Upgrade, UpgradeError};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 /// How long accepting pauses when the system refuses, typically for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -22,7 +27,16 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Listener {
     listeners: Vec<TcpListener>,
+    door: Arc<Door>,
+}
+
+/// What every connection has to pass.
+#[derive(Clone, Debug)]
+struct Door {
     limits: ListenerLimits,
+    gate: Arc<dyn Gate>,
+    #[cfg(feature = "tls-server")]
+    identity: Option<Identity>,
 }
 
 impl Listener {
@@ -33,7 +47,28 @@ impl Listener {
     /// # Errors
     /// One of the ports can't be opened; then none is.
     pub async fn bind(addresses: &[SocketAddr], limits: ListenerLimits) -> Result<Self, BindError> {
-        Ok(Self { listeners: bind_all(addresses)?, limits })
+        let door = Door {
+            limits,
+            gate: Arc::new(Rules::default()),
+            #[cfg(feature = "tls-server")]
+            identity: None,
+        };
+        Ok(Self { listeners: bind_all(addresses)?, door: Arc::new(door) })
+    }
+
+    /// The same with another gate. Without one, programs and pages of this machine are let in, see [`Rules`].
+    #[must_use]
+    pub fn with_gate(mut self, gate: Arc<dyn Gate>) -> Self {
+        Arc::make_mut(&mut self.door).gate = gate;
+        self
+    }
+
+    /// The same with encryption: other machines have to use it, programs of this one may.
+    #[cfg(feature = "tls-server")]
+    #[must_use]
+    pub fn with_identity(mut self, identity: Identity) -> Self {
+        Arc::make_mut(&mut self.door).identity = Some(identity);
+        self
     }
 
     /// Where it listens, with the ports chosen for port 0.
@@ -49,7 +84,8 @@ impl Listener {
         F: Fn(Socket, SocketAddr) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let Self { listeners, limits } = self;
+        let Self { listeners, door } = self;
+        let limits = door.limits;
         let mut stop = pin!(stop);
         // Owned here; what has not finished at the end is dropped and awaited.
         let mut tasks: JoinSet<()> = JoinSet::new();
@@ -82,7 +118,7 @@ impl Listener {
                         complained = false;
                         let now = Instant::now();
                         drop_one(unfinished.crowded_out(now, peer.ip(), &limits));
-                        let handle = tasks.spawn(finish(stream, peer, limits, serve.clone()));
+                        let handle = tasks.spawn(finish(stream, peer, Arc::clone(&door), serve.clone()));
                         unfinished.add(now, handle.id(), peer.ip(), handle);
                     }
                     Err(error) if concerns_one_connection(&error) => {}
@@ -113,18 +149,49 @@ fn drop_one(handle: Option<tokio::task::AbortHandle>) {
     }
 }
 
-async fn finish<F, Fut>(stream: TcpStream, peer: SocketAddr, limits: ListenerLimits, serve: F)
+async fn finish<F, Fut>(stream: TcpStream, peer: SocketAddr, door: Arc<Door>, serve: F)
 where
     F: Fn(Socket, SocketAddr) -> Fut,
     Fut: Future<Output = ()>,
 {
     // Fails only on a connection that is gone.
     let _ = stream.set_nodelay(true);
-    match timeout(limits.upgrade_time, upgrade(stream, limits.socket)).await {
-        Ok(Ok(socket)) => serve(socket, peer).await,
-        Ok(Err(error)) => tracing::debug!(%peer, %error, "no upgrade"),
-        Err(_) => tracing::debug!(%peer, "no upgrade: it took too long"),
+    // Boxed: it is over when the socket's life begins, and would make its task larger.
+    match Box::pin(door.pass(stream, peer)).await {
+        Ok(socket) => serve(socket, peer).await,
+        Err(error) => tracing::debug!(%peer, %error, "no upgrade"),
     }
+}
+
+impl Door {
+    async fn pass(&self, stream: TcpStream, peer: SocketAddr) -> Result<Socket, UpgradeError> {
+        let upgrade = Upgrade { peer, gate: &*self.gate, limits: &self.limits, must_encrypt: false };
+        #[cfg(feature = "tls-server")]
+        if let Some(identity) = &self.identity {
+            return encrypted(stream, identity, upgrade).await;
+        }
+        upgrade.run(ServerStream::Plain(stream)).await
+    }
+}
+
+#[cfg(feature = "tls-server")]
+async fn encrypted(
+    stream: TcpStream,
+    identity: &Identity,
+    upgrade: Upgrade<'_>,
+) -> Result<Socket, UpgradeError> {
+    let limit = upgrade.limits.upgrade_time;
+    let encrypt = async {
+        if wants_encryption(&stream).await? {
+            identity.accept(stream).await
+        } else {
+            Ok(ServerStream::Plain(stream))
+        }
+    };
+    let stream = tokio::time::timeout(limit, encrypt).await.map_err(|_| UpgradeError::TooSlow(limit))??;
+    // What stays on this machine nobody can listen to.
+    let open = matches!(stream, ServerStream::Plain(_)) && !upgrade.peer.ip().to_canonical().is_loopback();
+    Upgrade { must_encrypt: open, ..upgrade }.run(stream).await
 }
 
 /// Accepts on all listeners, each in its turn.

@@ -5,6 +5,7 @@
 use crate::error::SocketError;
 use crate::limits::{MAX_BATCH_BYTES, MAX_BATCH_FRAMES, SocketLimits};
 use crate::meter::Meter;
+use crate::stream::ServerStream;
 use crate::watch::{Due, Watch};
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
@@ -13,7 +14,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -36,7 +36,7 @@ pub enum Received {
 }
 
 /// One WebSocket connection. Dropping it closes it without ceremony.
-pub struct Socket<S = TcpStream> {
+pub struct Socket<S = ServerStream> {
     stream: WebSocketStream<Meter<S>>,
     limits: SocketLimits,
     watch: Watch,

@@ -77,8 +77,9 @@ impl<K: PartialEq, H> Unfinished<K, H> {
     }
 }
 
-/// Whom an address belongs to: with IPv6 everybody has a /64 of their own.
-fn source(address: IpAddr) -> IpAddr {
+/// Whom an address belongs to, as far as an address tells: with IPv6 everybody has a /64 of their own. What is counted per
+/// address is counted by this.
+pub fn source(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
         v4 @ IpAddr::V4(_) => v4,

@@ -1,11 +1,15 @@
-//! The server's half of the upgrade from HTTP to WebSocket: any path, any origin, no sub-protocol, no compression.
-//! Who comes without wanting to upgrade gets a short answer in HTTP.
+//! The server's half of the upgrade from HTTP to WebSocket: any path, no sub-protocol, no compression. Who comes without
+//! wanting to upgrade, or may not, gets a short answer in HTTP.
 
-use crate::limits::{MAX_REQUEST_BYTES, SocketLimits};
+use crate::gate::{Gate, Refusal, Visit};
+use crate::limits::{ListenerLimits, MAX_REQUEST_BYTES};
 use crate::socket::{Socket, linger};
 use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, create_response, write_response};
 use tokio_tungstenite::tungstenite::{Error as WebSocketError, error::ProtocolError};
@@ -27,18 +31,38 @@ pub(crate) enum UpgradeError {
     Malformed(String),
     #[error("the request is no upgrade to WebSocket: {0}")]
     NoUpgrade(ProtocolError),
+    #[error("it took longer than {} s", .0.as_secs_f32())]
+    TooSlow(Duration),
+    #[error("other machines have to connect with encryption: use wss:// in place of ws://")]
+    NotEncrypted,
+    #[error("{}", .0.text)]
+    Refused(Refusal),
 }
 
 impl UpgradeError {
     /// Status line and further headers of the answer, where one is useful.
     fn answer(&self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Lost(_) | Self::Left | Self::NotHttp => None,
+            Self::Lost(_) | Self::Left | Self::NotHttp | Self::TooSlow(_) => None,
             Self::TooLong => Some(("431 Request Header Fields Too Large", "")),
             Self::Malformed(_) => Some(("400 Bad Request", "")),
             Self::NoUpgrade(_) => {
                 Some(("426 Upgrade Required", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"))
             }
+            Self::Refused(Refusal { wants_token: true, .. }) => {
+                Some(("401 Unauthorized", "WWW-Authenticate: Bearer\r\n"))
+            }
+            Self::NotEncrypted | Self::Refused(Refusal { wants_token: false, .. }) => {
+                Some(("403 Forbidden", ""))
+            }
+        }
+    }
+
+    /// What a person reads who gets this answer.
+    fn text(&self) -> String {
+        match self {
+            Self::Refused(refusal) => refusal.text.clone(),
+            other => format!("This port speaks WebSocket: {other}."),
         }
     }
 }
@@ -55,31 +79,77 @@ impl From<WebSocketError> for UpgradeError {
     }
 }
 
-/// Upgrades. The caller limits the time.
-pub(crate) async fn upgrade<S>(mut stream: S, limits: SocketLimits) -> Result<Socket<S>, UpgradeError>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    match respond(&mut stream).await {
-        Ok(rest) => Ok(Socket::server(stream, rest, limits).await),
-        Err(error) => {
-            if let Some((status, headers)) = error.answer() {
-                let body = format!("This port speaks WebSocket: {error}.\n");
-                let answer = format!(
-                    "HTTP/1.1 {status}\r\n{headers}Connection: close\r\nContent-Type: text/plain\r\nContent-Length: \
-                     {}\r\n\r\n{body}",
-                    body.len()
-                );
-                stream.write_all(answer.as_bytes()).await?;
-                linger(&mut stream, limits.close_time).await;
+/// What an upgrade has to pass.
+pub(crate) struct Upgrade<'l> {
+    pub(crate) peer: SocketAddr,
+    pub(crate) gate: &'l dyn Gate,
+    pub(crate) limits: &'l ListenerLimits,
+    /// The peer should have encrypted, and has not.
+    pub(crate) must_encrypt: bool,
+}
+
+impl Upgrade<'_> {
+    /// Upgrades whom the gate lets in. Waits for the peer no longer than the limit says; the gate may take its time.
+    pub(crate) async fn run<S>(self, mut stream: S) -> Result<Socket<S>, UpgradeError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let limits = self.limits;
+        match self.respond(&mut stream).await {
+            Ok(rest) => Ok(Socket::server(stream, rest, limits.socket).await),
+            Err(error) => {
+                if let Some((status, headers)) = error.answer() {
+                    let body = error.text() + "\n";
+                    let answer = format!(
+                        "HTTP/1.1 {status}\r\n{headers}Connection: close\r\n\
+                         Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{body}",
+                        body.len()
+                    );
+                    write(&mut stream, answer.as_bytes(), limits.upgrade_time).await?;
+                    linger(&mut stream, limits.socket.close_time).await;
+                }
+                Err(error)
             }
-            Err(error)
         }
+    }
+
+    /// Reads the request, asks the gate and writes the response; returns what followed the request.
+    async fn respond<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: &mut S,
+    ) -> Result<Vec<u8>, UpgradeError> {
+        let limit = self.limits.upgrade_time;
+        let (head, rest) = timeout(limit, read(stream)).await.map_err(|_| UpgradeError::TooSlow(limit))??;
+        let Some((_, request)) = Request::try_parse(&head)? else {
+            return Err(UpgradeError::Malformed(String::from("it ends too soon")));
+        };
+        let mut response = Vec::with_capacity(256);
+        write_response(&mut response, &create_response(&request)?)?;
+        if self.must_encrypt {
+            return Err(UpgradeError::NotEncrypted);
+        }
+        let visit = Visit::new(self.peer, &request);
+        self.gate.admit(&visit).await.map_err(UpgradeError::Refused)?;
+        write(stream, &response, limit).await?;
+        Ok(rest)
     }
 }
 
-/// Reads the request and writes the response; returns what followed the request.
-async fn respond<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> Result<Vec<u8>, UpgradeError> {
+/// Writes, and out: an encrypted stream keeps what it is given until then.
+async fn write<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    bytes: &[u8],
+    limit: Duration,
+) -> Result<(), UpgradeError> {
+    let write = async {
+        stream.write_all(bytes).await?;
+        stream.flush().await
+    };
+    Ok(timeout(limit, write).await.map_err(|_| UpgradeError::TooSlow(limit))??)
+}
+
+/// Reads a request; returns it and what followed it.
+async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Result<(Vec<u8>, Vec<u8>), UpgradeError> {
     let mut head = Vec::with_capacity(1024);
     let end = loop {
         // The end may have come in two pieces.
@@ -103,16 +173,53 @@ async fn respond<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> Result<Ve
         }
     };
     let rest = head.split_off(end);
-    let response = response(&head)?;
-    stream.write_all(&response).await?;
-    Ok(rest)
+    Ok((head, rest))
 }
 
-fn response(head: &[u8]) -> Result<Vec<u8>, UpgradeError> {
-    let Some((_, request)) = Request::try_parse(head)? else {
-        return Err(UpgradeError::Malformed(String::from("it ends too soon")));
-    };
-    let mut response = Vec::with_capacity(256);
-    write_response(&mut response, &create_response(&request)?)?;
-    Ok(response)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::{Admission, Rules};
+    use tokio::time::{Instant, sleep};
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+    /// What a peer gets for its request.
+    async fn answer(gate: &dyn Gate, must_encrypt: bool) -> String {
+        let (mut ours, theirs) = tokio::io::duplex(4096);
+        ours.write_all(REQUEST).await.unwrap();
+        let limits = ListenerLimits::default();
+        let peer = "192.0.2.1:5".parse().unwrap();
+        let socket = Upgrade { peer, gate, limits: &limits, must_encrypt }.run(theirs).await;
+        drop(socket);
+        let mut answer = String::new();
+        ours.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_to_encrypt_and_does_not_is_told_so() {
+        let answer = answer(&Rules::default(), true).await;
+        assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("wss://"), "{answer}");
+    }
+
+    #[derive(Debug)]
+    struct Slow;
+
+    impl Gate for Slow {
+        fn admit<'a>(&'a self, _: &'a Visit) -> Admission<'a> {
+            Box::pin(async {
+                sleep(Duration::from_secs(60)).await;
+                Ok(())
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gate_may_take_longer_than_a_peer() {
+        let start = Instant::now();
+        assert!(answer(&Slow, false).await.starts_with("HTTP/1.1 101 "));
+        assert_eq!(start.elapsed().as_secs(), 60);
+    }
 }

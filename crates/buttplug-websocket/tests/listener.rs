@@ -125,7 +125,7 @@ async fn a_crowd_that_comes_at_once_is_served() {
 
 const UPGRADE: &[u8] =
     b"GET / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
-    Origin: https://example.org\r\nSec-WebSocket-Protocol: a, b\r\nSec-WebSocket-Version: 13\r\n\
+    Origin: http://localhost:3000\r\nSec-WebSocket-Protocol: a, b\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 #[tokio::test]

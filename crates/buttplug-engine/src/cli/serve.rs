@@ -1,18 +1,21 @@
 //! `buttplug serve`: its flags, and the life of the program from the first line to the exit code.
 
-use super::{AbsentFlags, LaunchFlags, SearchFlags, complain, say};
+use super::{AbsentFlags, LaunchFlags, LimitFlags, SearchFlags, Subcommand, complain, say};
 use crate::exit::Exit;
 use crate::frontend::{Failure, Frontend};
+use crate::gatekeeper::{AllowedPages, Desk};
 use crate::guard::{self, GuardError};
 use crate::log::{self, Level};
 use crate::repeater::{Repeater, RepeaterSettings};
-use crate::settings::{Listen, Settings, SettingsError};
+use crate::settings::{Listen, Settings, SettingsError, Surroundings, pages_gate};
 use crate::signals::{End, Panics, Parent, Signals, Wish};
 use crate::user;
 use crate::wiring::{Engine, MAX_SHUTDOWN, StartError};
+use buttplug_connector_websocket::{OriginPattern, Token};
 use std::future::pending;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::sync::Arc;
 use thiserror::Error;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
@@ -40,7 +43,7 @@ pub(crate) struct ServeFlags {
     pub(crate) max_ping_time: u32,
 
     /// Take one client at a time, as earlier engines did; a second one is refused until the first has left
-    #[arg(long, help_heading = "Clients")]
+    #[arg(long, conflicts_with = "max_clients", help_heading = "Clients")]
     pub(crate) single_client: bool,
 
     /// Port on this machine for the REST API, 0 takes any free port, and the log tells which; without a port for clients
@@ -51,6 +54,30 @@ pub(crate) struct ServeFlags {
     /// What the server calls itself [default: Buttplug Server]
     #[arg(long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Clients")]
     pub(crate) server_name: Option<String>,
+
+    /// Let in web pages from there, for example https://example.org or https://*.example.org; `any` for all of them.
+    /// Can be given several times; `buttplug allow` does the same for good
+    #[arg(long, value_name = "ORIGIN", help_heading = "Who may come in")]
+    pub(crate) allow_origin: Vec<OriginPattern>,
+
+    /// Let in only those who know this token, clients and devices alike: in the header `Authorization: Bearer`, or in the
+    /// address, as ?token=…; other people on this machine may see it here
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        conflicts_with = "token_file",
+        hide_default_value = true,
+        help_heading = "Who may come in"
+    )]
+    pub(crate) token: Option<Token>,
+
+    /// The same with the token from this file, its first line
+    #[arg(long, value_name = "FILE", help_heading = "Who may come in")]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// Let in whoever is on the network, without a token
+    #[arg(long, conflicts_with_all = ["token", "token_file"], help_heading = "Who may come in")]
+    pub(crate) no_token: bool,
 
     /// Seconds after which an output that nobody has renewed returns to zero; what the file below says about a device goes
     /// before it [default: no limit]
@@ -110,6 +137,13 @@ pub(crate) struct ServeFlags {
     #[arg(long, help_heading = "Program")]
     pub(crate) server_version: bool,
 
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    pub(crate) tls: super::TlsFlags,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitFlags,
+
     #[command(flatten)]
     pub(crate) launch: LaunchFlags,
 
@@ -124,7 +158,7 @@ fn run_range() -> std::ops::RangeInclusive<i64> {
 }
 
 /// Serves until told to end.
-pub(crate) fn run(flags: &ServeFlags) -> Exit {
+pub(crate) fn run(flags: &ServeFlags, subcommand: Subcommand) -> Exit {
     if flags.server_version {
         say(env!("CARGO_PKG_VERSION"));
         return Exit::Orderly;
@@ -136,9 +170,9 @@ pub(crate) fn run(flags: &ServeFlags) -> Exit {
     if flags.guard && flags.stop_first.is_none() {
         return guard(flags);
     }
-    let log = log::start(flags.log, FIRST_LINE);
+    let log = log::start(flags.log, flags.limits.max_log_lines, FIRST_LINE);
     let panics = Panics::install();
-    let exit = match serve(flags, &panics) {
+    let exit = match serve(flags, subcommand, &panics) {
         Ok(exit) => exit,
         Err(reason) => {
             refuse(&reason);
@@ -188,17 +222,29 @@ impl Refusal {
     }
 }
 
-fn serve(flags: &ServeFlags, panics: &Panics) -> Result<Exit, Refusal> {
+fn serve(flags: &ServeFlags, subcommand: Subcommand, panics: &Panics) -> Result<Exit, Refusal> {
+    let around = Surroundings {
+        settings_folder: user::settings_folder(),
+        user_file: user::usual_path(),
+        allowed_pages: AllowedPages::usual().ok(),
+        // With a parent at the other end of the input, nobody types there.
+        desk: if flags.stop_with_parent { None } else { Desk::at_terminal() },
+    };
     // One thread: a command never changes threads on its way, and an idle engine stays small.
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Refusal::system(&error))?;
-    let exit = runtime.block_on(attended(flags, panics));
+    let exit = runtime.block_on(attended(flags, subcommand, around, panics));
     runtime.shutdown_background();
     exit
 }
 
 /// The whole life, of which a parent process is told if there is a port for it.
-async fn attended(flags: &ServeFlags, panics: &Panics) -> Result<Exit, Refusal> {
+async fn attended(
+    flags: &ServeFlags,
+    subcommand: Subcommand,
+    around: Surroundings,
+    panics: &Panics,
+) -> Result<Exit, Refusal> {
     let mut endings = Endings {
         panics,
         signals: Signals::install().map_err(|error| Refusal::system(&error))?,
@@ -214,7 +260,7 @@ async fn attended(flags: &ServeFlags, panics: &Panics) -> Result<Exit, Refusal> 
         let flag = "frontend-websocket-port";
         endings.frontend = Some(opened.map_err(|error| StartError::Port { error, flag })?);
     }
-    let outcome = live(flags, &mut endings).await;
+    let outcome = live(flags, subcommand, around, &mut endings).await;
     if let Err(reason) = &outcome {
         endings.explain(reason).await;
     }
@@ -228,8 +274,13 @@ async fn attended(flags: &ServeFlags, panics: &Panics) -> Result<Exit, Refusal> 
 }
 
 /// From the first open port to the last stopped device.
-async fn live(flags: &ServeFlags, endings: &mut Endings<'_>) -> Result<Exit, Refusal> {
-    let service = Service::start(flags).await?;
+async fn live(
+    flags: &ServeFlags,
+    subcommand: Subcommand,
+    around: Surroundings,
+    endings: &mut Endings<'_>,
+) -> Result<Exit, Refusal> {
+    let service = Service::start(flags, subcommand, around).await?;
     if let (Some(frontend), Service::Engine(engine)) = (&endings.frontend, &service) {
         frontend.created(engine.advertised().cloned(), engine.present());
     }
@@ -251,11 +302,15 @@ enum Service {
 }
 
 impl Service {
-    async fn start(flags: &ServeFlags) -> Result<Self, Refusal> {
+    async fn start(
+        flags: &ServeFlags,
+        subcommand: Subcommand,
+        around: Surroundings,
+    ) -> Result<Self, Refusal> {
         if let Some(settings) = RepeaterSettings::new(flags)? {
-            return Ok(Self::Repeater(Repeater::start(settings).await?));
+            return Ok(Self::Repeater(Repeater::start(settings, Arc::new(pages_gate(flags, around))).await?));
         }
-        let settings = Settings::new(flags, user::usual_path())?;
+        let settings = Settings::new(flags, subcommand, around)?;
         for notice in &settings.notices {
             tracing::warn!("{notice}");
         }
@@ -352,8 +407,8 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(20)).await;
             hook.happen();
         });
-        let user_device_config_file = Some(std::env::temp_dir().join("buttplug-test-no-such-file.toml"));
-        let flags = ServeFlags { websocket_port: Some(0), user_device_config_file, ..ServeFlags::default() };
-        assert_eq!(runtime.block_on(attended(&flags, &panics)), Ok(Exit::Internal));
+        let flags = ServeFlags { websocket_port: Some(0), ..ServeFlags::default() };
+        let exit = runtime.block_on(attended(&flags, Subcommand::Typed, Surroundings::default(), &panics));
+        assert_eq!(exit, Ok(Exit::Internal));
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn read(name: &str, text: &str) -> Result<Decisions, Malformed> {
 }
 
 /// Line and column of a byte, from 1.
-fn place(text: &str, at: usize) -> (usize, usize) {
+pub(crate) fn place(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
     let line = 1 + before.matches('\n').count();
     (line, 1 + before.chars().rev().take_while(|c| *c != '\n').count())

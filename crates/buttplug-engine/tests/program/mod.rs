@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
@@ -363,6 +363,30 @@ impl Socket {
             }
         }
     }
+}
+
+/// Asks for an upgrade at this path with these headers, and answers the status and what is said to people.
+pub(crate) async fn knock(port: u16, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("an open port");
+    let mut request = format!(
+        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    );
+    for (name, value) in headers {
+        request += &format!("{name}: {value}\r\n");
+    }
+    stream.write_all((request + "\r\n").as_bytes()).await.expect("a connection");
+    let mut answer = Vec::new();
+    let read = async {
+        // An upgraded connection stays open, a refused one ends.
+        while !answer.starts_with(b"HTTP/1.1 101 ")
+            && stream.read_buf(&mut answer).await.expect("a connection") > 0
+        {}
+    };
+    timeout(SOON, read).await.expect("an answer");
+    let answer = String::from_utf8(answer).expect("text");
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
 }
 
 /// A vibrator with one motor that dials in and speaks Lovense.

@@ -7,6 +7,7 @@ use buttplug_protocols::sighting::{Sighting, Uuid};
 use buttplug_server::hardware::{HardwareBus, OpenHardware};
 use buttplug_websocket::{Received, Socket, SocketError};
 use std::collections::{BTreeMap, VecDeque};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 pub(crate) const TX: &str = "0000fff2-0000-1000-8000-00805f9b34fb";
@@ -34,12 +35,12 @@ pub(crate) fn confirmed(bytes: &[u8]) -> Frame {
 }
 
 pub(crate) struct Bridge {
-    pub(crate) socket: Socket,
+    pub(crate) socket: Socket<TcpStream>,
     heard: VecDeque<String>,
 }
 
 impl Bridge {
-    pub(crate) fn new(socket: Socket) -> Self {
+    pub(crate) fn new(socket: Socket<TcpStream>) -> Self {
         Self { socket, heard: VecDeque::new() }
     }
 

@@ -8,11 +8,12 @@ use buttplug_server::hardware::HardwareBus;
 use buttplug_server::hardware::conformance::{Bench, check};
 use buttplug_websocket::{Received, Socket, dial};
 use std::sync::Arc;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 struct DialsIn {
     bus: Arc<DialInBus>,
-    device: Option<Socket>,
+    device: Option<Socket<TcpStream>>,
 }
 
 #[async_trait]

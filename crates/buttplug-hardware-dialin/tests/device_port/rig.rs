@@ -8,6 +8,7 @@ use buttplug_server::hardware::{BusEvent, HardwareBus, HardwareEvent, OpenHardwa
 use buttplug_websocket::{Received, Socket, SocketError, dial};
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -29,7 +30,7 @@ impl Rig {
         Self { bus, events, address }
     }
 
-    pub(crate) async fn dial(&self) -> Socket {
+    pub(crate) async fn dial(&self) -> Socket<TcpStream> {
         dial(&format!("ws://{}", self.address), SocketLimits::default()).await.unwrap()
     }
 
@@ -41,7 +42,7 @@ impl Rig {
     }
 
     /// A device that has greeted and waits for the server.
-    pub(crate) async fn greeted(&mut self, address: &str) -> (Socket, Sighting) {
+    pub(crate) async fn greeted(&mut self, address: &str) -> (Socket<TcpStream>, Sighting) {
         let mut device = self.dial().await;
         say(&mut device, &greeting(address));
         let sighting = self.sighted().await;
@@ -49,7 +50,7 @@ impl Rig {
         (device, sighting)
     }
 
-    pub(crate) async fn open(&mut self, address: &str) -> (Socket, OpenHardware) {
+    pub(crate) async fn open(&mut self, address: &str) -> (Socket<TcpStream>, OpenHardware) {
         let (device, sighting) = self.greeted(address).await;
         let hardware = self.bus.open(&sighting, &[&Wiring::Direct]).await.unwrap();
         (device, hardware)
@@ -60,7 +61,7 @@ pub(crate) fn greeting(address: &str) -> String {
     format!(r#"{{"identifier": "Test", "address": "{address}", "version": 0}}"#)
 }
 
-pub(crate) fn say(device: &mut Socket, text: &str) {
+pub(crate) fn say(device: &mut Socket<TcpStream>, text: &str) {
     device.send_text(String::from(text)).unwrap();
     assert_eq!(device.try_flush(), Ok(true));
 }
@@ -74,7 +75,7 @@ pub(crate) fn frame(bytes: &[u8]) -> Frame {
     Frame::new(Endpoint::Tx, bytes)
 }
 
-pub(crate) async fn hear(device: &mut Socket, count: usize) -> Vec<Received> {
+pub(crate) async fn hear(device: &mut Socket<TcpStream>, count: usize) -> Vec<Received> {
     let mut heard = Vec::new();
     while heard.len() < count {
         timeout(AGES, device.receive(|message| heard.push(message))).await.expect("nothing comes").unwrap();
@@ -83,7 +84,7 @@ pub(crate) async fn hear(device: &mut Socket, count: usize) -> Vec<Received> {
 }
 
 /// What the device is told at the end.
-pub(crate) async fn end_of(device: &mut Socket) -> SocketError {
+pub(crate) async fn end_of(device: &mut Socket<TcpStream>) -> SocketError {
     loop {
         if let Err(error) = timeout(AGES, device.receive(|_| {})).await.expect("the connection stays open") {
             return error;

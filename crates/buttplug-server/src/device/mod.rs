@@ -250,6 +250,11 @@ impl DeviceHandle {
         waiter
     }
 
+    /// Whether this client is subscribed to it.
+    pub(crate) fn is_subscribed(&self, client: SessionId, input: Input) -> bool {
+        self.mailbox().subscriptions.subscribers(input).iter().any(|subscriber| subscriber.owner == client)
+    }
+
     /// Ends this client's subscriptions in scope.
     pub(crate) fn unsubscribe_all(&self, owner: SessionId, scope: Option<FeatureIndex>) {
         self.mailbox().subscriptions.remove_all(owner, scope);

@@ -1,12 +1,13 @@
 //! What a session's state machine wants done: outputs set, inputs asked, devices stopped, and the answers.
 
-use super::{End, MAX_PENDING_READS, MAX_PENDING_STOPS, PendingRead, Runner, wait_for_all};
+use super::{End, MAX_PENDING_STOPS, PendingRead, Runner, wait_for_all};
 use crate::device::{DeviceHandle, RequestFailure, read_reply, request_error};
 use crate::session::Effect;
 use crate::version::{Outgoing, ReadingForm};
 use buttplug_core::limits::quoted;
 use buttplug_core::message::{InputCmd, OutputCmd, ServerContent, ServerMessage, StopCmd, StopScope};
 use buttplug_core::{DeviceError, DeviceIndex, InputAction, MessageId};
+use buttplug_protocols::protocol::Input;
 use futures_util::FutureExt;
 use std::sync::Arc;
 use tracing::info;
@@ -105,10 +106,15 @@ impl Runner {
             Err(error) => return self.fail(id, &error.into()),
         };
         let description = Arc::clone(device.description());
-        if self.pending_reads.len() >= MAX_PENDING_READS {
+        let limit = self.surroundings.limits.max_pending_reads;
+        if self.pending_reads.len() >= limit {
             let name = description.name.clone();
-            let busy = DeviceError::Busy { device: description.index, name, limit: MAX_PENDING_READS };
-            return self.fail(id, &busy.into());
+            return self.fail(id, &DeviceError::Busy { device: description.index, name, limit }.into());
+        }
+        if cmd.action == InputAction::Subscribe && !self.may_subscribe(&cmd) {
+            let limit = self.surroundings.limits.max_subscriptions;
+            let (device, name) = (description.index, description.name.clone());
+            return self.fail(id, &DeviceError::TooManySubscriptions { device, name, limit }.into());
         }
         let fail = move |failure| {
             Outgoing::from(ServerMessage::error(id, &request_error(&description, failure).into()))
@@ -142,6 +148,23 @@ impl Runner {
             Ok(reply) => self.pending_reads.push(PendingRead { id, reply }),
             Err(error) => self.fail(id, &error.into()),
         }
+    }
+
+    /// Whether the client may have this subscription too, which counts from now on.
+    fn may_subscribe(&mut self, cmd: &InputCmd) -> bool {
+        let wanted = (cmd.device, Input { feature: cmd.feature, kind: cmd.kind });
+        let limit = self.surroundings.limits.max_subscriptions;
+        if self.subscribed.len() >= limit && !self.subscribed.contains(&wanted) {
+            let (registry, client) = (&self.surroundings.registry, self.id);
+            self.subscribed.retain(|(device, input)| {
+                registry.get(*device).is_some_and(|device| device.is_subscribed(client, *input))
+            });
+            if self.subscribed.len() >= limit {
+                return false;
+            }
+        }
+        self.subscribed.insert(wanted);
+        true
     }
 
     fn device(&self, index: DeviceIndex) -> Result<DeviceHandle, DeviceError> {

@@ -112,7 +112,7 @@ async fn replies_of_one_batch_leave_in_one_write() {
     let (ours, theirs) = duplex(1024 * 1024);
     let mut peer = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
     let counting = Meter::new(Counting(ours, 0));
-    let config = Some(Socket::<TcpStream>::config(&SocketLimits::default()));
+    let config = Some(Socket::<DuplexStream>::config(&SocketLimits::default()));
     let stream = WebSocketStream::from_raw_socket(counting, Role::Server, config).await;
     let mut socket = Socket::new(stream, SocketLimits::default());
     for _ in 0..5000 {

@@ -4,7 +4,7 @@ use super::id::IdWire;
 use super::numbers::Whole;
 use super::object::Object;
 use crate::error::{ButtplugError, MessageError};
-use crate::limits::{MAX_FRAME_BYTES, MAX_MESSAGES_PER_FRAME, MAX_NESTING, quoted};
+use crate::limits::{FrameLimits, quoted};
 use crate::message::MessageId;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
@@ -73,11 +73,15 @@ impl<'a> Element<'a> {
 /// # Errors
 /// The frame is too long or nested too deep.
 pub fn check_frame(frame: &[u8]) -> Result<(), MessageError> {
-    if frame.len() > MAX_FRAME_BYTES {
-        return Err(MessageError::TooLong { limit: MAX_FRAME_BYTES });
+    check_frame_within(frame, &FrameLimits::default())
+}
+
+pub(super) fn check_frame_within(frame: &[u8], limits: &FrameLimits) -> Result<(), MessageError> {
+    if frame.len() > limits.bytes {
+        return Err(MessageError::TooLong { limit: limits.bytes });
     }
     // A frame with fewer brackets than levels can't be too deep; nearly every frame ends here.
-    if opening_brackets(frame) <= MAX_NESTING {
+    if opening_brackets(frame) <= limits.nesting {
         return Ok(());
     }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
@@ -89,8 +93,8 @@ pub fn check_frame(frame: &[u8]) -> Result<(), MessageError> {
             _ if in_string => {}
             b'[' | b'{' => {
                 depth += 1;
-                if depth > MAX_NESTING {
-                    return Err(MessageError::TooDeep { limit: MAX_NESTING });
+                if depth > limits.nesting {
+                    return Err(MessageError::TooDeep { limit: limits.nesting });
                 }
             }
             b']' | b'}' => depth = depth.saturating_sub(1),
@@ -113,13 +117,24 @@ fn opening_brackets(frame: &[u8]) -> usize {
 /// # Errors
 /// The frame breaks a limit, is not an array of JSON, or holds nothing but an empty array.
 pub fn split_frame(frame: &[u8]) -> Result<Vec<Result<Element<'_>, BadMessage>>, MessageError> {
-    check_frame(frame)?;
+    split_frame_within(frame, &FrameLimits::default())
+}
+
+/// [`split_frame`] with other limits.
+///
+/// # Errors
+/// As [`split_frame`].
+pub fn split_frame_within<'f>(
+    frame: &'f [u8],
+    limits: &FrameLimits,
+) -> Result<Vec<Result<Element<'f>, BadMessage>>, MessageError> {
+    check_frame_within(frame, limits)?;
     let mut elements = Vec::new();
     let mut any = false;
     for array in arrays(frame) {
         let array = array?;
-        if elements.len() + array.len() > MAX_MESSAGES_PER_FRAME {
-            return Err(MessageError::TooMany { limit: MAX_MESSAGES_PER_FRAME });
+        if elements.len() + array.len() > limits.messages {
+            return Err(MessageError::TooMany { limit: limits.messages });
         }
         any = true;
         elements.extend(array.into_iter().map(read_element));

@@ -18,10 +18,10 @@ mod write_server;
 #[cfg(test)]
 mod tests;
 
-pub use elements::{BadMessage, Element, check_frame, split_frame};
+pub use elements::{BadMessage, Element, check_frame, split_frame, split_frame_within};
 pub use numbers::Whole;
 pub use object::Object;
-pub use parse_client::{parse_client_frame, parse_client_message};
+pub use parse_client::{parse_client_frame, parse_client_frame_within, parse_client_message};
 pub use parse_server::{ServerFrameReport, parse_server_frame};
 pub use write_client::write_client_message;
 pub use write_server::write_server_message;

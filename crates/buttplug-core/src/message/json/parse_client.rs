@@ -1,14 +1,14 @@
 //! Reads what clients say.
 
 use super::command::CommandWire;
-use super::elements::{BadMessage, Element, Name, check_frame, split_frame};
+use super::elements::{BadMessage, Element, Name, check_frame_within, split_frame_within};
 use super::id::IdWire;
 use super::numbers::Whole;
 use super::object::ObjectOnly;
 use crate::PROTOCOL_VERSION_MAJOR;
 use crate::error::{ButtplugError, DeviceError, MessageError};
 use crate::input::{InputAction, InputKind};
-use crate::limits::{MAX_MESSAGES_PER_FRAME, quoted};
+use crate::limits::{FrameLimits, quoted};
 use crate::message::{
     ClientMessage, ClientRequest, DeviceIndex, FeatureIndex, InputCmd, MessageId, OutputCmd,
     RequestServerInfo, StopCmd, StopScope, VersionRequest,
@@ -24,19 +24,25 @@ type Parsed = Vec<Result<ClientMessage, BadMessage>>;
 /// Parses a frame of the current version and appends its messages in order. A message that can't be executed is
 /// appended as the error to answer; so is a frame of which nothing can be used. An empty frame yields nothing.
 pub fn parse_client_frame(frame: &[u8], out: &mut Parsed) {
-    if let Err(error) = check_frame(frame) {
+    parse_client_frame_within(frame, &FrameLimits::default(), out);
+}
+
+/// [`parse_client_frame`] with other limits.
+pub fn parse_client_frame_within(frame: &[u8], limits: &FrameLimits, out: &mut Parsed) {
+    if let Err(error) = check_frame_within(frame, limits) {
         out.push(Err(BadMessage::frame(error)));
         return;
     }
     let start = out.len();
     let mut text = serde_json::Deserializer::from_slice(frame);
-    let read = (FrameSeed { out }).deserialize(&mut text).is_ok() && text.end().is_ok();
+    let read = (FrameSeed { out, max_messages: limits.messages }).deserialize(&mut text).is_ok()
+        && text.end().is_ok();
     if read && out.len() > start {
         return;
     }
     // Something is wrong in it, or it holds several arrays: look at each element by itself.
     out.truncate(start);
-    match split_frame(frame) {
+    match split_frame_within(frame, limits) {
         Ok(elements) => {
             out.extend(elements.into_iter().map(|element| element.and_then(|e| parse_client_message(&e))));
         }
@@ -143,6 +149,7 @@ impl<'de> DeserializeSeed<'de> for Kind {
 
 struct FrameSeed<'a> {
     out: &'a mut Parsed,
+    max_messages: usize,
 }
 
 impl<'de> DeserializeSeed<'de> for FrameSeed<'_> {
@@ -164,7 +171,7 @@ impl<'de> Visitor<'de> for FrameSeed<'_> {
         let mut count = 0;
         while let Some(parsed) = array.next_element_seed(MessageSeed)? {
             count += 1;
-            if count > MAX_MESSAGES_PER_FRAME {
+            if count > self.max_messages {
                 return Err(A::Error::custom("too many messages"));
             }
             self.out.push(parsed);

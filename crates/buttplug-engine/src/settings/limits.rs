@@ -1,0 +1,72 @@
+//! From the flags about limits to the bounds of each part.
+
+use crate::cli::{LimitFlags, ServeFlags};
+use buttplug_connector_websocket::WebSocketLimits;
+use buttplug_core::limits::FrameLimits;
+use buttplug_hardware_dialin::{DialInLimits, ListenerLimits};
+use buttplug_server::ClientLimits;
+use std::time::Duration;
+
+/// The bounds of each part.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    /// Of the port for clients.
+    pub(crate) clients: WebSocketLimits,
+    /// Of the port for devices.
+    pub(crate) devices: DialInLimits,
+    /// Of each client.
+    pub(crate) client: ClientLimits,
+    /// Clients at a time.
+    pub(crate) max_clients: usize,
+}
+
+impl Limits {
+    pub(super) fn new(flags: &ServeFlags) -> Self {
+        let limits = &flags.limits;
+        let mut clients = WebSocketLimits {
+            max_connections: limits.max_connections,
+            max_connections_per_address: limits.max_connections_per_address,
+            ..WebSocketLimits::default()
+        };
+        let mut devices =
+            DialInLimits { max_devices: limits.max_dialled_in_devices, ..DialInLimits::default() };
+        set(&mut clients.listener, limits);
+        set(&mut devices.listener, limits);
+        let frame = FrameLimits {
+            bytes: limits.max_message_size,
+            messages: limits.max_messages_per_frame,
+            nesting: limits.max_nesting,
+        };
+        let client = ClientLimits {
+            frame,
+            max_pending_reads: limits.max_requests,
+            max_subscriptions: limits.max_subscriptions,
+        };
+        let max_clients = if flags.single_client { 1 } else { limits.max_clients };
+        Self { clients, devices, client, max_clients }
+    }
+}
+
+fn set(listener: &mut ListenerLimits, flags: &LimitFlags) {
+    listener.upgrade_time = Duration::from_millis(flags.max_upgrade_time);
+    listener.socket.max_message = flags.max_message_size;
+    if let Some(ms) = flags.max_idle_time {
+        listener.socket.lost_after = Duration::from_millis(ms);
+        listener.socket.ping_after = listener.socket.lost_after / 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_flags_each_part_has_its_usual_bounds() {
+        let limits = Limits::new(&ServeFlags::default());
+        let shown = |limits: &dyn std::fmt::Debug| format!("{limits:?}");
+        assert_eq!(shown(&limits.clients), shown(&WebSocketLimits::default()));
+        assert_eq!(shown(&limits.devices), shown(&DialInLimits::default()));
+        assert_eq!(limits.client, ClientLimits::default());
+        assert_eq!(limits.max_clients, buttplug_server::DEFAULT_MAX_CLIENTS);
+    }
+}

@@ -1,0 +1,110 @@
+//! The question about a web page, at a terminal.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod program;
+
+use program::{Engine, Folder, SOON, command, knock};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
+
+const PAGE: &str = "https://player.example";
+
+/// The person's side of a terminal.
+struct Terminal {
+    screen: File,
+    seen: String,
+}
+
+impl Terminal {
+    /// A terminal and the program in it.
+    fn with_engine(home: &Folder) -> (Self, Engine) {
+        let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&person).unwrap();
+        unlockpt(&person).unwrap();
+        let name = ptsname(&person, Vec::new()).unwrap().into_string().unwrap();
+        let program = File::options().read(true).write(true).open(name).unwrap();
+        let mut command = command(&["serve", "--websocket-port", "0"]);
+        for folder in ["XDG_CONFIG_HOME", "HOME"] {
+            command.env(folder, home.name());
+        }
+        command.stdin(OwnedFd::from(program.try_clone().unwrap())).stderr(OwnedFd::from(program));
+        (Self { screen: File::from(person), seen: String::new() }, Engine::of(command))
+    }
+
+    /// Reads up to this text.
+    async fn shows(mut self, text: &'static str) -> Self {
+        let read = spawn_blocking(move || {
+            let mut bytes = [0; 256];
+            while !self.seen.contains(text) {
+                let count = self.screen.read(&mut bytes).unwrap();
+                self.seen += &String::from_utf8_lossy(&bytes[..count]);
+            }
+            self.seen.clear();
+            self
+        });
+        timeout(SOON, read).await.unwrap_or_else(|_| panic!("no {text:?} in time")).unwrap()
+    }
+
+    fn types(&mut self, text: &str) {
+        self.screen.write_all(text.as_bytes()).unwrap();
+    }
+}
+
+fn page_knocks(port: u16) -> JoinHandle<(u16, String)> {
+    tokio::spawn(async move { knock(port, "/", &[("Origin", PAGE)]).await })
+}
+
+async fn status(knocking: JoinHandle<(u16, String)>) -> u16 {
+    knocking.await.unwrap().0
+}
+
+#[tokio::test]
+async fn the_person_is_asked_and_always_is_written_down() {
+    let home = Folder::new("terminal-always");
+    let (mut terminal, mut engine) = Terminal::with_engine(&home);
+    let port = engine.client_port().await;
+    terminal.types("always\n");
+    let page = page_knocks(port);
+    let mut terminal = terminal.shows("[n]o: ").await;
+    // Others are served meanwhile.
+    assert_eq!(knock(port, "/", &[]).await.0, 101);
+    terminal.types("what?\n");
+    let mut terminal = terminal.shows("once, always or no? ").await;
+    terminal.types("always\n");
+    assert_eq!(status(page).await, 101);
+    assert_eq!(status(page_knocks(port)).await, 101);
+    let mut command = command(&["allow"]);
+    for folder in ["XDG_CONFIG_HOME", "HOME"] {
+        command.env(folder, home.name());
+    }
+    let listed = command.output().await.unwrap();
+    assert_eq!(String::from_utf8(listed.stdout).unwrap(), format!("{PAGE}\n"));
+}
+
+#[tokio::test]
+async fn no_is_no_until_the_program_ends() {
+    let home = Folder::new("terminal-no");
+    let (terminal, mut engine) = Terminal::with_engine(&home);
+    let port = engine.client_port().await;
+    let page = page_knocks(port);
+    let mut terminal = terminal.shows("[n]o: ").await;
+    terminal.types("n\n");
+    assert_eq!(status(page).await, 403);
+    assert_eq!(status(page_knocks(port)).await, 403);
+}
+
+#[tokio::test]
+async fn a_question_does_not_hold_up_the_end() {
+    let home = Folder::new("terminal-end");
+    let (terminal, mut engine) = Terminal::with_engine(&home);
+    let page = page_knocks(engine.client_port().await);
+    let _terminal = terminal.shows("[n]o: ").await;
+    engine.signal("TERM");
+    assert_eq!(engine.end().await.code(), Some(0));
+    page.abort();
+}
