@@ -16,6 +16,7 @@ mod registry;
 mod run;
 mod server;
 mod session;
+pub mod sightings;
 mod version;
 
 pub use registry::MAX_DEVICES;

@@ -6,6 +6,7 @@ use crate::places::Places;
 use crate::registry::{Manager, ManagerParts, Registry, ScanRequests};
 use crate::run::{self, Surroundings, wait_for_all};
 use crate::session::{SessionId, SessionSettings};
+use crate::sightings::{Sighted, Telling};
 use buttplug_core::connector::{AcceptConnection, ServerConnection};
 use buttplug_core::message::DeviceDescription;
 use buttplug_protocols::catalogue::Catalogue;
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tracing::debug;
@@ -25,6 +26,9 @@ pub const DEFAULT_MAX_CLIENTS: usize = 256;
 /// Connections that may be open beyond those of clients: whoever has not introduced itself takes no client's place, and
 /// has ten seconds for it.
 pub(crate) const MAX_STRANGERS: usize = 64;
+
+/// Who searches for the program that holds the server: no client has this number.
+const OWNER: SessionId = SessionId(0);
 
 /// Where a server is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,7 @@ pub struct ServerBuilder {
     catalogue: Catalogue,
     configuration: UserConfiguration,
     buses: Vec<Arc<dyn HardwareBus>>,
+    look_only: bool,
 }
 
 impl ServerBuilder {
@@ -93,6 +98,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Opens no hardware: what is found is told by [`Server::sightings`] and let be.
+    #[must_use]
+    pub fn look_only(mut self) -> Self {
+        self.look_only = true;
+        self
+    }
+
     /// Starts the server on the current tokio runtime. It serves whatever connections it is given, and what its buses
     /// report, until it is [shut down](Server::shut_down). All of it runs there, also for connections that are made on
     /// another runtime: a client that freezes its own does not freeze the watchdog that stops its devices.
@@ -100,7 +112,7 @@ impl ServerBuilder {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(self) -> Server {
-        let Self { settings, max_clients, catalogue, configuration, buses } = self;
+        let Self { settings, max_clients, catalogue, configuration, buses, look_only } = self;
         let registry = Arc::new(Registry::default());
         let scan_requests = Arc::new(ScanRequests::default());
         let (phase, _) = watch::channel(Phase::Serving);
@@ -108,13 +120,16 @@ impl ServerBuilder {
         let (catalogue, newest_catalogue) = watch::channel(catalogue);
         let (configuration, decisions) = watch::channel(Arc::new(configuration));
         let (known, known_devices) = watch::channel(Arc::default());
+        let telling = Telling::default();
         let manager = Manager::new(ManagerParts {
             registry: Arc::clone(&registry),
             scan_requests: Arc::clone(&scan_requests),
             catalogue: newest_catalogue,
             configuration: decisions,
             known,
+            telling: telling.clone(),
             buses,
+            look_only,
         });
         let runtime = Handle::current();
         let manager = runtime.spawn(manager.run(manager_told));
@@ -127,6 +142,7 @@ impl ServerBuilder {
             catalogue,
             configuration,
             known_devices,
+            telling,
             phase,
             next_session: AtomicU64::new(1),
             sessions: Mutex::default(),
@@ -148,6 +164,7 @@ struct Inner {
     catalogue: watch::Sender<Catalogue>,
     configuration: watch::Sender<Arc<UserConfiguration>>,
     known_devices: watch::Receiver<Arc<Vec<Arc<KnownDevice>>>>,
+    telling: Telling,
     phase: watch::Sender<Phase>,
     next_session: AtomicU64,
     sessions: Mutex<JoinSet<()>>,
@@ -194,6 +211,7 @@ impl Server {
             catalogue: Catalogue::builtin(),
             configuration: UserConfiguration::default(),
             buses: Vec::new(),
+            look_only: false,
         }
     }
 
@@ -218,6 +236,22 @@ impl Server {
     /// A program that keeps their indexes gives them back by [`ServerBuilder::user_configuration`].
     pub fn known_devices(&self) -> watch::Receiver<Arc<Vec<Arc<KnownDevice>>>> {
         self.inner.known_devices.clone()
+    }
+
+    /// What the buses report from now on, and what comes of it. A reader who is slower than that misses the oldest.
+    pub fn sightings(&self) -> broadcast::Receiver<Sighted> {
+        self.inner.telling.listen()
+    }
+
+    /// Has the buses look for hardware although no client asks for it, until [`stop_scanning`](Self::stop_scanning). The
+    /// search goes on while anybody wants it.
+    pub fn start_scanning(&self) {
+        self.inner.scan_requests.set(OWNER, true);
+    }
+
+    /// Ends what [`start_scanning`](Self::start_scanning) began.
+    pub fn stop_scanning(&self) {
+        self.inner.scan_requests.set(OWNER, false);
     }
 
     /// Stops every device, whoever set it in motion. Returns when the zeros are written, after one second at the
