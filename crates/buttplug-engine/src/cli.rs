@@ -6,18 +6,22 @@ mod absent;
 mod config;
 mod demo;
 mod devices;
-#[cfg(feature = "bluetooth")]
 mod doctor;
+mod own;
+mod scan;
 mod search;
 mod serve;
 
 pub(crate) use absent::AbsentFlags;
+#[cfg(test)]
+pub(crate) use devices::udev_rules;
+pub(crate) use own::OwnFlags;
 pub(crate) use search::SearchFlags;
 pub(crate) use serve::ServeFlags;
 
 use crate::exit::Exit;
+use clap::Parser;
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
@@ -35,7 +39,7 @@ struct Cli {
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Serves clients and drives devices until told to stop
     Serve(Box<ServeFlags>),
@@ -43,21 +47,23 @@ enum Command {
     Demo,
     /// Lists the supported devices, shows what they are told, checks definitions of your own
     Devices(devices::DevicesFlags),
-    /// Says how things stand on this machine with what devices need
-    #[cfg(feature = "bluetooth")]
-    Doctor,
+    /// Shows what hardware is there, which device it is, or why it is none
+    Scan(Box<scan::ScanFlags>),
+    /// Says how things stand on this machine with what devices need, and what to do
+    Doctor(Box<doctor::DoctorFlags>),
     /// Converts what you decided about your devices in an earlier engine
     Config(config::ConfigFlags),
 }
 
 /// Does what was typed. The first of `arguments` is the program's own name.
 pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
-    match Cli::try_parse_from(with_subcommand(arguments)) {
-        Ok(Cli { command: Command::Serve(flags) }) => serve::run(&flags),
+    let (arguments, subcommand) = with_subcommand(arguments);
+    match Cli::try_parse_from(arguments) {
+        Ok(Cli { command: Command::Serve(flags) }) => serve::run(&flags, subcommand),
         Ok(Cli { command: Command::Demo }) => demo::run(),
         Ok(Cli { command: Command::Devices(flags) }) => devices::run(&flags),
-        #[cfg(feature = "bluetooth")]
-        Ok(Cli { command: Command::Doctor }) => doctor::run(),
+        Ok(Cli { command: Command::Scan(flags) }) => scan::run(*flags),
+        Ok(Cli { command: Command::Doctor(flags) }) => doctor::run(*flags),
         Ok(Cli { command: Command::Config(flags) }) => config::run(&flags),
         Err(error) => {
             // Nobody reads what is wrong: the exit code says it too.
@@ -70,13 +76,24 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
     }
 }
 
+/// How `serve` came to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Subcommand {
+    /// It was typed.
+    #[default]
+    Typed,
+    /// Flags stood alone, as programs pass them that know earlier engines.
+    Implied,
+}
+
 /// Puts `serve` in front of flags that stand alone.
-fn with_subcommand(mut arguments: Vec<OsString>) -> Vec<OsString> {
+fn with_subcommand(mut arguments: Vec<OsString>) -> (Vec<OsString>, Subcommand) {
     let first = arguments.get(1).map(|first| first.to_string_lossy());
     if first.is_some_and(|first| first.starts_with('-') && first != "-h" && first != "--help") {
         arguments.insert(1, "serve".into());
+        return (arguments, Subcommand::Implied);
     }
-    arguments
+    (arguments, Subcommand::Typed)
 }
 
 /// Prints a line that was asked for. A reader who has gone is no error.
@@ -109,7 +126,7 @@ mod tests {
     fn parse(line: &str) -> Result<Cli, clap::Error> {
         let arguments =
             std::iter::once("buttplug").chain(line.split_whitespace()).map(OsString::from).collect();
-        Cli::try_parse_from(with_subcommand(arguments))
+        Cli::try_parse_from(with_subcommand(arguments).0)
     }
 
     fn flags(line: &str) -> ServeFlags {

@@ -5,6 +5,7 @@
 mod buses;
 mod cli;
 mod definitions;
+mod doctor;
 mod exit;
 mod known;
 mod log;

@@ -1,7 +1,7 @@
 //! Turns what was typed, and the files it names, into what is meant. Every bad value is named here, before anything
 //! is opened.
 
-use crate::cli::{SearchFlags, ServeFlags};
+use crate::cli::{OwnFlags, SearchFlags, ServeFlags, Subcommand};
 use crate::user::{Decisions, UserFile, UserFileError};
 use buttplug_hardware_lovense::DongleKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -59,11 +59,32 @@ pub(crate) struct Search {
     pub(crate) dongles: Vec<DongleKind>,
     /// Lovense Connect: at these addresses, or wherever it is found if there are none.
     pub(crate) lovense_connect: Option<Vec<SocketAddr>>,
+    /// These are the usual places, because nobody named any: that one of them is not there is no fault.
+    pub(crate) usual: bool,
 }
 
 impl Search {
-    /// What the flags mean.
-    fn new(flags: &SearchFlags) -> Result<Self, SettingsError> {
+    /// What the flags mean: the usual places if they name none and nobody relies on that meaning nowhere.
+    fn new(flags: &SearchFlags, subcommand: Subcommand) -> Result<Self, SettingsError> {
+        let named = Self::named(flags)?;
+        let nowhere = named.is_nowhere() && !flags.use_device_websocket_server;
+        Ok(if nowhere && subcommand == Subcommand::Typed { Self::usual() } else { named })
+    }
+
+    /// Where devices are looked for unless a person says otherwise.
+    fn usual() -> Self {
+        Self {
+            #[cfg(feature = "bluetooth")]
+            bluetooth: true,
+            serial: true,
+            hid: true,
+            usual: true,
+            ..Self::default()
+        }
+    }
+
+    /// Where the flags say.
+    fn named(flags: &SearchFlags) -> Result<Self, SettingsError> {
         let address = flags.lovense_connect_address.as_deref();
         let named = address.map(lovense_connect_address).transpose()?;
         Ok(Self {
@@ -80,6 +101,7 @@ impl Search {
             .filter_map(|(kind, wanted)| (wanted || flags.use_lovense_dongle).then_some(kind))
             .collect(),
             lovense_connect: named.or_else(|| flags.use_lovense_connect.then(Vec::new)),
+            usual: false,
         })
     }
 
@@ -190,17 +212,21 @@ pub(crate) enum SettingsError {
 impl Settings {
     /// Finds out what is meant. Reads the user file, which is at `usual_user_file` unless a flag says otherwise, and
     /// resolves host names, nothing else.
-    pub(crate) fn new(flags: &ServeFlags, usual_user_file: Option<PathBuf>) -> Result<Self, SettingsError> {
+    pub(crate) fn new(
+        flags: &ServeFlags,
+        subcommand: Subcommand,
+        usual_user_file: Option<PathBuf>,
+    ) -> Result<Self, SettingsError> {
         if let Some((flag, why)) = flags.absent.essential() {
             return Err(SettingsError::Absent { flag, why });
         }
         let mut notices: Vec<String> = flags.absent.notices().collect();
         let clients = clients(flags)?;
-        let devices = devices(flags)?;
+        let search = Search::new(&flags.search, subcommand)?;
+        let devices = devices(flags, &search)?;
         if let Some(shared) = devices.as_ref().and_then(|devices| clients.collides(devices)) {
             return Err(SettingsError::SharedPort(shared));
         }
-        let search = Search::new(&flags.search)?;
         if devices.is_none() && search.is_nowhere() {
             notices.push(
                 "no device can be found: pass --use-device-websocket-server to let devices dial in, or flags such \
@@ -208,7 +234,7 @@ impl Settings {
                     .into(),
             );
         }
-        let (user_file, decisions) = user_file(flags, usual_user_file, &mut notices)?;
+        let (user_file, decisions) = user_file(&flags.own, usual_user_file, &mut notices)?;
         Ok(Self {
             server_name: flags.server_name.clone().unwrap_or_else(|| DEFAULT_SERVER_NAME.into()),
             max_ping_time: Some(flags.max_ping_time)
@@ -218,7 +244,7 @@ impl Settings {
             clients,
             devices,
             search,
-            device_definitions: flags.device_definitions.clone(),
+            device_definitions: flags.own.device_definitions.clone(),
             user_file,
             decisions,
             notices,
@@ -229,7 +255,7 @@ impl Settings {
 /// The file with what a person decided, and what that is. A file of no use is left alone: starting without it could let
 /// a device in that is denied, so that has to be asked for.
 fn user_file(
-    flags: &ServeFlags,
+    flags: &OwnFlags,
     usual: Option<PathBuf>,
     notices: &mut Vec<String>,
 ) -> Result<(Option<UserFile>, Decisions), SettingsError> {
@@ -275,14 +301,14 @@ fn clients(flags: &ServeFlags) -> Result<Listen, SettingsError> {
     }
 }
 
-fn devices(flags: &ServeFlags) -> Result<Option<Listen>, SettingsError> {
+fn devices(flags: &ServeFlags, search: &Search) -> Result<Option<Listen>, SettingsError> {
     const LISTEN: &str = "device-websocket-listen-address";
-    if !flags.use_device_websocket_server {
+    if !flags.search.use_device_websocket_server && !search.usual {
         return Ok(None);
     }
-    let port = flags.device_websocket_server_port.unwrap_or(DEFAULT_DEVICE_PORT);
-    Ok(Some(match &flags.device_websocket_listen_address {
-        Some(_) if flags.device_websocket_server_port.is_some() => {
+    let port = flags.search.device_websocket_server_port.unwrap_or(DEFAULT_DEVICE_PORT);
+    Ok(Some(match &flags.search.device_websocket_listen_address {
+        Some(_) if flags.search.device_websocket_server_port.is_some() => {
             return Err(SettingsError::Conflict(LISTEN, "device-websocket-server-port"));
         }
         Some(value) => resolve(LISTEN, value)?,
@@ -310,7 +336,7 @@ mod tests {
     fn settings(change: impl FnOnce(&mut ServeFlags)) -> Result<Settings, SettingsError> {
         let mut flags = ServeFlags::default();
         change(&mut flags);
-        Settings::new(&flags, None)
+        Settings::new(&flags, Subcommand::Implied, None)
     }
 
     #[test]
@@ -333,7 +359,7 @@ mod tests {
         let settings = settings(|flags| {
             flags.websocket_port = Some(1);
             flags.websocket_use_all_interfaces = true;
-            flags.use_device_websocket_server = true;
+            flags.search.use_device_websocket_server = true;
             flags.max_ping_time = 1500;
             flags.server_name = Some(String::new());
         })
@@ -349,8 +375,8 @@ mod tests {
     fn the_device_port_opens_only_when_asked_for() {
         let port = |on| {
             settings(|flags| {
-                flags.use_device_websocket_server = on;
-                flags.device_websocket_server_port = Some(7);
+                flags.search.use_device_websocket_server = on;
+                flags.search.device_websocket_server_port = Some(7);
             })
         };
         assert_eq!(port(false).unwrap().devices, None);
@@ -415,6 +441,30 @@ mod tests {
     }
 
     #[test]
+    fn whoever_types_serve_and_names_no_place_gets_the_usual_ones() {
+        let typed = |change: fn(&mut SearchFlags)| {
+            let mut flags = ServeFlags::default();
+            change(&mut flags.search);
+            let settings = Settings::new(&flags, Subcommand::Typed, None).unwrap();
+            assert!(settings.notices.is_empty(), "{:?}", settings.notices);
+            (settings.search, settings.devices)
+        };
+        let (usual, devices) = typed(|_| ());
+        assert!(usual.serial && usual.hid && usual.usual && !usual.gamepads);
+        #[cfg(feature = "bluetooth")]
+        assert!(usual.bluetooth);
+        assert_eq!(devices, Some(Listen::Loopback(54817)));
+        let (same, devices) = typed(|flags| flags.device_websocket_server_port = Some(7));
+        assert_eq!((same, devices), (usual, Some(Listen::Loopback(7))));
+        let named = Search { hid: true, ..Search::default() };
+        assert_eq!(typed(|flags| flags.use_hid = true), (named, None));
+        let port = typed(|flags| flags.use_device_websocket_server = true);
+        assert_eq!(port, (Search::default(), Some(Listen::Loopback(54817))));
+        let app = typed(|flags| flags.lovense_connect_address = Some("127.0.0.1:1".into()));
+        assert_eq!((app.0.usual, app.1), (false, None));
+    }
+
+    #[test]
     fn an_address_where_no_app_can_be_is_named() {
         let at = |address: &str| {
             settings(|flags| flags.search.lovense_connect_address = Some(address.into())).unwrap_err()
@@ -430,8 +480,8 @@ mod tests {
         let ports = |clients: u16, devices: u16| {
             settings(|flags| {
                 flags.websocket_port = Some(clients);
-                flags.use_device_websocket_server = true;
-                flags.device_websocket_server_port = Some(devices);
+                flags.search.use_device_websocket_server = true;
+                flags.search.device_websocket_server_port = Some(devices);
             })
         };
         assert_eq!(ports(5, 5), Err(SettingsError::SharedPort("127.0.0.1:5".parse().unwrap())));
@@ -441,14 +491,15 @@ mod tests {
     #[test]
     fn a_missing_user_file_is_a_notice() {
         let settings =
-            settings(|flags| flags.user_device_config_file = Some("/no/such/file.json".into())).unwrap();
+            settings(|flags| flags.own.user_device_config_file = Some("/no/such/file.json".into())).unwrap();
         assert!(settings.notices.iter().any(|notice| notice.contains("/no/such/file.json")));
     }
 
     #[test]
     fn an_unusable_user_file_is_named_with_the_reason() {
         let directory = std::env::temp_dir();
-        let error = settings(|flags| flags.user_device_config_file = Some(directory.clone())).unwrap_err();
+        let error =
+            settings(|flags| flags.own.user_device_config_file = Some(directory.clone())).unwrap_err();
         assert!(error.to_string().contains(&directory.display().to_string()), "{error}");
     }
 }

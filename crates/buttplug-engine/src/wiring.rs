@@ -1,9 +1,11 @@
 //! The one place where buses and connectors are put together, and taken apart in order.
 
 use crate::buses::Buses;
+#[cfg(feature = "bluetooth")]
+use crate::buses::tell_missing_bluetooth;
 use crate::definitions::{Definitions, FolderError};
 use crate::known::Known;
-use crate::settings::Settings;
+use crate::settings::{Search, Settings};
 use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
 use buttplug_connector_websocket::{WebSocketLimits, WebSocketListener};
 use buttplug_core::connector::AcceptConnection;
@@ -11,9 +13,10 @@ use buttplug_hardware_dialin::DialInBus;
 use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
 use buttplug_protocols::definition::Definition;
 use buttplug_protocols::sighting::BusKind;
-use buttplug_server::Server;
 use buttplug_server::configuration::{DeviceConfiguration, UserConfiguration};
+use buttplug_server::{Server, ServerBuilder};
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -23,7 +26,7 @@ use tokio::time::timeout;
 
 /// How long the end may take. Programs that start an engine kill it after three seconds; the rest is for starting to
 /// end, and for the last lines of the log.
-const MAX_SHUTDOWN: Duration = Duration::from_millis(2200);
+pub(crate) const MAX_SHUTDOWN: Duration = Duration::from_millis(2200);
 
 /// Why the engine could not start.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -55,6 +58,72 @@ pub(crate) struct Engine {
     keeping: Option<Keeping>,
     /// Looks after the folder of definitions, if there is one.
     following: Option<JoinHandle<()>>,
+    /// Tells what is missing of what nobody asked for.
+    telling: Option<JoinHandle<()>>,
+}
+
+/// The ways to devices, open, and a server to be made of them that knows what the person's files say.
+pub(crate) struct Ways {
+    pub(crate) builder: ServerBuilder,
+    pub(crate) buses: Buses,
+    pub(crate) known: Arc<Known>,
+    /// Where devices dial in.
+    pub(crate) device_addresses: Vec<SocketAddr>,
+    definitions: Option<Definitions>,
+}
+
+impl Ways {
+    /// Opens the port for devices and reads definitions.
+    ///
+    /// # Errors
+    /// The port can't be opened, or the folder can't be read.
+    pub(crate) async fn open(settings: &Settings) -> Result<Self, StartError> {
+        let dial_in = match &settings.devices {
+            Some(listen) => match DialInBus::bind(&listen.addresses()).await {
+                Ok(bus) => Some(bus),
+                // Nobody asked for it: another engine may have it.
+                Err(error) if settings.search.usual => {
+                    tracing::warn!("devices can't dial in: {error} (--device-websocket-server-port)");
+                    None
+                }
+                Err(error) => return Err(StartError::port("device-websocket-server-port", &error)),
+            },
+            None => None,
+        };
+        let known = Arc::new(Known::new(&settings.decisions.additions));
+        let definitions = match &settings.device_definitions {
+            Some(folder) => {
+                let known = Arc::clone(&known);
+                let take = move |definitions: &[Arc<Definition>]| known.define(definitions);
+                Some(Definitions::open(folder, take).await?)
+            }
+            None => None,
+        };
+        let buses = Buses::new(&settings.search, &known.catalogue());
+        let mut builder = Server::builder()
+            .catalogue(known.catalogue())
+            .user_configuration(configuration(&settings.decisions));
+        let device_addresses = dial_in.as_ref().map(|bus| bus.local_addresses().to_vec()).unwrap_or_default();
+        if let Some(bus) = dial_in {
+            builder = builder.bus(Arc::new(bus));
+        }
+        for bus in buses.all() {
+            builder = builder.bus(bus);
+        }
+        let simulated = simulated(&settings.decisions.simulated);
+        if !simulated.is_empty() {
+            builder = builder.bus(Arc::new(SimulatedBus::new(simulated)));
+        }
+        Ok(Self { builder, buses, known, device_addresses, definitions })
+    }
+}
+
+/// Looks, without holding up anything, what is missing of what nobody asked for. Ended and awaited in `shut_down`.
+fn tell(search: &Search) -> Option<JoinHandle<()>> {
+    #[cfg(feature = "bluetooth")]
+    return (search.usual && search.bluetooth).then(|| tokio::spawn(tell_missing_bluetooth()));
+    #[cfg(not(feature = "bluetooth"))]
+    return None;
 }
 
 /// The task that looks after the user file.
@@ -72,45 +141,19 @@ impl Engine {
         let clients =
             WebSocketListener::bind(&settings.clients.addresses(), WebSocketLimits::default()).await;
         let clients = clients.map_err(|error| StartError::port("websocket-port", &error))?;
-        let devices = match &settings.devices {
-            Some(listen) => {
-                let bus = DialInBus::bind(&listen.addresses()).await;
-                Some(bus.map_err(|error| StartError::port("device-websocket-server-port", &error))?)
-            }
-            None => None,
-        };
-        let known = Arc::new(Known::new(&settings.decisions.additions));
-        let definitions = match &settings.device_definitions {
-            Some(folder) => {
-                let known = Arc::clone(&known);
-                let take = move |definitions: &[Arc<Definition>]| known.define(definitions);
-                Some(Definitions::open(folder, take).await?)
-            }
-            None => None,
-        };
-        let buses = Buses::new(&settings.search, &known.catalogue());
-        let mut server = Server::builder()
+        let ways = Ways::open(&settings).await?;
+        for address in &ways.device_addresses {
+            tracing::info!(%address, "listening for devices");
+        }
+        let Ways { builder, buses, known, definitions, .. } = ways;
+        let mut server = builder
             .name(settings.server_name.clone())
-            .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
-            .catalogue(known.catalogue())
-            .user_configuration(configuration(&settings.decisions));
+            .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO));
         if settings.single_client {
             server = server.max_clients(1);
         }
-        if let Some(bus) = devices {
-            for address in bus.local_addresses() {
-                tracing::info!(%address, "listening for devices");
-            }
-            server = server.bus(Arc::new(bus));
-        }
-        for bus in buses.all() {
-            server = server.bus(bus);
-        }
-        let simulated = simulated(&settings.decisions.simulated);
-        if !simulated.is_empty() {
-            server = server.bus(Arc::new(SimulatedBus::new(simulated)));
-        }
         let server = server.start();
+        let telling = tell(&settings.search);
         let keeping = settings.user_file.map(|file| keep(file, &known, &server, &buses));
         for address in clients.local_addresses() {
             tracing::info!(%address, "listening for clients");
@@ -130,14 +173,14 @@ impl Engine {
                 buses.look_for(&known.catalogue());
             }))
         });
-        Ok(Self { server, stop_listening, listening, keeping, following })
+        Ok(Self { server, stop_listening, listening, keeping, following, telling })
     }
 
     /// Refuses new work, stops every device, closes every connection. Answers whether all of it was done in time.
     pub(crate) async fn shut_down(self) -> bool {
-        let Self { server, stop_listening, listening, keeping, following } = self;
-        if let Some(following) = &following {
-            following.abort();
+        let Self { server, stop_listening, listening, keeping, following, telling } = self;
+        for task in following.iter().chain(&telling) {
+            task.abort();
         }
         // Nobody listening any more is what is wanted.
         let _ = stop_listening.send(());
@@ -151,9 +194,9 @@ impl Engine {
                 let _ = stop.send(());
                 let _ = task.await;
             }
-            if let Some(following) = following {
+            for task in following.into_iter().chain(telling) {
                 // It was called off, or ended before.
-                let _ = following.await;
+                let _ = task.await;
             }
         };
         timeout(MAX_SHUTDOWN, all).await.is_ok()
@@ -219,11 +262,12 @@ fn simulated_address(number: usize, entry: &SimulatedEntry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::ServeFlags;
+    use crate::cli::{ServeFlags, Subcommand};
     use std::net::TcpListener;
 
     fn settings(port: u16) -> Settings {
-        Settings::new(&ServeFlags { websocket_port: Some(port), ..ServeFlags::default() }, None).unwrap()
+        let flags = ServeFlags { websocket_port: Some(port), ..ServeFlags::default() };
+        Settings::new(&flags, Subcommand::Implied, None).unwrap()
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! `buttplug serve`: its flags, and the life of the program from the first line to the exit code.
 
-use super::{AbsentFlags, SearchFlags, complain, say};
+use super::{AbsentFlags, OwnFlags, SearchFlags, Subcommand, complain, say};
 use crate::exit::Exit;
 use crate::log::{self, Level};
 use crate::settings::{Settings, SettingsError};
@@ -8,7 +8,6 @@ use crate::signals::{End, Panics, Signals};
 use crate::user;
 use crate::wiring::{Engine, StartError};
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 
@@ -42,34 +41,11 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Clients")]
     pub(crate) server_name: Option<String>,
 
-    /// Let devices dial in over WebSocket
-    #[arg(long, help_heading = "Devices")]
-    pub(crate) use_device_websocket_server: bool,
-
-    /// Port for devices, 54817 unless given; 0 takes any free port, and the log tells which
-    #[arg(long, value_name = "PORT", help_heading = "Devices")]
-    pub(crate) device_websocket_server_port: Option<u16>,
-
-    /// Listen for devices on this address instead
-    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Devices")]
-    pub(crate) device_websocket_listen_address: Option<String>,
-
     #[command(flatten)]
     pub(crate) search: SearchFlags,
 
-    /// File with what you decided about your devices: TOML, or the JSON of earlier engines; devices that connect are
-    /// added to it [default: buttplug/devices.toml in your folder of settings]
-    #[arg(long, value_name = "FILE", help_heading = "Devices")]
-    pub(crate) user_device_config_file: Option<PathBuf>,
-
-    /// Start even if that file is of no use, and without what it says
-    #[arg(long, help_heading = "Devices")]
-    pub(crate) ignore_bad_user_config: bool,
-
-    /// Folder with definitions of your own devices, *.toml, preferred to what is built in; changed ones are taken over while
-    /// the program runs
-    #[arg(long, value_name = "DIR", help_heading = "Devices")]
-    pub(crate) device_definitions: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) own: OwnFlags,
 
     /// Which lines to log: error, warn, info, debug or trace [default: RUST_LOG, else info]
     #[arg(long, value_name = "LEVEL", help_heading = "Program")]
@@ -88,7 +64,7 @@ pub(crate) struct ServeFlags {
 }
 
 /// Serves until told to end.
-pub(crate) fn run(flags: &ServeFlags) -> Exit {
+pub(crate) fn run(flags: &ServeFlags, subcommand: Subcommand) -> Exit {
     if flags.server_version {
         say(env!("CARGO_PKG_VERSION"));
         return Exit::Orderly;
@@ -99,7 +75,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Exit {
     }
     let log = log::start(flags.log, FIRST_LINE);
     let panics = Panics::install();
-    let exit = match serve(flags, &panics) {
+    let exit = match serve(flags, subcommand, &panics) {
         Ok(exit) => exit,
         Err(reason) => {
             refuse(&reason);
@@ -136,8 +112,8 @@ impl Refusal {
     }
 }
 
-fn serve(flags: &ServeFlags, panics: &Panics) -> Result<Exit, Refusal> {
-    let settings = Settings::new(flags, user::usual_path())?;
+fn serve(flags: &ServeFlags, subcommand: Subcommand, panics: &Panics) -> Result<Exit, Refusal> {
+    let settings = Settings::new(flags, subcommand, user::usual_path())?;
     for notice in &settings.notices {
         tracing::warn!("{notice}");
     }
@@ -197,8 +173,8 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(20)).await;
             hook.happen();
         });
-        let settings =
-            Settings::new(&ServeFlags { websocket_port: Some(0), ..ServeFlags::default() }, None).unwrap();
+        let flags = ServeFlags { websocket_port: Some(0), ..ServeFlags::default() };
+        let settings = Settings::new(&flags, Subcommand::Implied, None).unwrap();
         assert_eq!(live(&runtime, settings, &panics), Ok(Exit::Internal));
     }
 }
