@@ -9,6 +9,7 @@ mod doctor;
 mod exit;
 mod known;
 mod log;
+mod rest;
 mod settings;
 mod signals;
 mod user;

@@ -27,8 +27,10 @@ pub(crate) struct Settings {
     pub(crate) max_ping_time: Option<Duration>,
     /// One client at a time.
     pub(crate) single_client: bool,
-    /// Where clients connect.
-    pub(crate) clients: Listen,
+    /// Where clients connect, if they may.
+    pub(crate) clients: Option<Listen>,
+    /// Where the REST API is, if it is wanted.
+    pub(crate) rest: Option<Listen>,
     /// Where devices dial in, if they may.
     pub(crate) devices: Option<Listen>,
     /// Where devices are looked for.
@@ -186,11 +188,16 @@ pub(crate) enum SettingsError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Clients and devices on one port.
-    #[error(
-        "clients and devices can't share {0}; pass another --websocket-port or --device-websocket-server-port"
-    )]
-    SharedPort(SocketAddr),
+    /// One port for two purposes.
+    #[error("--{one} and --{other} can't share {address}; pass another port for one of them")]
+    SharedPort {
+        /// What they share.
+        address: SocketAddr,
+        /// A flag that chooses a port.
+        one: &'static str,
+        /// Another such flag.
+        other: &'static str,
+    },
     /// Something without which the program would be another.
     #[error("--{flag} can't be done: {why}")]
     Absent {
@@ -224,8 +231,16 @@ impl Settings {
         let clients = clients(flags)?;
         let search = Search::new(&flags.search, subcommand)?;
         let devices = devices(flags, &search)?;
-        if let Some(shared) = devices.as_ref().and_then(|devices| clients.collides(devices)) {
-            return Err(SettingsError::SharedPort(shared));
+        let rest = flags.rest_api_port.map(Listen::Loopback);
+        check_ports(&[
+            ("websocket-port", &clients),
+            ("device-websocket-server-port", &devices),
+            ("rest-api-port", &rest),
+        ])?;
+        if clients.is_none() {
+            notices.push(
+                "no port for clients is opened, only the REST API: pass --websocket-port to have both".into(),
+            );
         }
         if devices.is_none() && search.is_nowhere() {
             notices.push(
@@ -242,6 +257,7 @@ impl Settings {
                 .map(|ms| Duration::from_millis(ms.into())),
             single_client: flags.single_client,
             clients,
+            rest,
             devices,
             search,
             device_definitions: flags.own.device_definitions.clone(),
@@ -287,17 +303,38 @@ fn user_file(
     }
 }
 
-fn clients(flags: &ServeFlags) -> Result<Listen, SettingsError> {
+/// Checks that no two ports want the same address.
+fn check_ports(ports: &[(&'static str, &Option<Listen>)]) -> Result<(), SettingsError> {
+    for (at, (one, listen)) in ports.iter().enumerate() {
+        for (other, others) in ports.iter().skip(at + 1) {
+            let shared = listen.as_ref().zip(others.as_ref()).and_then(|(a, b)| a.collides(b));
+            if let Some(address) = shared {
+                return Err(SettingsError::SharedPort { address, one, other });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Programs that ask for the REST API alone got nothing else from earlier engines, and the usual port may be another
+/// engine's.
+fn clients(flags: &ServeFlags) -> Result<Option<Listen>, SettingsError> {
     const LISTEN: &str = "websocket-listen-address";
+    let unwanted = flags.websocket_port.is_none()
+        && flags.websocket_listen_address.is_none()
+        && !flags.websocket_use_all_interfaces;
+    if flags.rest_api_port.is_some() && unwanted {
+        return Ok(None);
+    }
     let port = flags.websocket_port.unwrap_or(DEFAULT_CLIENT_PORT);
     match &flags.websocket_listen_address {
         Some(_) if flags.websocket_port.is_some() => Err(SettingsError::Conflict(LISTEN, "websocket-port")),
         Some(_) if flags.websocket_use_all_interfaces => {
             Err(SettingsError::Conflict(LISTEN, "websocket-use-all-interfaces"))
         }
-        Some(value) => resolve(LISTEN, value),
-        None if flags.websocket_use_all_interfaces => Ok(Listen::AllInterfaces(port)),
-        None => Ok(Listen::Loopback(port)),
+        Some(value) => resolve(LISTEN, value).map(Some),
+        None if flags.websocket_use_all_interfaces => Ok(Some(Listen::AllInterfaces(port))),
+        None => Ok(Some(Listen::Loopback(port))),
     }
 }
 
@@ -342,9 +379,9 @@ mod tests {
     #[test]
     fn without_flags_it_listens_for_clients_on_loopback_and_warns_that_it_finds_nothing() {
         let settings = settings(|_| ()).unwrap();
-        assert_eq!(settings.clients, Listen::Loopback(12345));
+        assert_eq!(settings.clients, Some(Listen::Loopback(12345)));
         assert_eq!(
-            settings.clients.addresses(),
+            Listen::Loopback(12345).addresses(),
             ["127.0.0.1:12345".parse().unwrap(), "[::1]:12345".parse().unwrap()]
         );
         assert_eq!(settings.devices, None);
@@ -364,7 +401,7 @@ mod tests {
             flags.server_name = Some(String::new());
         })
         .unwrap();
-        assert_eq!(settings.clients, Listen::AllInterfaces(1));
+        assert_eq!(settings.clients, Some(Listen::AllInterfaces(1)));
         assert_eq!(settings.devices, Some(Listen::AllInterfaces(54817)));
         assert_eq!(settings.max_ping_time, Some(Duration::from_millis(1500)));
         assert_eq!(settings.server_name, "");
@@ -386,10 +423,10 @@ mod tests {
     #[test]
     fn a_listen_address_is_taken_as_it_is_and_host_names_are_resolved() {
         let listen = |address: &str| settings(|flags| flags.websocket_listen_address = Some(address.into()));
-        let exactly = |address: &str| Listen::Exactly(vec![address.parse().unwrap()]);
+        let exactly = |address: &str| Some(Listen::Exactly(vec![address.parse().unwrap()]));
         assert_eq!(listen("[::1]:5").unwrap().clients, exactly("[::1]:5"));
         assert_eq!(listen("0.0.0.0:5").unwrap().clients, exactly("0.0.0.0:5"));
-        let localhost = listen("localhost:5").unwrap().clients.addresses();
+        let localhost = listen("localhost:5").unwrap().clients.unwrap().addresses();
         assert!(!localhost.is_empty() && localhost.iter().all(|address| address.ip().is_loopback()));
         for bad in ["", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000"] {
             let error = listen(bad).unwrap_err().to_string();
@@ -476,16 +513,45 @@ mod tests {
     }
 
     #[test]
-    fn clients_and_devices_need_different_ports() {
-        let ports = |clients: u16, devices: u16| {
+    fn each_purpose_needs_a_port_of_its_own() {
+        let ports = |clients: u16, devices: u16, rest: u16| {
             settings(|flags| {
                 flags.websocket_port = Some(clients);
                 flags.search.use_device_websocket_server = true;
                 flags.search.device_websocket_server_port = Some(devices);
+                flags.rest_api_port = Some(rest);
             })
         };
-        assert_eq!(ports(5, 5), Err(SettingsError::SharedPort("127.0.0.1:5".parse().unwrap())));
-        assert!(ports(5, 6).is_ok() && ports(0, 0).is_ok());
+        for (shared, flags) in [
+            (ports(5, 5, 6), "--websocket-port and --device-websocket-server-port"),
+            (ports(5, 6, 5), "--websocket-port and --rest-api-port"),
+            (ports(6, 5, 5), "--device-websocket-server-port and --rest-api-port"),
+        ] {
+            let error = shared.unwrap_err().to_string();
+            assert!(error.starts_with(flags) && error.contains("127.0.0.1:5"), "{error}");
+        }
+        assert!(ports(5, 6, 7).is_ok() && ports(0, 0, 0).is_ok());
+    }
+
+    #[test]
+    fn the_rest_api_alone_opens_no_port_for_clients() {
+        let clients = |change: fn(&mut ServeFlags)| {
+            let settings = settings(|flags| {
+                flags.rest_api_port = Some(8);
+                change(flags);
+            });
+            let settings = settings.unwrap();
+            assert_eq!(settings.rest, Some(Listen::Loopback(8)));
+            let told = settings.notices.iter().any(|notice| notice.contains("no port for clients"));
+            assert_eq!(told, settings.clients.is_none());
+            settings.clients
+        };
+        assert_eq!(clients(|_| ()), None);
+        assert_eq!(clients(|flags| flags.websocket_port = Some(5)), Some(Listen::Loopback(5)));
+        assert_eq!(
+            clients(|flags| flags.websocket_use_all_interfaces = true),
+            Some(Listen::AllInterfaces(12345))
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::buses::Buses;
 use crate::buses::tell_missing_bluetooth;
 use crate::definitions::{Definitions, FolderError};
 use crate::known::Known;
+use crate::rest::RestPort;
 use crate::settings::{Search, Settings};
 use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
 use buttplug_connector_websocket::{WebSocketLimits, WebSocketListener};
@@ -16,6 +17,7 @@ use buttplug_protocols::sighting::BusKind;
 use buttplug_server::configuration::{DeviceConfiguration, UserConfiguration};
 use buttplug_server::{Server, ServerBuilder};
 use std::fmt;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,9 +55,9 @@ impl StartError {
 /// A server with its open ports.
 pub(crate) struct Engine {
     server: Server,
-    stop_listening: oneshot::Sender<()>,
-    listening: JoinHandle<()>,
-    keeping: Option<Keeping>,
+    /// The ports for clients, each with what it is called.
+    listening: Vec<(&'static str, Ending)>,
+    keeping: Option<Ending>,
     /// Looks after the folder of definitions, if there is one.
     following: Option<JoinHandle<()>>,
     /// Tells what is missing of what nobody asked for.
@@ -126,10 +128,22 @@ fn tell(search: &Search) -> Option<JoinHandle<()>> {
     return None;
 }
 
-/// The task that looks after the user file.
-struct Keeping {
+/// A task that ends when it is told to, and is awaited in [`Engine::shut_down`].
+struct Ending {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
+}
+
+impl Ending {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(task: impl FnOnce(oneshot::Receiver<()>) -> F) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        Self { stop, task: tokio::spawn(task(stopped)) }
+    }
+}
+
+/// Waits until it is told to end. A sender that is gone means the same as one that has spoken.
+async fn told(stop: oneshot::Receiver<()>) {
+    let _ = stop.await;
 }
 
 impl Engine {
@@ -138,9 +152,15 @@ impl Engine {
     /// # Errors
     /// A port can't be opened, or the folder of definitions can't be read; then no port stays open.
     pub(crate) async fn start(settings: Settings) -> Result<Self, StartError> {
-        let clients =
-            WebSocketListener::bind(&settings.clients.addresses(), WebSocketLimits::default()).await;
-        let clients = clients.map_err(|error| StartError::port("websocket-port", &error))?;
+        let clients = match &settings.clients {
+            Some(listen) => {
+                let bound = WebSocketListener::bind(&listen.addresses(), WebSocketLimits::default()).await;
+                Some(bound.map_err(|error| StartError::port("websocket-port", &error))?)
+            }
+            None => None,
+        };
+        let rest = settings.rest.as_ref().map(|listen| RestPort::bind(&listen.addresses())).transpose();
+        let rest = rest.map_err(|error| StartError::port("rest-api-port", &error))?;
         let ways = Ways::open(&settings).await?;
         for address in &ways.device_addresses {
             tracing::info!(%address, "listening for devices");
@@ -150,21 +170,27 @@ impl Engine {
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO));
         if settings.single_client {
-            server = server.max_clients(1);
+            // The REST API is one for itself.
+            server = server.max_clients(1 + usize::from(rest.is_some()));
         }
         let server = server.start();
         let telling = tell(&settings.search);
         let keeping = settings.user_file.map(|file| keep(file, &known, &server, &buses));
-        for address in clients.local_addresses() {
-            tracing::info!(%address, "listening for clients");
+        let mut listening = Vec::new();
+        if let Some(clients) = clients {
+            for address in clients.local_addresses() {
+                tracing::info!(%address, "listening for clients");
+            }
+            let accept: Arc<dyn AcceptConnection> = Arc::new(server.clone());
+            listening.push(("client port", Ending::spawn(|stop| clients.run(accept, told(stop)))));
         }
-        let (stop_listening, stop) = oneshot::channel();
-        let accept: Arc<dyn AcceptConnection> = Arc::new(server.clone());
-        // Ends when told to, and is awaited in `shut_down`.
-        let listening = tokio::spawn(clients.run(accept, async {
-            // A sender that is gone means the same as one that has spoken.
-            let _ = stop.await;
-        }));
+        if let Some(rest) = rest {
+            for address in rest.local_addresses() {
+                tracing::info!(%address, "listening for REST");
+            }
+            let server = server.clone();
+            listening.push(("REST API", Ending::spawn(|stop| rest.run(server, told(stop)))));
+        }
         let following = definitions.map(|definitions| {
             let server = server.clone();
             // Ended and awaited in `shut_down`.
@@ -173,23 +199,31 @@ impl Engine {
                 buses.look_for(&known.catalogue());
             }))
         });
-        Ok(Self { server, stop_listening, listening, keeping, following, telling })
+        Ok(Self { server, listening, keeping, following, telling })
     }
 
     /// Refuses new work, stops every device, closes every connection. Answers whether all of it was done in time.
     pub(crate) async fn shut_down(self) -> bool {
-        let Self { server, stop_listening, listening, keeping, following, telling } = self;
+        let Self { server, listening, keeping, following, telling } = self;
         for task in following.iter().chain(&telling) {
             task.abort();
         }
-        // Nobody listening any more is what is wanted.
-        let _ = stop_listening.send(());
+        let ending: Vec<_> = listening
+            .into_iter()
+            .map(|(name, Ending { stop, task })| {
+                // Nobody listening any more is what is wanted.
+                let _ = stop.send(());
+                (name, task)
+            })
+            .collect();
         let all = async {
             server.shut_down().await;
-            if let Err(failed) = listening.await {
-                tracing::error!(%failed, "the client port ended badly");
+            for (name, task) in ending {
+                if let Err(failed) = task.await {
+                    tracing::error!(%failed, "the {name} ended badly");
+                }
             }
-            if let Some(Keeping { stop, task }) = keeping {
+            if let Some(Ending { stop, task }) = keeping {
                 // One that has ended by itself has said so.
                 let _ = stop.send(());
                 let _ = task.await;
@@ -203,11 +237,10 @@ impl Engine {
     }
 }
 
-/// Has the user file looked after. Ends when told to, and is awaited in `shut_down`.
-fn keep(file: UserFile, known: &Arc<Known>, server: &Server, buses: &Buses) -> Keeping {
+/// Has the user file looked after.
+fn keep(file: UserFile, known: &Arc<Known>, server: &Server, buses: &Buses) -> Ending {
     let keeper = Keeper::new(file, server.known_devices());
     let (known, server, buses) = (Arc::clone(known), server.clone(), buses.clone());
-    let (stop, stopped) = oneshot::channel();
     let apply = move |decisions: &Decisions| {
         for notice in &decisions.notices {
             tracing::warn!("{notice}");
@@ -218,7 +251,7 @@ fn keep(file: UserFile, known: &Arc<Known>, server: &Server, buses: &Buses) -> K
         known.publish(&server);
         buses.look_for(&known.catalogue());
     };
-    Keeping { stop, task: tokio::spawn(keeper.run(stopped, apply)) }
+    Ending::spawn(|stopped| keeper.run(stopped, apply))
 }
 
 /// What was decided device by device, with the names of simulated devices.

@@ -17,7 +17,9 @@ mod run;
 mod server;
 mod session;
 pub mod sightings;
+mod statistics;
 mod version;
 
 pub use registry::MAX_DEVICES;
 pub use server::{DEFAULT_MAX_CLIENTS, Server, ServerBuilder};
+pub use statistics::{Statistics, WRITE_TIME_STEPS, WriteTimes};

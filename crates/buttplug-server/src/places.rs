@@ -28,6 +28,11 @@ impl Places {
         self.limit
     }
 
+    /// How many are taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.limit.saturating_sub(self.free.available_permits())
+    }
+
     /// Takes a place.
     ///
     /// # Errors
@@ -50,7 +55,9 @@ mod tests {
         let places = Places::new(2);
         let (one, _two) = (places.take().unwrap(), places.take().unwrap());
         assert_eq!(places.take().err(), Some(UnknownError::Full { limit: 2 }));
+        assert_eq!(places.taken(), 2);
         drop(one);
+        assert_eq!(places.taken(), 1);
         assert!(places.take().is_ok());
         let single = Places::new(1);
         let _only = single.take().unwrap();

@@ -10,11 +10,14 @@ pub(crate) use manager::{Manager, ManagerParts};
 pub(crate) use scanning::ScanRequests;
 
 use crate::device::DeviceHandle;
+use crate::device::tally::Tally;
+use crate::statistics::Statistics;
 use crate::version::Devices;
 use buttplug_core::message::DeviceDescription;
 use buttplug_core::{DeviceIndex, FeatureIndex};
 use dashmap::DashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::sync::watch;
 
@@ -39,6 +42,8 @@ impl DeviceList {
 pub(crate) struct Registry {
     by_index: DashMap<DeviceIndex, DeviceHandle>,
     list: watch::Sender<DeviceList>,
+    tally: Arc<Tally>,
+    reconnects: AtomicU64,
 }
 
 impl Registry {
@@ -60,6 +65,13 @@ impl Registry {
     /// Every connected device, in no order.
     pub(crate) fn all(&self) -> Vec<DeviceHandle> {
         self.by_index.iter().map(|entry| entry.value().clone()).collect()
+    }
+
+    /// Puts the numbers about devices where they belong.
+    pub(crate) fn report(&self, statistics: &mut Statistics) {
+        statistics.devices = self.by_index.len();
+        statistics.reconnects = self.reconnects.load(Ordering::Relaxed);
+        self.tally.report(statistics);
     }
 
     fn insert(&self, device: DeviceHandle) {

@@ -7,6 +7,7 @@ use crate::registry::{Manager, ManagerParts, Registry, ScanRequests};
 use crate::run::{self, Surroundings, wait_for_all};
 use crate::session::{SessionId, SessionSettings};
 use crate::sightings::{Sighted, Telling};
+use crate::statistics::Statistics;
 use buttplug_core::connector::{AcceptConnection, ServerConnection};
 use buttplug_core::message::DeviceDescription;
 use buttplug_protocols::catalogue::Catalogue;
@@ -252,6 +253,13 @@ impl Server {
     /// Ends what [`start_scanning`](Self::start_scanning) began.
     pub fn stop_scanning(&self) {
         self.inner.scan_requests.set(OWNER, false);
+    }
+
+    /// What it has done so far, in numbers.
+    pub fn statistics(&self) -> Statistics {
+        let mut statistics = Statistics { clients: self.inner.places.taken(), ..Statistics::default() };
+        self.inner.registry.report(&mut statistics);
+        statistics
     }
 
     /// Stops every device, whoever set it in motion. Returns when the zeros are written, after one second at the

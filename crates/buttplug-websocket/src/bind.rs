@@ -52,7 +52,13 @@ pub enum BindError {
 
 /// Opens all addresses. Port 0 takes any free port, the same one for all addresses with port 0. IPv6 loopback and
 /// IPv6 on all interfaces are left out, if something else remains, on machines without IPv6.
-pub(crate) fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, BindError> {
+///
+/// # Errors
+/// One of them can't be opened; then none is.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, BindError> {
     let mut listeners = Vec::with_capacity(addresses.len());
     let mut skipped = None;
     let mut chosen = 0;

@@ -2,7 +2,7 @@
 //!
 //! A [`Listener`] accepts and upgrades without ever being held up by one peer; [`dial`] opens a connection; a
 //! [`Socket`] carries messages, queues without waiting, and notices a peer that has gone silent or no longer reads.
-//! Knows neither messages nor devices.
+//! [`bind_all`] opens ports for whoever speaks something else on them. Knows neither messages nor devices.
 //!
 //! ```
 //! use buttplug_websocket::{Listener, ListenerLimits, SocketLimits, Received, dial};
@@ -46,7 +46,7 @@ mod unfinished;
 mod upgrade;
 mod watch;
 
-pub use bind::BindError;
+pub use bind::{BindError, bind_all};
 pub use dial::{DialError, dial};
 pub use error::SocketError;
 pub use limits::{

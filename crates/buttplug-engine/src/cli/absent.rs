@@ -38,7 +38,6 @@ const ABSENT: &[AbsentFlag] = &[
     value("repeater-remote-address", "this build is no repeater"),
     value("frontend-websocket-port", "this build has no port for a parent process"),
     value("device-config-file", "this build has its catalogue built in"),
-    essential("rest-api-port", "this build has no REST API"),
     essential("websocket-client-address", "this build does not dial out to clients"),
 ];
 
@@ -116,8 +115,11 @@ mod tests {
 
     #[test]
     fn what_would_make_another_program_of_it_is_told_apart() {
-        let flags = given(&["--rest-api-port", "1"]);
-        assert_eq!(flags.essential(), Some(("rest-api-port", "this build has no REST API")));
+        let flags = given(&["--websocket-client-address", "ws://x"]);
+        assert_eq!(
+            flags.essential(),
+            Some(("websocket-client-address", "this build does not dial out to clients"))
+        );
         assert_eq!(flags.notices().count(), 0);
     }
 }

@@ -68,8 +68,11 @@ async fn examine(settings: &Settings, user_file: Option<&Path>) -> Vec<Check> {
     }
     let known = Known::new(&settings.decisions.additions);
     checks.extend(doctor::buses(&settings.search, &known.catalogue()));
-    let clients = doctor::look_at_port(&settings.clients.addresses(), true).await;
-    checks.extend(port("client port", &settings.clients, &clients, "websocket-port"));
+    let mut clients = Holder::Free;
+    if let Some(listen) = &settings.clients {
+        clients = doctor::look_at_port(&listen.addresses(), true).await;
+        checks.extend(port("client port", listen, &clients, "websocket-port"));
+    }
     if let Some(listen) = &settings.devices {
         let holder = match (doctor::look_at_port(&listen.addresses(), false).await, clients) {
             // Whoever serves clients here is the one to expect at this door, too.

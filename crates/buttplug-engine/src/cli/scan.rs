@@ -95,6 +95,11 @@ impl Look {
                 return Ok(None);
             }
         };
+        if settings.devices.is_some() && device_addresses.is_empty() {
+            complain(
+                "devices can't dial in: another program has their port; an engine that runs may hold devices, too",
+            );
+        }
         for address in device_addresses {
             complain(format_args!("devices may dial in at {address}"));
         }

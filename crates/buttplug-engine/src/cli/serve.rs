@@ -37,6 +37,11 @@ pub(crate) struct ServeFlags {
     #[arg(long, help_heading = "Clients")]
     pub(crate) single_client: bool,
 
+    /// Port on this machine for the REST API, 0 takes any free port, and the log tells which; without a port for clients
+    /// beside it, none is opened
+    #[arg(long, value_name = "PORT", help_heading = "Clients")]
+    pub(crate) rest_api_port: Option<u16>,
+
     /// What the server calls itself [default: Buttplug Server]
     #[arg(long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Clients")]
     pub(crate) server_name: Option<String>,

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
+pub(crate) mod http;
+
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -110,6 +112,10 @@ impl Engine {
 
     pub(crate) async fn device_port(&mut self) -> u16 {
         self.port("listening for devices address=127.0.0.1:").await
+    }
+
+    pub(crate) async fn rest_port(&mut self) -> u16 {
+        self.port("listening for REST address=127.0.0.1:").await
     }
 
     pub(crate) async fn client(&mut self) -> Socket {

@@ -5,6 +5,7 @@ pub(crate) mod conversation;
 pub(crate) mod readings;
 mod schedule;
 mod subscriptions;
+pub(crate) mod tally;
 pub(crate) mod task;
 mod wanted;
 mod whereabouts;
@@ -20,6 +21,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use subscriptions::{Subscriber, Subscriptions};
+use tally::{Came, Tally};
 use tokio::sync::{Notify, oneshot, watch};
 use wanted::Wanted;
 use whereabouts::Whereabouts;
@@ -56,6 +58,7 @@ pub(crate) struct DeviceHandle {
 struct Shared {
     description: Arc<DeviceDescription>,
     tuning: Tuning,
+    tally: Arc<Tally>,
     mailbox: Mutex<Mailbox>,
     wake: Notify,
     /// True once the device's task has ended.
@@ -93,6 +96,7 @@ impl DeviceHandle {
         description: Arc<DeviceDescription>,
         outputs: impl IntoIterator<Item = (FeatureIndex, OutputKind)>,
         tuning: Tuning,
+        tally: Arc<Tally>,
     ) -> Self {
         let mailbox = Mailbox {
             wanted: Wanted::at_rest(outputs),
@@ -105,7 +109,8 @@ impl DeviceHandle {
             gone: false,
         };
         let (ended, _) = watch::channel(false);
-        let shared = Shared { description, tuning, mailbox: Mutex::new(mailbox), wake: Notify::new(), ended };
+        let (mailbox, wake) = (Mutex::new(mailbox), Notify::new());
+        let shared = Shared { description, tuning, tally, mailbox, wake, ended };
         Self { shared: Arc::new(shared) }
     }
 
@@ -160,7 +165,13 @@ impl DeviceHandle {
     fn put(&self, mailbox: &mut Mailbox, output: CheckedOutput, owner: SessionId, now: Instant) -> bool {
         let CheckedOutput { feature, command } = output;
         let on_hardware = self.shared.tuning.on_hardware(feature, command);
+        let replaces = mailbox.wanted.is_waiting(feature, on_hardware.kind());
         let changed = mailbox.wanted.set(feature, on_hardware, owner);
+        self.shared.tally.output(match (changed, replaces) {
+            (false, _) => Came::Repeated,
+            (true, false) => Came::Fresh,
+            (true, true) => Came::Coalesced,
+        });
         if changed {
             let gap = Duration::from_millis(self.description().message_gap_ms.into());
             mailbox.whereabouts.told(feature, command, now, gap);

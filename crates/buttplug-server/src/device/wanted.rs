@@ -128,6 +128,11 @@ impl Wanted {
         slots.filter_map(|(slot, mark)| std::mem::take(&mut mark.halted).then_some(slot.feature))
     }
 
+    /// Whether this output has a value that has not been sent.
+    pub(crate) fn is_waiting(&self, feature: FeatureIndex, kind: OutputKind) -> bool {
+        self.outputs.get(feature, kind).is_some_and(|slot| slot.changed)
+    }
+
     /// Whether there is something to send.
     pub(crate) fn has_changed(&self) -> bool {
         self.has_zeros() || self.outputs.changed().next().is_some()

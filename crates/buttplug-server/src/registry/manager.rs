@@ -15,6 +15,7 @@ use futures_util::FutureExt;
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
@@ -319,7 +320,10 @@ impl Manager {
             features,
         });
         let outputs = model.outputs().map(|(feature, output)| (feature, output.kind));
-        let handle = DeviceHandle::new(description, outputs, tuning);
+        let handle = DeviceHandle::new(description, outputs, tuning, Arc::clone(&self.registry.tally));
+        if returning {
+            self.registry.reconnects.fetch_add(1, Ordering::Relaxed);
+        }
         info!(device = index.0, name = model.name, protocol = identity.protocol, bus = %place.0, "device connected");
         self.telling.tell(&sighting, || Outcome::Connected {
             index,

@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tracing::trace;
 
 /// How long a stop waits for the hardware to confirm what was written before, be it a value or another zero. What
@@ -52,6 +53,7 @@ impl DeviceTask {
 
     async fn write_each(&mut self, frames: &[Frame], writing: Writing) -> Result<bool, HardwareError> {
         let hardware = Arc::clone(&self.hardware);
+        let tally = Arc::clone(&self.handle.shared.tally);
         let mut unconfirmed = Vec::new();
         let mut lost = Frames::new();
         let mut outcome = Ok(true);
@@ -61,11 +63,18 @@ impl DeviceTask {
                 (Ok(false), at)
             } else {
                 trace!(device = self.handle.description().index.0, %frame, "write");
+                let begun = Instant::now();
                 let mut write = hardware.write(frame);
                 match self.progress(&mut write, writing, frame.response).await {
-                    Progress::Ended(written) => (written.map(|()| true), at),
+                    Progress::Ended(written) => {
+                        match &written {
+                            Ok(()) => tally.written(begun.elapsed()),
+                            Err(_) => tally.write_failed(),
+                        }
+                        (written.map(|()| true), at)
+                    }
                     Progress::Unconfirmed if writing == Writing::Zeros => {
-                        unconfirmed.push((frame, write));
+                        unconfirmed.push((frame, begun, write));
                         continue;
                     }
                     // It is on its way, and most likely arrives.
@@ -87,11 +96,14 @@ impl DeviceTask {
         }
         // The zeros have gone out; now there is time to hear how they fared.
         let mut patient = true;
-        for (frame, mut write) in unconfirmed {
+        for (frame, begun, mut write) in unconfirmed {
             let written = if patient { self.confirmation(&mut write).await } else { write.now_or_never() };
             patient &= written.is_some();
             let written = written.unwrap_or(Err(HardwareError::TimedOut("the confirmation of a zero")));
-            if written.is_err() {
+            if written.is_ok() {
+                tally.written(begun.elapsed());
+            } else {
+                tally.write_failed();
                 lost.push(frame.clone());
             }
             if outcome == Ok(true) {

@@ -1,0 +1,233 @@
+//! The port: accepts, serves each connection in a task of its own, and lets nobody hold up another. What is asked is
+//! not known here.
+
+use super::answer::Held;
+use super::api::Api;
+use super::crowd::{Crowd, Requests, Room};
+use super::events::MAX_EVENT_STREAMS;
+use super::lease::Leased;
+use super::patient::Patient;
+use buttplug_client::{MAX_STOPS_IN_FLIGHT, Reconnect, ReconnectEnd};
+use buttplug_connector_inprocess::InProcessConnector;
+use buttplug_server::Server;
+use buttplug_websocket::{BindError, bind_all};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// Connections that may be open. For one more, the oldest that asks for nothing is closed. Fewer than the stops that the
+/// client library has places for, so that each may carry one.
+pub(crate) const MAX_CONNECTIONS: usize = 48;
+const _: () = assert!(MAX_CONNECTIONS < MAX_STOPS_IN_FLIGHT && MAX_EVENT_STREAMS < MAX_CONNECTIONS);
+
+/// Bytes of a request's head. A browser sends a few hundred, plus all cookies of the host, whatever the port.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+/// How long a head may take, and how long a connection may be silent between two requests.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// Bytes of a body. The longest that means something has fifty.
+pub(crate) const MAX_BODY_BYTES: usize = 4096;
+
+/// How long a body may take.
+pub(crate) const BODY_TIME: Duration = Duration::from_secs(5);
+
+/// How long a write may make no progress.
+const STALL_TIME: Duration = Duration::from_secs(5);
+
+/// How long the connections have at the end to take what is on its way to them.
+const CLOSE_TIME: Duration = Duration::from_millis(500);
+
+/// How long accepting pauses when the system refuses, typically for want of descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest pause before the session is begun again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What one connection too many gets to read.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// The open port of the API.
+pub(crate) struct RestPort {
+    listeners: Vec<TcpListener>,
+}
+
+/// All that can wake the port.
+enum Wake {
+    Stop,
+    Over(Vec<Leased>),
+    Ended(Id),
+    Resume,
+    Accepted(io::Result<TcpStream>),
+    Unconnected(ReconnectEnd),
+}
+
+impl RestPort {
+    /// Opens the port. From now on connections queue up in the operating system.
+    ///
+    /// # Errors
+    /// It can't be opened.
+    pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Self, BindError> {
+        Ok(Self { listeners: bind_all(addresses)? })
+    }
+
+    /// Where it listens.
+    pub(crate) fn local_addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Serves until `stop`. Returns when the port is closed, what was set in motion here is stopped, and every task has
+    /// ended. Dropping it stops what was set in motion, too.
+    pub(crate) async fn run(self, server: Server, stop: impl Future<Output = ()>) {
+        let Self { listeners } = self;
+        let mut stop = pin!(stop);
+        let api = Arc::new(Api::new(server.clone()));
+        let mut connector = InProcessConnector::new(Arc::new(server));
+        if let Err(error) = api.client().connect_through(&mut connector).await {
+            tracing::warn!(%error, "the REST API is not connected yet");
+        }
+        let keeping = Reconnect::new(api.client()).longest_pause(LONGEST_PAUSE);
+        let mut keeping = pin!(keeping.run(&mut connector));
+        let mut is_kept = true;
+        let (ending, _) = watch::channel(false);
+        // Owned here; awaited at the end.
+        let mut tasks: JoinSet<()> = JoinSet::new();
+        let mut crowd = Crowd::new(MAX_CONNECTIONS);
+        // No more than there are features.
+        let mut stops = FuturesUnordered::new();
+        let mut resume: Option<Instant> = None;
+        let mut complained = false;
+        loop {
+            let wake = tokio::select! {
+                biased;
+                () = &mut stop => Wake::Stop,
+                over = api.next_over() => Wake::Over(over),
+                Some(()) = stops.next() => continue,
+                Some(ended) = tasks.join_next_with_id() => Wake::Ended(ended_id(ended)),
+                end = &mut keeping, if is_kept => Wake::Unconnected(end),
+                () = sleep_until(resume.unwrap_or_else(Instant::now)), if resume.is_some() => Wake::Resume,
+                accepted = accept(&listeners), if resume.is_none() => Wake::Accepted(accepted),
+            };
+            match wake {
+                Wake::Stop => break,
+                Wake::Over(over) => stops.extend(over.into_iter().map(|leased| api.end_lease(leased))),
+                Wake::Ended(id) => crowd.remove(&id),
+                Wake::Unconnected(end) => {
+                    is_kept = false;
+                    tracing::error!("the REST API can do nothing more: {end}");
+                }
+                Wake::Resume => resume = None,
+                Wake::Accepted(Ok(stream)) => {
+                    complained = false;
+                    match crowd.room() {
+                        Room::Free => {}
+                        Room::InPlaceOf(idle) => AbortHandle::abort(&idle),
+                        Room::None => {
+                            tracing::warn!(
+                                "{MAX_CONNECTIONS} requests to the REST API are under way; one more is refused"
+                            );
+                            // Whoever does not get it sees the end of the connection.
+                            let _ = stream.try_write(FULL);
+                            continue;
+                        }
+                    }
+                    let requests = Requests::default();
+                    let serving = serve(stream, Arc::clone(&api), requests.clone(), ending.subscribe());
+                    let handle = tasks.spawn(serving);
+                    crowd.add(handle.id(), handle, requests);
+                }
+                Wake::Accepted(Err(error)) => {
+                    if !std::mem::replace(&mut complained, true) {
+                        tracing::warn!(%error, "can't accept connections to the REST API, trying again");
+                    }
+                    resume = Some(Instant::now() + PAUSE);
+                }
+            }
+        }
+        drop(listeners);
+        ending.send_replace(true);
+        // Stops, and ends the streams of events.
+        api.client().disconnect().await;
+        while tasks.join_next().await.is_some() {}
+    }
+}
+
+fn ended_id(ended: Result<(Id, ()), JoinError>) -> Id {
+    match ended {
+        Ok((id, ())) => id,
+        Err(error) => {
+            if error.is_panic() {
+                tracing::error!("a connection's task panicked");
+            }
+            error.id()
+        }
+    }
+}
+
+/// Accepts on whichever listener has somebody.
+async fn accept(listeners: &[TcpListener]) -> io::Result<TcpStream> {
+    poll_fn(|cx| {
+        for listener in listeners {
+            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+                return Poll::Ready(accepted.map(|(stream, _)| stream));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Waits until the port ends.
+async fn told(ending: &mut watch::Receiver<bool>) {
+    let _ = ending.wait_for(|ending| *ending).await;
+}
+
+/// Serves one connection until it or the port ends.
+async fn serve(stream: TcpStream, api: Arc<Api>, requests: Requests, mut ending: watch::Receiver<bool>) {
+    // Fails only on a connection that is gone.
+    let _ = stream.set_nodelay(true);
+    let stream = TokioIo::new(Patient::new(stream, STALL_TIME, requests.clone()));
+    let service = service_fn(move |request| {
+        let (api, request_here) = (Arc::clone(&api), requests.begin());
+        let mut answer =
+            Box::pin(async move { api.answer(request).await.map(|body| Held::new(body, request_here)) });
+        // Begun here, and not when the answer is wanted: the connection may have broken behind the request, and it may be a
+        // stop.
+        let at_once = answer.as_mut().now_or_never();
+        async move {
+            Ok::<_, Infallible>(match at_once {
+                Some(answer) => answer,
+                None => answer.await,
+            })
+        }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MAX_HEAD_BYTES);
+    let connection = builder.serve_connection(stream, service);
+    let mut connection = pin!(connection);
+    let outcome = tokio::select! {
+        biased;
+        outcome = connection.as_mut() => outcome,
+        () = told(&mut ending) => {
+            connection.as_mut().graceful_shutdown();
+            timeout(CLOSE_TIME, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a connection to the REST API ended");
+    }
+}
