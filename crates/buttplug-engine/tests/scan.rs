@@ -67,7 +67,8 @@ async fn every_piece_of_hardware_has_a_line_and_is_at_rest_when_the_search_is_in
     let mut stranger = Socket::open(port).await;
     stranger.text(r#"{"identifier": "Toaster", "address": "T1", "version": 0}"#).await;
     // It is turned away, and so has its line.
-    stranger.next().await;
+    let farewell = format!("{:?}", stranger.next().await);
+    assert!(farewell.contains("no known device matches"), "{farewell}");
     toy.binary(b"OK;").await;
     interrupt(&child);
     // Whatever connected is told to rest before it is let go.

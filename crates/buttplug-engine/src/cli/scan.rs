@@ -13,7 +13,7 @@ use seen::Seen;
 use std::io;
 use std::time::Duration;
 use tokio::runtime::Builder;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// What `scan` can be told.
@@ -127,6 +127,14 @@ impl Look {
         }
         if timeout(MAX_SHUTDOWN, server.shut_down()).await.is_err() {
             complain("some devices did not let go in time");
+        }
+        // What came in the meantime.
+        loop {
+            match sightings.try_recv() {
+                Ok(sighted) => seen.note(sighted),
+                Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
         }
         if settings.search.serial {
             seen.ports(&system_ports(), &known.catalogue().serial_ports());
