@@ -1,13 +1,13 @@
 //! The client's half: opens a connection and carries messages as JSON.
 
-use crate::error::connector_error;
+use crate::error::{connector_error, dial_error};
 use async_trait::async_trait;
 use buttplug_core::connector::{ClientConnection, ClientConnector, ConnectorError};
 use buttplug_core::message::json::{parse_server_frame, write_client_message};
 use buttplug_core::message::{ClientMessage, ServerMessage};
 use buttplug_websocket::{CloseCode, DialError, Received, Socket, SocketLimits, dial};
 #[cfg(feature = "tls")]
-use buttplug_websocket::{Trust, dial_tls};
+use buttplug_websocket::{Trust, dial_tls, is_encrypted};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Bytes of a message from a server. More than this server ever sends: the list of a thousand devices with many
@@ -47,7 +47,7 @@ impl WebSocketClientConnector {
 
     async fn open(&self) -> Result<Box<dyn ClientConnection>, DialError> {
         #[cfg(feature = "tls")]
-        if self.url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("wss://")) {
+        if is_encrypted(&self.url) {
             let socket = dial_tls(&self.url, self.limits, &self.trust).await?;
             return Ok(Box::new(WebSocketClientConnection { socket }));
         }
@@ -66,12 +66,7 @@ impl WebSocketClientConnector {
 #[async_trait]
 impl ClientConnector for WebSocketClientConnector {
     async fn connect(&mut self) -> Result<Box<dyn ClientConnection>, ConnectorError> {
-        let address = || self.url.clone();
-        self.open().await.map_err(|error| match error {
-            DialError::BadUrl { reason } => ConnectorError::BadAddress { address: address(), reason },
-            DialError::Refused { reason } => ConnectorError::Refused { address: address(), reason },
-            DialError::Declined { reason } => ConnectorError::Declined { address: address(), reason },
-        })
+        self.open().await.map_err(|error| dial_error(&self.url, error))
     }
 
     fn address(&self) -> String {

@@ -1,8 +1,8 @@
-//! From a socket's errors to a connector's.
+//! From the errors of sockets and of dialling to a connector's.
 
 use buttplug_core::connector::ConnectorError;
 use buttplug_core::limits::quoted;
-use buttplug_websocket::SocketError;
+use buttplug_websocket::{DialError, SocketError};
 
 /// What a socket's end means to a client or a server.
 pub(crate) fn connector_error(error: SocketError) -> ConnectorError {
@@ -15,5 +15,15 @@ pub(crate) fn connector_error(error: SocketError) -> ConnectorError {
         SocketError::TooLong { .. } | SocketError::NotUtf8 | SocketError::Violation { .. } => {
             ConnectorError::Violation { reason: error.to_string() }
         }
+    }
+}
+
+/// What it means that there is no connection to this URL.
+pub(crate) fn dial_error(url: &str, error: DialError) -> ConnectorError {
+    let address = String::from(url);
+    match error {
+        DialError::BadUrl { reason } => ConnectorError::BadAddress { address, reason },
+        DialError::Refused { reason } => ConnectorError::Refused { address, reason },
+        DialError::Declined { reason } => ConnectorError::Declined { address, reason },
     }
 }

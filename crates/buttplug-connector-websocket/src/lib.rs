@@ -1,6 +1,7 @@
 //! Connects Buttplug clients and servers over WebSocket: JSON in text frames, one session per connection.
 //!
-//! [`WebSocketClientConnector`] is the client's half, [`WebSocketListener`] the server's. Knows no devices, and of
+//! [`WebSocketClientConnector`] is the client's half, [`WebSocketListener`] the server's, and [`WebSocketDialer`] the
+//! server's where it is the client that listens. Knows no devices, and of
 //! messages only how to read and write them; sockets and their limits are buttplug-websocket's.
 //!
 //! ```no_run
@@ -16,10 +17,12 @@
 //! ```
 
 mod client;
+mod dialer;
 mod error;
 mod listener;
 mod server;
 
 pub use buttplug_websocket::{BindError, ListenerLimits, SocketLimits};
 pub use client::{MAX_SERVER_FRAME_BYTES, WebSocketClientConnector};
+pub use dialer::{DIAL_TIME, WebSocketDialer};
 pub use listener::{MAX_CONNECTIONS, WebSocketLimits, WebSocketListener};

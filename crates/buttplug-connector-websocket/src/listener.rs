@@ -75,7 +75,7 @@ async fn serve(
         tracing::warn!(%peer, max, "refusing a connection: as many as may be are open");
         return socket.close(CloseCode::Again, &format!("{max} connections are open, no more may be")).await;
     };
-    let (connection, mut refused) = WebSocketServerConnection::new(socket, peer, place);
+    let (connection, mut refused) = WebSocketServerConnection::new(socket, peer.to_string(), Some(place));
     if let Err(reason) = server.accept(Box::new(connection)) {
         tracing::debug!(%peer, %reason, "refusing a connection");
         if let Ok(mut socket) = refused.try_recv() {

@@ -7,36 +7,38 @@ use buttplug_core::connector::{
 };
 use buttplug_core::message::json::write_server_message;
 use buttplug_websocket::{CloseCode, Received, Socket};
-use std::net::SocketAddr;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-pub(crate) struct WebSocketServerConnection {
+pub(crate) struct WebSocketServerConnection<S = TcpStream> {
     /// There until it is dropped.
-    socket: Option<Socket>,
-    peer: SocketAddr,
-    /// The place it takes among the listener's connections.
-    _place: OwnedSemaphorePermit,
-    /// Where the socket goes when this is dropped: a connection that the server refuses is closed by the listener,
-    /// with the reason. Nobody listens once the server has taken it.
-    home: Option<oneshot::Sender<Socket>>,
+    socket: Option<Socket<S>>,
+    /// Who is at the other end.
+    peer: String,
+    /// The place it takes among the listener's connections, if it came by a listener.
+    _place: Option<OwnedSemaphorePermit>,
+    /// Where the socket goes when this is dropped: a connection that the server refuses is closed by whoever made it,
+    /// with the reason. A listener does not wait for it once the server has taken it; whoever has dialled does.
+    home: Option<oneshot::Sender<Socket<S>>>,
 }
 
-impl WebSocketServerConnection {
+impl<S> WebSocketServerConnection<S> {
     pub(crate) fn new(
-        socket: Socket,
-        peer: SocketAddr,
-        place: OwnedSemaphorePermit,
-    ) -> (Self, oneshot::Receiver<Socket>) {
+        socket: Socket<S>,
+        peer: String,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> (Self, oneshot::Receiver<Socket<S>>) {
         let (home, dropped) = oneshot::channel();
         (Self { socket: Some(socket), peer, _place: place, home: Some(home) }, dropped)
     }
 
-    fn socket(&mut self) -> Result<&mut Socket, ConnectorError> {
+    fn socket(&mut self) -> Result<&mut Socket<S>, ConnectorError> {
         self.socket.as_mut().ok_or(ConnectorError::Closed { reason: String::new() })
     }
 }
 
-impl Drop for WebSocketServerConnection {
+impl<S> Drop for WebSocketServerConnection<S> {
     fn drop(&mut self) {
         if let (Some(home), Some(socket)) = (self.home.take(), self.socket.take()) {
             let _ = home.send(socket);
@@ -45,13 +47,13 @@ impl Drop for WebSocketServerConnection {
 }
 
 #[async_trait]
-impl ServerConnection for WebSocketServerConnection {
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ServerConnection for WebSocketServerConnection<S> {
     fn format(&self) -> FrameFormat {
         FrameFormat::Json
     }
 
     fn peer(&self) -> String {
-        self.peer.to_string()
+        self.peer.clone()
     }
 
     fn send(&mut self, frame: ServerFrame) -> Result<(), ConnectorError> {

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 use buttplug_connector_websocket::{
-    ListenerLimits, SocketLimits, WebSocketClientConnector, WebSocketLimits, WebSocketListener,
+    ListenerLimits, SocketLimits, WebSocketClientConnector, WebSocketDialer, WebSocketLimits,
+    WebSocketListener,
 };
 use buttplug_core::MessageId;
 use buttplug_core::connector::{
@@ -12,7 +13,7 @@ use buttplug_core::connector::{
 };
 use buttplug_core::limits::MAX_FRAME_BYTES;
 use buttplug_core::message::{ClientMessage, ClientRequest, ServerContent, ServerMessage};
-use buttplug_websocket::{Received, Socket, SocketError, dial};
+use buttplug_websocket::{CloseCode, Listener, Received, Socket, SocketError, dial};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -393,4 +394,62 @@ async fn a_connection_that_is_dropped_ends() {
         () = listener.run(Arc::new(Careless), std::future::pending()) => {}
         () = client => {}
     }
+}
+
+/// A client that listens, and a dialler of it.
+async fn listening_client() -> (mpsc::UnboundedReceiver<Socket>, WebSocketDialer, JoinHandle<()>) {
+    let listener =
+        Listener::bind(&["127.0.0.1:0".parse().unwrap()], ListenerLimits::default()).await.unwrap();
+    let dialer = WebSocketDialer::new(format!("ws://{}", listener.local_addresses()[0])).unwrap();
+    let (sockets, dialled) = mpsc::unbounded_channel();
+    let take = move |socket, _| {
+        let sent = sockets.send(socket);
+        async move { drop(sent) }
+    };
+    (dialled, dialer, tokio::spawn(listener.run(std::future::pending(), take)))
+}
+
+#[tokio::test]
+async fn a_client_that_listens_is_dialled_and_served_until_it_is_over() {
+    let (mut dialled, dialer, listening) = listening_client().await;
+    let (sender, mut connections) = mpsc::unbounded_channel();
+    let door = Door { connections: sender, refusal: None };
+    let serving = tokio::spawn(async move { dialer.serve_once(&door).await });
+    let mut client = timeout(AGES, dialled.recv()).await.unwrap().unwrap();
+    let mut server = timeout(AGES, connections.recv()).await.unwrap().unwrap();
+    assert!(server.peer().starts_with("ws://"), "{}", server.peer());
+    client.send_text("hello".into()).unwrap();
+    assert!(client.try_flush().unwrap());
+    assert_eq!(texts(&mut *server, 1).await, ["hello"]);
+    drop(client);
+    assert!(matches!(server_end(&mut *server).await, ConnectorError::Lost { .. }));
+    assert!(!serving.is_finished(), "the session has not let go yet");
+    drop(server);
+    assert_eq!(timeout(AGES, serving).await.unwrap().unwrap(), Ok(()));
+    listening.abort();
+}
+
+#[tokio::test]
+async fn a_client_that_is_dialled_and_then_refused_learns_why() {
+    let (mut dialled, dialer, listening) = listening_client().await;
+    let (sender, _connections) = mpsc::unbounded_channel();
+    let door = Door { connections: sender, refusal: Some("enough".into()) };
+    let read = async {
+        let mut client = dialled.recv().await.unwrap();
+        client.receive(|_| ()).await.unwrap_err()
+    };
+    let (served, end) = timeout(AGES, async { tokio::join!(dialer.serve_once(&door), read) }).await.unwrap();
+    assert_eq!(served, Ok(()));
+    assert_eq!(end, SocketError::Closed { code: Some(CloseCode::Again.into()), reason: "enough".into() });
+    listening.abort();
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_listen_is_named() {
+    assert!(matches!(WebSocketDialer::new("127.0.0.1:1"), Err(ConnectorError::BadAddress { .. })));
+    let (sender, _connections) = mpsc::unbounded_channel();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dialer = WebSocketDialer::new(format!("ws://{free}")).unwrap();
+    let error = dialer.serve_once(&Door { connections: sender, refusal: None }).await.unwrap_err();
+    assert!(error.to_string().contains(&free.to_string()), "{error}");
 }

@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod devices;
 mod doctor;
+mod launch;
 mod own;
 mod scan;
 mod search;
@@ -15,6 +16,7 @@ mod serve;
 pub(crate) use absent::AbsentFlags;
 #[cfg(test)]
 pub(crate) use devices::udev_rules;
+pub(crate) use launch::LaunchFlags;
 pub(crate) use own::OwnFlags;
 pub(crate) use search::SearchFlags;
 pub(crate) use serve::ServeFlags;

@@ -21,14 +21,16 @@ struct State {
 
 #[derive(Clone, Default)]
 struct Sources {
+    /// What a catalogue file of an earlier engine adds; the same for the whole life.
+    from_file: Vec<Addition>,
     definitions: Vec<Arc<Definition>>,
     additions: Vec<Addition>,
 }
 
 impl Known {
-    /// What is built in, and these additions.
-    pub(crate) fn new(additions: &[Addition]) -> Self {
-        let sources = Sources { additions: additions.to_vec(), ..Sources::default() };
+    /// What is built in, what a catalogue file adds to it, and what a person does.
+    pub(crate) fn new(from_file: Vec<Addition>, additions: &[Addition]) -> Self {
+        let sources = Sources { from_file, additions: additions.to_vec(), ..Sources::default() };
         let catalogue = sources.catalogue();
         Self { state: Mutex::new(State { sources, changes: 0, catalogue }) }
     }
@@ -86,7 +88,7 @@ impl Sources {
         if let Err(error) = catalogue.add_definitions(self.definitions.iter().cloned()) {
             tracing::warn!("definitions of your own have no effect: {error}");
         }
-        for addition in &self.additions {
+        for addition in self.from_file.iter().chain(&self.additions) {
             if let Err(error) = catalogue.extend(addition) {
                 tracing::warn!("something that you added has no effect: {error}");
             }
@@ -117,7 +119,10 @@ mod tests {
         let text = "write = \"value\"\n[[websocket]]\nnames = [\"plain\"]\n[[model]]\nfallback = \"Mine\"\n\
             features = [{ vibrate = 9 }]\n[[example]]\ndo = \"vibrate 0 1\"\nwrite = \"01\"\n";
         let mine = Arc::new(parse("mine.toml", text).unwrap().definition);
-        let known = Known::new(&[addition("mine", "added"), addition("lovense", "LVSDevice")]);
+        let known = Known::new(
+            vec![addition("wevibe", "listed")],
+            &[addition("mine", "added"), addition("lovense", "LVSDevice")],
+        );
         let latest = || known.catalogue();
         assert_eq!(spoken_by(&latest(), "LVSDevice").as_deref(), Some("lovense"));
         assert_eq!(spoken_by(&latest(), "added"), None);
@@ -125,6 +130,7 @@ mod tests {
         assert_eq!(spoken_by(&latest(), "added").as_deref(), Some("mine"));
         assert_eq!(spoken_by(&latest(), "LVSDevice").as_deref(), Some("lovense"));
         known.add(&[]);
+        assert_eq!(spoken_by(&latest(), "listed").as_deref(), Some("wevibe"), "whatever a person changes");
         assert_eq!(spoken_by(&latest(), "added"), None);
         assert_eq!(spoken_by(&latest(), "plain").as_deref(), Some("mine"));
     }

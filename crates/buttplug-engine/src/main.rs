@@ -5,10 +5,15 @@
 mod buses;
 mod cli;
 mod definitions;
+mod dial_out;
 mod doctor;
 mod exit;
+mod frontend;
 mod known;
 mod log;
+mod mdns;
+mod random;
+mod repeater;
 mod rest;
 mod settings;
 mod signals;

@@ -2,8 +2,12 @@
 //! is opened.
 
 use crate::cli::{OwnFlags, SearchFlags, ServeFlags, Subcommand};
-use crate::user::{Decisions, UserFile, UserFileError};
+use crate::repeater;
+use crate::user::{CatalogueFile, Decisions, UserFile, UserFileError};
+use buttplug_connector_websocket::WebSocketDialer;
+use buttplug_core::connector::ConnectorError;
 use buttplug_hardware_lovense::DongleKind;
+use buttplug_protocols::definition::Addition;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,16 +31,22 @@ pub(crate) struct Settings {
     pub(crate) max_ping_time: Option<Duration>,
     /// One client at a time.
     pub(crate) single_client: bool,
-    /// Where clients connect, if they may.
+    /// Where clients connect, if they do.
     pub(crate) clients: Option<Listen>,
     /// Where the REST API is, if it is wanted.
     pub(crate) rest: Option<Listen>,
+    /// The client that is dialled instead.
+    pub(crate) dial_out: Option<WebSocketDialer>,
+    /// The port for clients is announced on the network, with this added to its name.
+    pub(crate) announce: Option<String>,
     /// Where devices dial in, if they may.
     pub(crate) devices: Option<Listen>,
     /// Where devices are looked for.
     pub(crate) search: Search,
     /// The folder with the person's own definitions.
     pub(crate) device_definitions: Option<PathBuf>,
+    /// What a catalogue file of an earlier engine adds.
+    pub(crate) catalogue_additions: Vec<Addition>,
     /// Where the person keeps what they decided about their devices.
     pub(crate) user_file: Option<UserFile>,
     /// What it says.
@@ -177,6 +187,19 @@ pub(crate) enum SettingsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// No URL, or one that can't be dialled.
+    #[error("--{flag}: {error}")]
+    BadUrl {
+        /// The flag.
+        flag: &'static str,
+        /// What is wrong with its value.
+        error: ConnectorError,
+    },
+    /// A repeater without a server.
+    #[error(
+        "--repeater needs --repeater-remote-address, the server to repeat, for example 192.168.1.5:12345"
+    )]
+    NothingToRepeat,
     /// No address of an app.
     #[error(
         "--lovense-connect-address: {value:?} is not where an app can be ({reason}); give an address such as \
@@ -198,13 +221,13 @@ pub(crate) enum SettingsError {
         /// Another such flag.
         other: &'static str,
     },
-    /// Something without which the program would be another.
-    #[error("--{flag} can't be done: {why}")]
-    Absent {
-        /// The flag.
-        flag: &'static str,
-        /// What is missing.
-        why: &'static str,
+    /// The catalogue file of an earlier engine is of no use.
+    #[error("the catalogue file {} is of no use: {error}; mend it, or leave out --device-config-file: the catalogue is built in", path.display())]
+    CatalogueFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: UserFileError,
     },
     /// The user file is of no use. Starting without it could lose what its owner decided.
     #[error("the user file {} is of no use: {error}; mend it, or pass --ignore-bad-user-config to start without it", path.display())]
@@ -224,11 +247,11 @@ impl Settings {
         subcommand: Subcommand,
         usual_user_file: Option<PathBuf>,
     ) -> Result<Self, SettingsError> {
-        if let Some((flag, why)) = flags.absent.essential() {
-            return Err(SettingsError::Absent { flag, why });
-        }
         let mut notices: Vec<String> = flags.absent.notices().collect();
-        let clients = clients(flags)?;
+        notices.append(&mut repeater::notices(flags));
+        let dial_out = dial_out(flags, &mut notices)?;
+        let clients = if dial_out.is_some() { None } else { clients(flags)? };
+        let announce = announce(flags, clients.is_some(), &mut notices);
         let search = Search::new(&flags.search, subcommand)?;
         let devices = devices(flags, &search)?;
         let rest = flags.rest_api_port.map(Listen::Loopback);
@@ -237,7 +260,7 @@ impl Settings {
             ("device-websocket-server-port", &devices),
             ("rest-api-port", &rest),
         ])?;
-        if clients.is_none() {
+        if clients.is_none() && dial_out.is_none() {
             notices.push(
                 "no port for clients is opened, only the REST API: pass --websocket-port to have both".into(),
             );
@@ -249,6 +272,7 @@ impl Settings {
                     .into(),
             );
         }
+        let catalogue_additions = catalogue_additions(flags, &mut notices)?;
         let (user_file, decisions) = user_file(&flags.own, usual_user_file, &mut notices)?;
         Ok(Self {
             server_name: flags.server_name.clone().unwrap_or_else(|| DEFAULT_SERVER_NAME.into()),
@@ -258,14 +282,33 @@ impl Settings {
             single_client: flags.single_client,
             clients,
             rest,
+            dial_out,
+            announce,
             devices,
             search,
             device_definitions: flags.own.device_definitions.clone(),
+            catalogue_additions,
             user_file,
             decisions,
             notices,
         })
     }
+}
+
+/// What a catalogue file of an earlier engine adds to what is built in.
+fn catalogue_additions(
+    flags: &ServeFlags,
+    notices: &mut Vec<String>,
+) -> Result<Vec<Addition>, SettingsError> {
+    let Some(path) = &flags.launch.device_config_file else { return Ok(Vec::new()) };
+    let file = CatalogueFile::open(path)
+        .map_err(|error| SettingsError::CatalogueFile { path: path.clone(), error })?;
+    notices.push(format!(
+        "the catalogue is built in; of {} only that is used which is not in it",
+        path.display()
+    ));
+    notices.extend(file.notices);
+    Ok(file.additions)
 }
 
 /// The file with what a person decided, and what that is. A file of no use is left alone: starting without it could let
@@ -338,6 +381,32 @@ fn clients(flags: &ServeFlags) -> Result<Option<Listen>, SettingsError> {
     }
 }
 
+/// The client to dial. Whoever names a port too is served there and nowhere else, as by earlier engines.
+fn dial_out(flags: &ServeFlags, notices: &mut Vec<String>) -> Result<Option<WebSocketDialer>, SettingsError> {
+    const DIAL: &str = "websocket-client-address";
+    let Some(url) = &flags.launch.websocket_client_address else { return Ok(None) };
+    if flags.websocket_port.is_some() || flags.websocket_listen_address.is_some() {
+        notices.push(format!("--{DIAL} has no effect: a port for clients was given too"));
+        return Ok(None);
+    }
+    WebSocketDialer::new(url).map(Some).map_err(|error| SettingsError::BadUrl { flag: DIAL, error })
+}
+
+/// What is added to the name that is announced, if one is.
+fn announce(flags: &ServeFlags, listens: bool, notices: &mut Vec<String>) -> Option<String> {
+    let suffix = flags.launch.mdns_suffix.clone();
+    if !flags.launch.broadcast_server_mdns {
+        if suffix.is_some() {
+            notices.push("--mdns-suffix has no effect without --broadcast-server-mdns".into());
+        }
+        return None;
+    }
+    if !listens {
+        notices.push("--broadcast-server-mdns has no effect: there is no port for clients".into());
+    }
+    listens.then(|| suffix.unwrap_or_default())
+}
+
 fn devices(flags: &ServeFlags, search: &Search) -> Result<Option<Listen>, SettingsError> {
     const LISTEN: &str = "device-websocket-listen-address";
     if !flags.search.use_device_websocket_server && !search.usual {
@@ -381,7 +450,7 @@ mod tests {
         let settings = settings(|_| ()).unwrap();
         assert_eq!(settings.clients, Some(Listen::Loopback(12345)));
         assert_eq!(
-            Listen::Loopback(12345).addresses(),
+            settings.clients.unwrap().addresses(),
             ["127.0.0.1:12345".parse().unwrap(), "[::1]:12345".parse().unwrap()]
         );
         assert_eq!(settings.devices, None);
@@ -448,6 +517,43 @@ mod tests {
         assert!(error.starts_with("--websocket-listen-address and --websocket-port can't"), "{error}");
         let error = with_listen(|flags| flags.websocket_use_all_interfaces = true);
         assert!(error.contains("--websocket-use-all-interfaces"), "{error}");
+    }
+
+    #[test]
+    fn a_client_is_dialled_unless_there_is_a_port_for_it() {
+        let dial = |url: &str, port: Option<u16>| {
+            settings(|flags| {
+                flags.launch.websocket_client_address = Some(url.into());
+                flags.websocket_port = port;
+            })
+        };
+        for url in ["ws://127.0.0.1:9000/a?b", "wss://example.org"] {
+            let settings = dial(url, None).unwrap();
+            assert_eq!(settings.dial_out.unwrap().url(), url);
+            assert_eq!(settings.clients, None, "nothing listens then");
+        }
+        let both = dial("127.0.0.1:9000", Some(1)).unwrap();
+        assert_eq!((both.dial_out, both.clients), (None, Some(Listen::Loopback(1))));
+        assert!(both.notices[0].starts_with("--websocket-client-address has no effect"));
+        let error = dial("127.0.0.1:9000", None).unwrap_err().to_string();
+        assert!(error.starts_with("--websocket-client-address: ") && error.contains("ws://"), "{error}");
+    }
+
+    #[test]
+    fn a_port_is_announced_when_asked_for() {
+        let announced = |change: fn(&mut ServeFlags)| {
+            let settings = settings(change).unwrap();
+            (settings.announce, settings.notices.into_iter().find(|notice| notice.contains("mdns")))
+        };
+        assert_eq!(announced(|_| ()), (None, None));
+        assert_eq!(announced(|flags| flags.launch.broadcast_server_mdns = true), (Some(String::new()), None));
+        let (announce, notice) = announced(|flags| flags.launch.mdns_suffix = Some("attic".into()));
+        assert!(announce.is_none() && notice.is_some(), "{notice:?}");
+        let (announce, notice) = announced(|flags| {
+            flags.launch.broadcast_server_mdns = true;
+            flags.launch.websocket_client_address = Some("ws://x".into());
+        });
+        assert!(announce.is_none() && notice.is_some(), "{notice:?}");
     }
 
     #[test]

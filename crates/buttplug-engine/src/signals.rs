@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 /// Why the program ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// The system or a person asked for it; the name of the signal.
+    /// The system, a person or a program asked for it; the name of the signal, or the reason.
     Asked(&'static str),
     /// A part of the program has failed.
     Panicked,

@@ -5,6 +5,7 @@ mod keeper;
 mod own;
 mod store;
 
+pub(crate) use earlier::CatalogueFile;
 pub(crate) use keeper::Keeper;
 pub(crate) use store::{UserFile, read_text, replace};
 

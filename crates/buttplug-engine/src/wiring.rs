@@ -4,7 +4,10 @@ use crate::buses::Buses;
 #[cfg(feature = "bluetooth")]
 use crate::buses::tell_missing_bluetooth;
 use crate::definitions::{Definitions, FolderError};
+use crate::dial_out;
+use crate::frontend::Advertised;
 use crate::known::Known;
+use crate::mdns::Announcement;
 use crate::rest::RestPort;
 use crate::settings::{Search, Settings};
 use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
@@ -15,14 +18,15 @@ use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
 use buttplug_protocols::definition::Definition;
 use buttplug_protocols::sighting::BusKind;
 use buttplug_server::configuration::{DeviceConfiguration, UserConfiguration};
-use buttplug_server::{Server, ServerBuilder};
-use std::fmt;
+use buttplug_server::{Present, Server, ServerBuilder};
+use buttplug_websocket::BindError;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -34,10 +38,10 @@ pub(crate) const MAX_SHUTDOWN: Duration = Duration::from_millis(2200);
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(crate) enum StartError {
     /// A port could not be opened.
-    #[error("{reason} (--{flag})")]
+    #[error("{error} (--{flag})")]
     Port {
         /// Which one, and why.
-        reason: String,
+        error: BindError,
         /// The flag that chooses another.
         flag: &'static str,
     },
@@ -47,25 +51,30 @@ pub(crate) enum StartError {
 }
 
 impl StartError {
-    fn port(flag: &'static str, reason: &impl fmt::Display) -> Self {
-        Self::Port { reason: reason.to_string(), flag }
+    /// The port that another program has, if that is the reason.
+    pub(crate) fn taken(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Port { error: BindError::InUse { address }, .. } => Some(*address),
+            _ => None,
+        }
     }
 }
 
 /// A server with its open ports.
 pub(crate) struct Engine {
     server: Server,
-    /// The ports for clients, each with what it is called.
-    listening: Vec<(&'static str, Ending)>,
-    keeping: Option<Ending>,
+    /// The ways by which clients come.
+    ways: Vec<Way>,
+    announcement: Option<Announcement>,
+    keeping: Option<Keeping>,
     /// Looks after the folder of definitions, if there is one.
     following: Option<JoinHandle<()>>,
     /// Tells what is missing of what nobody asked for.
     telling: Option<JoinHandle<()>>,
 }
 
-/// The ways to devices, open, and a server to be made of them that knows what the person's files say.
-pub(crate) struct Ways {
+/// All that faces devices, open, and a server to be made of it that knows what the person's files say.
+pub(crate) struct DeviceSide {
     pub(crate) builder: ServerBuilder,
     pub(crate) buses: Buses,
     pub(crate) known: Arc<Known>,
@@ -74,7 +83,7 @@ pub(crate) struct Ways {
     definitions: Option<Definitions>,
 }
 
-impl Ways {
+impl DeviceSide {
     /// Opens the port for devices and reads definitions.
     ///
     /// # Errors
@@ -88,11 +97,13 @@ impl Ways {
                     tracing::warn!("devices can't dial in: {error} (--device-websocket-server-port)");
                     None
                 }
-                Err(error) => return Err(StartError::port("device-websocket-server-port", &error)),
+                Err(error) => {
+                    return Err(StartError::Port { error, flag: "device-websocket-server-port" });
+                }
             },
             None => None,
         };
-        let known = Arc::new(Known::new(&settings.decisions.additions));
+        let known = Arc::new(Known::new(settings.catalogue_additions.clone(), &settings.decisions.additions));
         let definitions = match &settings.device_definitions {
             Some(folder) => {
                 let known = Arc::clone(&known);
@@ -128,22 +139,16 @@ fn tell(search: &Search) -> Option<JoinHandle<()>> {
     return None;
 }
 
-/// A task that ends when it is told to, and is awaited in [`Engine::shut_down`].
-struct Ending {
+/// A task that brings clients to the server.
+struct Way {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
-impl Ending {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(task: impl FnOnce(oneshot::Receiver<()>) -> F) -> Self {
-        let (stop, stopped) = oneshot::channel();
-        Self { stop, task: tokio::spawn(task(stopped)) }
-    }
-}
-
-/// Waits until it is told to end. A sender that is gone means the same as one that has spoken.
-async fn told(stop: oneshot::Receiver<()>) {
-    let _ = stop.await;
+/// The task that looks after the user file.
+struct Keeping {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
 }
 
 impl Engine {
@@ -155,17 +160,17 @@ impl Engine {
         let clients = match &settings.clients {
             Some(listen) => {
                 let bound = WebSocketListener::bind(&listen.addresses(), WebSocketLimits::default()).await;
-                Some(bound.map_err(|error| StartError::port("websocket-port", &error))?)
+                Some(bound.map_err(|error| StartError::Port { error, flag: "websocket-port" })?)
             }
             None => None,
         };
         let rest = settings.rest.as_ref().map(|listen| RestPort::bind(&listen.addresses())).transpose();
-        let rest = rest.map_err(|error| StartError::port("rest-api-port", &error))?;
-        let ways = Ways::open(&settings).await?;
-        for address in &ways.device_addresses {
+        let rest = rest.map_err(|error| StartError::Port { error, flag: "rest-api-port" })?;
+        let side = DeviceSide::open(&settings).await?;
+        for address in &side.device_addresses {
             tracing::info!(%address, "listening for devices");
         }
-        let Ways { builder, buses, known, definitions, .. } = ways;
+        let DeviceSide { builder, buses, known, definitions, .. } = side;
         let mut server = builder
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO));
@@ -176,20 +181,26 @@ impl Engine {
         let server = server.start();
         let telling = tell(&settings.search);
         let keeping = settings.user_file.map(|file| keep(file, &known, &server, &buses));
-        let mut listening = Vec::new();
+        let accept: Arc<dyn AcceptConnection> = Arc::new(server.clone());
+        let mut ways = Vec::new();
+        let mut announcement = None;
         if let Some(clients) = clients {
-            for address in clients.local_addresses() {
+            let addresses = clients.local_addresses();
+            for address in &addresses {
                 tracing::info!(%address, "listening for clients");
             }
-            let accept: Arc<dyn AcceptConnection> = Arc::new(server.clone());
-            listening.push(("client port", Ending::spawn(|stop| clients.run(accept, told(stop)))));
+            announcement = settings.announce.and_then(|suffix| Announcement::begin(&addresses, &suffix));
+            ways.push(Way::open(|stop| clients.run(Arc::clone(&accept), stop)));
+        }
+        if let Some(dialer) = settings.dial_out {
+            ways.push(Way::open(|stop| dial_out::run(dialer, accept, stop)));
         }
         if let Some(rest) = rest {
             for address in rest.local_addresses() {
                 tracing::info!(%address, "listening for REST");
             }
             let server = server.clone();
-            listening.push(("REST API", Ending::spawn(|stop| rest.run(server, told(stop)))));
+            ways.push(Way::open(|stop| rest.run(server, stop)));
         }
         let following = definitions.map(|definitions| {
             let server = server.clone();
@@ -199,31 +210,39 @@ impl Engine {
                 buses.look_for(&known.catalogue());
             }))
         });
-        Ok(Self { server, listening, keeping, following, telling })
+        Ok(Self { server, ways, announcement, keeping, following, telling })
+    }
+
+    /// What the network is told of the port for clients, if anything.
+    pub(crate) fn advertised(&self) -> Option<&Advertised> {
+        self.announcement.as_ref().map(Announcement::advertised)
+    }
+
+    /// Who is there, and word of every change.
+    pub(crate) fn present(&self) -> watch::Receiver<Arc<Present>> {
+        self.server.present()
     }
 
     /// Refuses new work, stops every device, closes every connection. Answers whether all of it was done in time.
     pub(crate) async fn shut_down(self) -> bool {
-        let Self { server, listening, keeping, following, telling } = self;
+        let Self { server, ways, announcement, keeping, following, telling } = self;
         for task in following.iter().chain(&telling) {
             task.abort();
         }
-        let ending: Vec<_> = listening
-            .into_iter()
-            .map(|(name, Ending { stop, task })| {
-                // Nobody listening any more is what is wanted.
-                let _ = stop.send(());
-                (name, task)
-            })
-            .collect();
+        let ways: Vec<JoinHandle<()>> = ways.into_iter().map(Way::close).collect();
         let all = async {
-            server.shut_down().await;
-            for (name, task) in ending {
-                if let Err(failed) = task.await {
-                    tracing::error!(%failed, "the {name} ended badly");
+            let farewell = async {
+                if let Some(announcement) = announcement {
+                    announcement.withdraw().await;
+                }
+            };
+            tokio::join!(server.shut_down(), farewell);
+            for way in ways {
+                if let Err(failed) = way.await {
+                    tracing::error!(%failed, "a way for clients ended badly");
                 }
             }
-            if let Some(Ending { stop, task }) = keeping {
+            if let Some(Keeping { stop, task }) = keeping {
                 // One that has ended by itself has said so.
                 let _ = stop.send(());
                 let _ = task.await;
@@ -237,10 +256,34 @@ impl Engine {
     }
 }
 
-/// Has the user file looked after.
-fn keep(file: UserFile, known: &Arc<Known>, server: &Server, buses: &Buses) -> Ending {
+impl Way {
+    /// Begins to bring clients. Ends when told to, and is awaited in `shut_down`.
+    fn open<Bring>(bring: impl FnOnce(Stop) -> Bring) -> Self
+    where
+        Bring: Future<Output = ()> + Send + 'static,
+    {
+        let (stop, stopped) = oneshot::channel();
+        // A sender that is gone means the same as one that has spoken.
+        let stopped: Stop = Box::pin(async move { drop(stopped.await) });
+        Self { stop, task: tokio::spawn(bring(stopped)) }
+    }
+
+    /// Tells it to bring no more, and answers what to wait for.
+    fn close(self) -> JoinHandle<()> {
+        // One that has ended by itself need not be told.
+        let _ = self.stop.send(());
+        self.task
+    }
+}
+
+/// Comes when a task is to end.
+type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Has the user file looked after. Ends when told to, and is awaited in `shut_down`.
+fn keep(file: UserFile, known: &Arc<Known>, server: &Server, buses: &Buses) -> Keeping {
     let keeper = Keeper::new(file, server.known_devices());
     let (known, server, buses) = (Arc::clone(known), server.clone(), buses.clone());
+    let (stop, stopped) = oneshot::channel();
     let apply = move |decisions: &Decisions| {
         for notice in &decisions.notices {
             tracing::warn!("{notice}");
@@ -251,7 +294,7 @@ fn keep(file: UserFile, known: &Arc<Known>, server: &Server, buses: &Buses) -> E
         known.publish(&server);
         buses.look_for(&known.catalogue());
     };
-    Ending::spawn(|stopped| keeper.run(stopped, apply))
+    Keeping { stop, task: tokio::spawn(keeper.run(stopped, apply)) }
 }
 
 /// What was decided device by device, with the names of simulated devices.

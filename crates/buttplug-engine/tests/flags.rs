@@ -85,6 +85,32 @@ async fn an_unusable_user_file_ends_with_1_names_the_line_and_stays_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_catalogue_file_adds_what_is_not_built_in_and_one_of_no_use_ends_with_1() {
+    let content = r#"{"version": {"major": 3, "minor": 5}, "protocols": {"lovense": {"communication": [
+        {"btle": {"names": ["LVS-*"], "services": {}}}, {"websocket": {"name": "LVSDevice"}}]}}}"#;
+    let file = File::new("catalogue.json", content);
+    let mut engine = Engine::start(&[
+        "--device-config-file",
+        file.name(),
+        "--use-device-websocket-server",
+        "--device-websocket-server-port",
+        "0",
+    ])
+    .await;
+    let mut client = engine.client().await;
+    client.handshake().await;
+    let _device = program::lovense(engine.device_port().await).await;
+    client.ask("StartScanning", serde_json::json!({})).await;
+    client.first_device().await;
+    let bad = File::new("bad-catalogue.json", "{}");
+    for path in [bad.name(), "/no/such/file.json"] {
+        let Ended { code, stderr, .. } = run(&["--websocket-port", "0", "--device-config-file", path]).await;
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(stderr.contains(path) && stderr.contains("--device-config-file"), "{stderr}");
+    }
+}
+
+#[tokio::test]
 async fn the_first_line_comes_first_and_a_pipe_gets_no_colours() {
     let mut engine = Engine::start(&["--log", "trace"]).await;
     engine.client_port().await;

@@ -12,6 +12,7 @@ pub mod configuration;
 mod device;
 pub mod hardware;
 mod places;
+mod present;
 mod registry;
 mod run;
 mod server;
@@ -20,6 +21,7 @@ pub mod sightings;
 mod statistics;
 mod version;
 
+pub use present::{Present, PresentDevice};
 pub use registry::MAX_DEVICES;
 pub use server::{DEFAULT_MAX_CLIENTS, Server, ServerBuilder};
 pub use statistics::{Statistics, WRITE_TIME_STEPS, WriteTimes};

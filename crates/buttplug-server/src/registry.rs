@@ -11,6 +11,7 @@ pub(crate) use scanning::ScanRequests;
 
 use crate::device::DeviceHandle;
 use crate::device::tally::Tally;
+use crate::present::{PresentDevice, Roll};
 use crate::statistics::Statistics;
 use crate::version::Devices;
 use buttplug_core::message::DeviceDescription;
@@ -44,6 +45,7 @@ pub(crate) struct Registry {
     list: watch::Sender<DeviceList>,
     tally: Arc<Tally>,
     reconnects: AtomicU64,
+    roll: Arc<Roll>,
 }
 
 impl Registry {
@@ -74,15 +76,26 @@ impl Registry {
         self.tally.report(statistics);
     }
 
-    fn insert(&self, device: DeviceHandle) {
-        self.by_index.insert(device.description().index, device);
+    /// Who is there, devices and clients.
+    pub(crate) fn roll(&self) -> &Arc<Roll> {
+        &self.roll
+    }
+
+    fn insert(&self, device: DeviceHandle, present: PresentDevice) {
+        let index = device.description().index;
+        self.by_index.insert(index, device);
         self.publish();
+        self.roll.device_came(index, present);
     }
 
     /// Takes a device out, unless another connection has its index by now.
     fn remove(&self, device: &DeviceHandle) {
-        self.by_index.remove_if(&device.description().index, |_, current| current.is(device));
+        let index = device.description().index;
+        let removed = self.by_index.remove_if(&index, |_, current| current.is(device));
         self.publish();
+        if removed.is_some() {
+            self.roll.device_went(index);
+        }
     }
 
     fn publish(&self) {

@@ -6,6 +6,7 @@ mod effects;
 use crate::device::readings::WaitingReadings;
 use crate::device::{DeviceHandle, MAX_STOP_WAIT};
 use crate::places::{Place, Places};
+use crate::present::PresentClient;
 use crate::registry::{DeviceList, DevicesNow, Registry, ScanRequests};
 use crate::server::Phase;
 use crate::session::{Effect, Session, SessionId, SessionSettings};
@@ -71,6 +72,7 @@ pub(crate) async fn run(
         session: Session::new(now, settings, spoken),
         now,
         place: None,
+        present: None,
         surroundings,
         readings: Arc::default(),
         pending_reads: FuturesUnordered::new(),
@@ -90,6 +92,7 @@ pub(crate) async fn run(
     drop(presence);
     // Before the connection is closed, so that a client which reconnects at once finds a place.
     runner.place = None;
+    runner.present = None;
     match end {
         End::Closed { last_words, reason } => {
             // Every stop gets its answer; each waits a second at most, all at the same time.
@@ -180,6 +183,8 @@ struct Runner {
     now: std::time::Instant,
     /// From the handshake on.
     place: Option<Place>,
+    /// Likewise.
+    present: Option<PresentClient>,
     surroundings: Surroundings,
     readings: Arc<WaitingReadings>,
     pending_reads: FuturesUnordered<PendingRead>,

@@ -3,6 +3,7 @@
 use crate::configuration::{KnownDevice, UserConfiguration};
 use crate::hardware::HardwareBus;
 use crate::places::Places;
+use crate::present::Present;
 use crate::registry::{Manager, ManagerParts, Registry, ScanRequests};
 use crate::run::{self, Surroundings, wait_for_all};
 use crate::session::{SessionId, SessionSettings};
@@ -260,6 +261,11 @@ impl Server {
         let mut statistics = Statistics { clients: self.inner.places.taken(), ..Statistics::default() };
         self.inner.registry.report(&mut statistics);
         statistics
+    }
+
+    /// Who is there, devices and clients, and word of every change.
+    pub fn present(&self) -> watch::Receiver<Arc<Present>> {
+        self.inner.registry.roll().watch()
     }
 
     /// Stops every device, whoever set it in motion. Returns when the zeros are written, after one second at the

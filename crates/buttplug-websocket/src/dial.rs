@@ -56,6 +56,24 @@ pub async fn dial(url: &str, limits: SocketLimits) -> Result<Socket, DialError> 
     .await
 }
 
+/// Finds out whether a URL can be dialled, without doing so. Whether anybody answers is another matter.
+///
+/// # Errors
+/// The URL can't be used.
+pub fn check_url(url: &str) -> Result<(), DialError> {
+    #[cfg(feature = "tls")]
+    if is_encrypted(url) {
+        return Target::parse(url, Scheme::Wss).map(drop);
+    }
+    Target::parse(url, Scheme::Ws).map(drop)
+}
+
+/// Whether a URL asks for encryption, however its scheme is written.
+#[cfg(feature = "tls")]
+pub fn is_encrypted(url: &str) -> bool {
+    url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("wss://"))
+}
+
 /// Tries all addresses of a target, one after another.
 pub(crate) async fn dial_each<S, Attempt>(
     target: &Target,
@@ -218,6 +236,8 @@ mod tests {
             ("ws://[::1", Err("")),
         ];
         for (url, expected) in cases {
+            #[cfg(not(feature = "tls"))]
+            assert_eq!(check_url(url).is_ok(), expected.is_ok(), "{url}");
             match (Target::parse(url, Scheme::Ws), expected) {
                 (Ok(target), Ok((host, port))) => {
                     assert_eq!((target.host.as_str(), target.port), (host, port), "{url}");

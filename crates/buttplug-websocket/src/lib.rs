@@ -47,7 +47,9 @@ mod upgrade;
 mod watch;
 
 pub use bind::{BindError, bind_all};
-pub use dial::{DialError, dial};
+#[cfg(feature = "tls")]
+pub use dial::is_encrypted;
+pub use dial::{DialError, check_url, dial};
 pub use error::SocketError;
 pub use limits::{
     CLOSE_TIME, LOST_AFTER, ListenerLimits, MAX_ARRIVING, MAX_BATCH_BYTES, MAX_BATCH_FRAMES,

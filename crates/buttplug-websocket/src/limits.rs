@@ -49,7 +49,7 @@ pub const SETTLING_TIME: Duration = Duration::from_millis(250);
 pub const MAX_ARRIVING: usize = 256;
 
 /// Bounds of a socket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketLimits {
     /// Bytes of a message, on the way in. A longer one ends the connection with code 1009.
     pub max_message: usize,

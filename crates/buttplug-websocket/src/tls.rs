@@ -15,7 +15,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 pub type TlsStream = tokio_rustls::client::TlsStream<TcpStream>;
 
 /// Whom to trust: what this machine trusts, and certificates of one's own.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
     /// Certificates as PEM text, for servers that no authority has certified.
     pub certificates: Vec<String>,

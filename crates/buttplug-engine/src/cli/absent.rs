@@ -7,38 +7,19 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 #[derive(Debug, PartialEq, Eq)]
 struct AbsentFlag {
     name: &'static str,
-    takes_value: bool,
     /// What the person gets to read.
     why: &'static str,
-    /// Without it the program would be something else: better not to start at all.
-    essential: bool,
 }
 
-const fn bus(name: &'static str, why: &'static str) -> AbsentFlag {
-    AbsentFlag { name, takes_value: false, why, essential: false }
-}
-
-const fn value(name: &'static str, why: &'static str) -> AbsentFlag {
-    AbsentFlag { name, takes_value: true, why, essential: false }
-}
-
-const fn essential(name: &'static str, why: &'static str) -> AbsentFlag {
-    AbsentFlag { name, takes_value: true, why, essential: true }
+const fn flag(name: &'static str, why: &'static str) -> AbsentFlag {
+    AbsentFlag { name, why }
 }
 
 const ABSENT: &[AbsentFlag] = &[
     #[cfg(not(feature = "bluetooth"))]
-    bus("use-bluetooth-le", "this build has no Bluetooth"),
-    bus("allow-raw", "raw device commands are not offered"),
-    bus("crash-reporting", "nothing is ever reported to anybody"),
-    bus("broadcast-server-mdns", "this build does not announce itself on the network"),
-    value("mdns-suffix", "this build does not announce itself on the network"),
-    bus("repeater", "this build is no repeater"),
-    value("repeater-port", "this build is no repeater"),
-    value("repeater-remote-address", "this build is no repeater"),
-    value("frontend-websocket-port", "this build has no port for a parent process"),
-    value("device-config-file", "this build has its catalogue built in"),
-    essential("websocket-client-address", "this build does not dial out to clients"),
+    flag("use-bluetooth-le", "this build has no Bluetooth"),
+    flag("allow-raw", "raw device commands are not offered"),
+    flag("crash-reporting", "nothing is ever reported to anybody"),
 ];
 
 /// Which of these flags were given.
@@ -50,21 +31,14 @@ pub(crate) struct AbsentFlags {
 impl AbsentFlags {
     /// One line for each flag that has no effect.
     pub(crate) fn notices(&self) -> impl Iterator<Item = String> {
-        let harmless = self.given.iter().filter(|flag| !flag.essential);
-        harmless.map(|flag| format!("--{} has no effect: {}", flag.name, flag.why))
-    }
-
-    /// The first flag without which the program would be something else, and why it can't be.
-    pub(crate) fn essential(&self) -> Option<(&'static str, &'static str)> {
-        self.given.iter().find(|flag| flag.essential).map(|flag| (flag.name, flag.why))
+        self.given.iter().map(|flag| format!("--{} has no effect: {}", flag.name, flag.why))
     }
 }
 
 impl clap::Args for AbsentFlags {
     fn augment_args(command: Command) -> Command {
         command.args(ABSENT.iter().map(|flag| {
-            let action = if flag.takes_value { ArgAction::Set } else { ArgAction::SetTrue };
-            Arg::new(flag.name).long(flag.name).action(action).hide(true).help(flag.why)
+            Arg::new(flag.name).long(flag.name).action(ArgAction::SetTrue).hide(true).help(flag.why)
         }))
     }
 
@@ -100,26 +74,14 @@ mod tests {
 
     #[test]
     fn each_flag_that_was_given_gets_its_line() {
-        let flags = given(&["--allow-raw", "--mdns-suffix", "attic", "--repeater"]);
+        let flags = given(&["--crash-reporting", "--allow-raw"]);
         assert_eq!(
             flags.notices().collect::<Vec<_>>(),
             [
                 "--allow-raw has no effect: raw device commands are not offered",
-                "--mdns-suffix has no effect: this build does not announce itself on the network",
-                "--repeater has no effect: this build is no repeater",
+                "--crash-reporting has no effect: nothing is ever reported to anybody",
             ]
         );
-        assert_eq!(flags.essential(), None);
         assert_eq!(given(&[]).notices().count(), 0);
-    }
-
-    #[test]
-    fn what_would_make_another_program_of_it_is_told_apart() {
-        let flags = given(&["--websocket-client-address", "ws://x"]);
-        assert_eq!(
-            flags.essential(),
-            Some(("websocket-client-address", "this build does not dial out to clients"))
-        );
-        assert_eq!(flags.notices().count(), 0);
     }
 }

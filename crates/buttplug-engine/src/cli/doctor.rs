@@ -66,7 +66,7 @@ async fn examine(settings: &Settings, user_file: Option<&Path>) -> Vec<Check> {
     if settings.search.bluetooth {
         checks.push(Check::bluetooth(&buttplug_hardware_bluetooth::survey().await));
     }
-    let known = Known::new(&settings.decisions.additions);
+    let known = Known::new(settings.catalogue_additions.clone(), &settings.decisions.additions);
     checks.extend(doctor::buses(&settings.search, &known.catalogue()));
     let mut clients = Holder::Free;
     if let Some(listen) = &settings.clients {

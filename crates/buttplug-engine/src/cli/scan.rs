@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::user;
-use crate::wiring::{MAX_SHUTDOWN, Ways};
+use crate::wiring::{DeviceSide, MAX_SHUTDOWN};
 use buttplug_hardware_serial::system_ports;
 use seen::Seen;
 use std::io;
@@ -88,13 +88,14 @@ impl Look {
     /// not be begun, and that has been said.
     async fn around(&self, settings: &Settings) -> io::Result<Option<Seen>> {
         let mut signals = Signals::install()?;
-        let Ways { builder, buses, known, device_addresses, .. } = match Ways::open(settings).await {
-            Ok(ways) => ways,
-            Err(error) => {
-                complain(error);
-                return Ok(None);
-            }
-        };
+        let DeviceSide { builder, buses, known, device_addresses, .. } =
+            match DeviceSide::open(settings).await {
+                Ok(side) => side,
+                Err(error) => {
+                    complain(error);
+                    return Ok(None);
+                }
+            };
         if settings.devices.is_some() && device_addresses.is_empty() {
             complain(
                 "devices can't dial in: another program has their port; an engine that runs may hold devices, too",

@@ -1,15 +1,19 @@
 //! `buttplug serve`: its flags, and the life of the program from the first line to the exit code.
 
-use super::{AbsentFlags, OwnFlags, SearchFlags, Subcommand, complain, say};
+use super::{AbsentFlags, LaunchFlags, OwnFlags, SearchFlags, Subcommand, complain, say};
 use crate::exit::Exit;
+use crate::frontend::{Failure, Frontend};
 use crate::log::{self, Level};
-use crate::settings::{Settings, SettingsError};
+use crate::repeater::{Repeater, RepeaterSettings};
+use crate::settings::{Listen, Settings, SettingsError};
 use crate::signals::{End, Panics, Signals};
 use crate::user;
-use crate::wiring::{Engine, StartError};
+use crate::wiring::{Engine, MAX_SHUTDOWN, StartError};
+use std::future::pending;
 use std::io::{self, IsTerminal};
 use thiserror::Error;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
+use tokio::time::timeout;
 
 /// The first line on stdout, whatever the log's level. Programs that start an engine wait for exactly this.
 const FIRST_LINE: &str = "Intiface Server, starting up with stdout output.";
@@ -65,6 +69,9 @@ pub(crate) struct ServeFlags {
     pub(crate) server_version: bool,
 
     #[command(flatten)]
+    pub(crate) launch: LaunchFlags,
+
+    #[command(flatten)]
     pub(crate) absent: AbsentFlags,
 }
 
@@ -118,41 +125,121 @@ impl Refusal {
 }
 
 fn serve(flags: &ServeFlags, subcommand: Subcommand, panics: &Panics) -> Result<Exit, Refusal> {
-    let settings = Settings::new(flags, subcommand, user::usual_path())?;
-    for notice in &settings.notices {
-        tracing::warn!("{notice}");
-    }
     // One thread: a command never changes threads on its way, and an idle engine stays small.
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Refusal::system(&error))?;
-    let exit = live(&runtime, settings, panics);
+    let exit = runtime.block_on(attended(flags, subcommand, panics));
     runtime.shutdown_background();
     exit
 }
 
+/// The whole life, of which a parent process is told if there is a port for it.
+async fn attended(flags: &ServeFlags, subcommand: Subcommand, panics: &Panics) -> Result<Exit, Refusal> {
+    let mut endings = Endings {
+        panics,
+        signals: Signals::install().map_err(|error| Refusal::system(&error))?,
+        frontend: None,
+    };
+    if let Some(port) = flags.launch.frontend_websocket_port {
+        let opened = Frontend::open(&Listen::Loopback(port).addresses()).await;
+        let flag = "frontend-websocket-port";
+        endings.frontend = Some(opened.map_err(|error| StartError::Port { error, flag })?);
+    }
+    let outcome = live(flags, subcommand, &mut endings).await;
+    if let Err(reason) = &outcome {
+        endings.explain(reason).await;
+    }
+    if let Some(frontend) = endings.frontend {
+        frontend.close().await;
+    }
+    if outcome.is_ok() {
+        tracing::info!("ended");
+    }
+    outcome
+}
+
 /// From the first open port to the last stopped device.
-fn live(runtime: &Runtime, settings: Settings, panics: &Panics) -> Result<Exit, Refusal> {
-    let (mut signals, engine) = runtime.block_on(async {
-        let signals = Signals::install().map_err(|error| Refusal::system(&error))?;
-        Ok::<_, Refusal>((signals, Engine::start(settings).await?))
-    })?;
-    let end = runtime.block_on(async {
-        tokio::select! {
-            biased;
-            end = panics.next() => end,
-            end = signals.next() => end,
-        }
-    });
-    match &end {
-        End::Asked(signal) => tracing::info!(signal, "ending"),
+async fn live(
+    flags: &ServeFlags,
+    subcommand: Subcommand,
+    endings: &mut Endings<'_>,
+) -> Result<Exit, Refusal> {
+    let service = Service::start(flags, subcommand).await?;
+    if let (Some(frontend), Service::Engine(engine)) = (&endings.frontend, &service) {
+        frontend.created(engine.advertised().cloned(), engine.present());
+    }
+    match endings.next().await {
+        End::Asked(reason) => tracing::info!(reason, "ending"),
         End::Panicked => tracing::error!("ending after an internal failure"),
     }
-    if !runtime.block_on(engine.shut_down()) {
+    if !service.shut_down().await {
         // The stop comes first and has a limit of its own, so what is cut here is the farewell.
         tracing::warn!("some connections did not close in time and are cut");
     }
-    tracing::info!("ended");
-    Ok(if panics.happened() { Exit::Internal } else { Exit::Orderly })
+    Ok(if endings.panics.happened() { Exit::Internal } else { Exit::Orderly })
+}
+
+/// What the program is.
+enum Service {
+    Engine(Engine),
+    Repeater(Repeater),
+}
+
+impl Service {
+    async fn start(flags: &ServeFlags, subcommand: Subcommand) -> Result<Self, Refusal> {
+        if let Some(settings) = RepeaterSettings::new(flags)? {
+            return Ok(Self::Repeater(Repeater::start(settings).await?));
+        }
+        let settings = Settings::new(flags, subcommand, user::usual_path())?;
+        for notice in &settings.notices {
+            tracing::warn!("{notice}");
+        }
+        Ok(Self::Engine(Engine::start(settings).await?))
+    }
+
+    /// Ends in order. Answers whether all of it was done in time.
+    async fn shut_down(self) -> bool {
+        match self {
+            Self::Engine(engine) => engine.shut_down().await,
+            Self::Repeater(repeater) => timeout(MAX_SHUTDOWN, repeater.shut_down()).await.is_ok(),
+        }
+    }
+}
+
+/// Everything that can end the program.
+struct Endings<'a> {
+    panics: &'a Panics,
+    signals: Signals,
+    frontend: Option<Frontend>,
+}
+
+impl Endings<'_> {
+    /// Waits for the first. Safe to cancel.
+    async fn next(&mut self) -> End {
+        let parent = async {
+            match &mut self.frontend {
+                Some(frontend) => frontend.wants_end().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            end = self.panics.next() => end,
+            end = self.signals.next() => end,
+            reason = parent => End::Asked(reason),
+        }
+    }
+
+    /// Tells the parent why there is no service. Not for long, and not if the program is to end anyway.
+    async fn explain(&mut self, reason: &Refusal) {
+        let Some(frontend) = &mut self.frontend else { return };
+        let taken = if let Refusal::Start(error) = reason { error.taken() } else { None };
+        tokio::select! {
+            biased;
+            _ = self.signals.next() => {}
+            () = frontend.failed(Failure::new(reason, taken)) => {}
+        }
+    }
 }
 
 /// Says why the program ends: to a person on stderr, and in the log for programs that read only that.
@@ -178,8 +265,10 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(20)).await;
             hook.happen();
         });
-        let flags = ServeFlags { websocket_port: Some(0), ..ServeFlags::default() };
-        let settings = Settings::new(&flags, Subcommand::Implied, None).unwrap();
-        assert_eq!(live(&runtime, settings, &panics), Ok(Exit::Internal));
+        let user_device_config_file = Some(std::env::temp_dir().join("buttplug-test-no-such-file.toml"));
+        let own = OwnFlags { user_device_config_file, ..OwnFlags::default() };
+        let flags = ServeFlags { websocket_port: Some(0), own, ..ServeFlags::default() };
+        let ended = runtime.block_on(attended(&flags, Subcommand::Implied, &panics));
+        assert_eq!(ended, Ok(Exit::Internal));
     }
 }

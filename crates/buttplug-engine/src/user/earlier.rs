@@ -5,6 +5,7 @@
 
 mod address;
 mod append;
+mod catalogue_file;
 mod convert;
 mod device;
 mod document;
@@ -15,6 +16,7 @@ mod published;
 mod rules;
 
 pub(super) use append::{NEW_FILE, with_known};
+pub(crate) use catalogue_file::CatalogueFile;
 pub(crate) use convert::{Converted, convert};
 pub(super) use document::NEWEST_GENERATION;
 
@@ -69,18 +71,10 @@ struct Unapplied<'t> {
 /// It is no JSON, not a user file, or of a later engine.
 pub(super) fn read<'t>(text: &'t str, catalogue: &Catalogue) -> Result<Reading<'t>, UserFileError> {
     let document = Document::parse(text)?;
-    let mut reading = Reading {
-        generation: document.generation,
-        catalogue: catalogue.clone(),
-        devices: Vec::new(),
-        additions: Vec::new(),
-        simulated: Vec::new(),
-        own: Vec::new(),
-        unapplied: Vec::new(),
-    };
+    let mut reading = Reading::new(document.generation, catalogue);
     let mut room = MAX_OWN_PIECES;
     for (protocol, of) in &document.protocols {
-        reading.add_own(protocol, of, &mut room);
+        reading.add_pieces(protocol, pieces(protocol, of), &mut room);
     }
     let mut places = HashMap::new();
     for (address, raw) in &document.by_address {
@@ -124,6 +118,19 @@ struct Piece<'t> {
 }
 
 impl<'t> Reading<'t> {
+    /// Nothing, until something is added.
+    fn new(generation: Generation, catalogue: &Catalogue) -> Self {
+        Self {
+            generation,
+            catalogue: catalogue.clone(),
+            devices: Vec::new(),
+            additions: Vec::new(),
+            simulated: Vec::new(),
+            own: Vec::new(),
+            unapplied: Vec::new(),
+        }
+    }
+
     /// What a server is told of it.
     pub(super) fn into_decisions(self) -> Decisions {
         let notices = self.notices();
@@ -197,8 +204,7 @@ impl<'t> Reading<'t> {
     }
 
     /// Adds the rules and models for a protocol, those at least that are right.
-    fn add_own(&mut self, protocol: &str, of: &OfProtocol<'t>, room: &mut usize) {
-        let mut pieces = pieces(protocol, of);
+    fn add_pieces(&mut self, protocol: &str, mut pieces: Vec<Piece<'t>>, room: &mut usize) {
         if pieces.is_empty() {
             return;
         }

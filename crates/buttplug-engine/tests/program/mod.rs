@@ -118,6 +118,10 @@ impl Engine {
         self.port("listening for REST address=127.0.0.1:").await
     }
 
+    pub(crate) async fn parent_port(&mut self) -> u16 {
+        self.port("listening for the parent process address=127.0.0.1:").await
+    }
+
     pub(crate) async fn client(&mut self) -> Socket {
         let port = self.client_port().await;
         Socket::open(port).await

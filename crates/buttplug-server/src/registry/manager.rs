@@ -7,6 +7,8 @@ use crate::configuration::{DeviceIdentity, KnownDevice, Tuned, UserConfiguration
 use crate::device::DeviceHandle;
 use crate::device::task::{self, DeviceParts};
 use crate::hardware::{BusEvent, Hardware, HardwareBus};
+
+use crate::present::PresentDevice;
 use crate::sightings::{Outcome, Telling};
 use buttplug_core::message::DeviceDescription;
 use buttplug_protocols::catalogue::{Candidate, Catalogue};
@@ -330,6 +332,12 @@ impl Manager {
             name: model.name.clone(),
             protocol: identity.protocol.clone(),
         });
+        let present = PresentDevice {
+            name: model.name.clone(),
+            display_name: handle.description().display_name.clone(),
+            identity: identity.clone(),
+            needs_keepalive: protocol.keepalive().is_some(),
+        };
         self.note(KnownDevice { identity, index, name: model.name });
         let parts = DeviceParts {
             handle: handle.clone(),
@@ -344,7 +352,7 @@ impl Manager {
             // Its task has stopped taking anything but is still closing its hardware.
             self.registry.remove(&earlier);
         }
-        self.registry.insert(handle);
+        self.registry.insert(handle, present);
     }
 
     /// Notes that a device was here, for whoever keeps that.

@@ -4,6 +4,7 @@ use super::{End, MAX_PENDING_READS, MAX_PENDING_STOPS, PendingRead, Runner, wait
 use crate::device::{DeviceHandle, RequestFailure, read_reply, request_error};
 use crate::session::Effect;
 use crate::version::{Outgoing, ReadingForm};
+use buttplug_core::limits::quoted;
 use buttplug_core::message::{InputCmd, OutputCmd, ServerContent, ServerMessage, StopCmd, StopScope};
 use buttplug_core::{DeviceError, DeviceIndex, InputAction, MessageId};
 use futures_util::FutureExt;
@@ -25,6 +26,8 @@ impl Runner {
             }
             Effect::Scan(wanted) => self.surroundings.scan_requests.set(self.id, wanted),
             Effect::Opened { client_name, version } => {
+                let roll = self.surroundings.registry.roll();
+                self.present = Some(roll.client_came(self.id, &quoted(&client_name)));
                 info!(
                     client = self.id.0,
                     name = client_name,

@@ -5,6 +5,7 @@ use super::document::{self, Entries, Generation};
 use super::json::pretty;
 use super::published::Published;
 use super::{Reading, read};
+use crate::random;
 use crate::user::{UserFileError, WithKnown};
 use buttplug_core::FeatureIndex;
 use buttplug_core::limits::quoted;
@@ -12,7 +13,6 @@ use buttplug_protocols::catalogue::Catalogue;
 use buttplug_protocols::sighting::Uuid;
 use buttplug_server::configuration::{DeviceConfiguration, DeviceIdentity, KnownDevice};
 use serde_json::value::RawValue;
-use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// What a file begins with that is not there yet.
 pub(in crate::user) const NEW_FILE: &str =
@@ -127,8 +127,7 @@ fn entry(device: &KnownDevice, ids: &(Uuid, Vec<Uuid>), mut fresh: impl FnMut() 
 
 /// A random UUID, of version 4.
 fn random_id() -> Uuid {
-    // The hasher's keys are random bits of the operating system's.
-    let half = || u128::from(RandomState::new().build_hasher().finish());
+    let half = || u128::from(random::bits());
     let bits = half() << 64 | half();
     Uuid(bits & !(0xf << 76) & !(0b11 << 62) | 0x4 << 76 | 0b10 << 62)
 }

@@ -149,6 +149,12 @@ struct Listed<'t> {
 /// The members of an object, in their order.
 pub(super) struct Entries<T>(pub(super) Vec<(String, T)>);
 
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Members<T>(PhantomData<T>);
@@ -174,7 +180,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
 
 /// The version: a number by itself, or one of two numbers.
 #[derive(Clone, Copy)]
-enum Version {
+pub(super) enum Version {
     Plain,
     Major(u32),
 }

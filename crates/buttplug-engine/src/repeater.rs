@@ -1,0 +1,114 @@
+//! Passes messages between clients on this machine and a server elsewhere, for web pages that may reach only their own
+//! machine. Has no devices and reads no message.
+//!
+//! A connection to the server lives exactly as long as the client's: the end of one side is the end of the other, at once,
+//! so that the server stops the devices of a client that is gone.
+
+mod relay;
+mod settings;
+
+pub(crate) use settings::{RepeaterSettings, notices};
+
+use crate::wiring::StartError;
+use buttplug_websocket::{CloseCode, Listener, ListenerLimits, Socket};
+use settings::Remote;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+/// Clients at a time. Each may hold a few megabytes for a side that reads slowly, and a person has a handful of pages.
+const MAX_CLIENTS: usize = 16;
+
+/// A repeater at work.
+pub(crate) struct Repeater {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Repeater {
+    /// Opens the port. Whether the server can be reached is found out for each client.
+    ///
+    /// # Errors
+    /// The port can't be opened.
+    pub(crate) async fn start(settings: RepeaterSettings) -> Result<Self, StartError> {
+        let limits = ListenerLimits { socket: relay::client_limits(), ..ListenerLimits::default() };
+        let listener = Listener::bind(&settings.clients.addresses(), limits).await;
+        let listener = listener.map_err(|error| StartError::Port { error, flag: "repeater-port" })?;
+        for address in listener.local_addresses() {
+            tracing::info!(%address, "listening for clients");
+        }
+        tracing::info!(server = settings.remote.url(), "repeating a server; there are no devices here");
+        let (stop, stopped) = oneshot::channel();
+        // Ends when told to, and is awaited in `shut_down`.
+        let task = tokio::spawn(run(listener, settings.remote, async { drop(stopped.await) }));
+        Ok(Self { stop, task })
+    }
+
+    /// Closes all connections in order, and waits for it.
+    pub(crate) async fn shut_down(self) {
+        // One that has ended by itself need not be told.
+        let _ = self.stop.send(());
+        if let Err(failed) = self.task.await {
+            tracing::error!(%failed, "the repeater ended badly");
+        }
+    }
+}
+
+/// A client that has arrived.
+struct Arrival {
+    socket: Socket,
+    peer: SocketAddr,
+    /// Its place among all.
+    place: OwnedSemaphorePermit,
+}
+
+async fn run(listener: Listener, remote: Remote, stop: impl Future<Output = ()>) {
+    let (arrive, mut arrivals) = mpsc::channel(1);
+    let places = Arc::new(Semaphore::new(MAX_CLIENTS));
+    let admit = move |mut socket: Socket, peer: SocketAddr| {
+        let (places, arrive) = (Arc::clone(&places), arrive.clone());
+        async move {
+            match places.try_acquire_owned() {
+                Ok(place) => drop(arrive.send(Arrival { socket, peer, place }).await),
+                Err(_) => {
+                    tracing::warn!(%peer, max = MAX_CLIENTS, "refusing a client: as many as may be are connected");
+                    let reason = format!("{MAX_CLIENTS} clients are connected, no more may be");
+                    socket.close(CloseCode::Again, &reason).await;
+                }
+            }
+        }
+    };
+    let relaying = async {
+        let remote = Arc::new(remote);
+        let (end, ending) = watch::channel(());
+        let mut relays = JoinSet::new();
+        loop {
+            tokio::select! {
+                Some(ended) = relays.join_next(), if !relays.is_empty() => report(ended),
+                arrival = arrivals.recv() => {
+                    // The listener is gone: it has been told to stop.
+                    let Some(Arrival { socket, peer, place }) = arrival else { break };
+                    let (remote, mut ending) = (Arc::clone(&remote), ending.clone());
+                    relays.spawn(async move {
+                        // Nothing is ever sent there, so that a change is the end.
+                        relay::run(socket, peer, &remote, async { drop(ending.changed().await) }).await;
+                        drop(place);
+                    });
+                }
+            }
+        }
+        drop(end);
+        while let Some(ended) = relays.join_next().await {
+            report(ended);
+        }
+    };
+    tokio::join!(listener.run(stop, admit), relaying);
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(failed) = ended {
+        tracing::error!(%failed, "a repeated connection ended badly");
+    }
+}

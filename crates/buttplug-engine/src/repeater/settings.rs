@@ -1,0 +1,152 @@
+//! What a repeater shall do, from the flags.
+
+use crate::cli::ServeFlags;
+use crate::settings::{DEFAULT_CLIENT_PORT, Listen, SettingsError};
+use buttplug_core::connector::ConnectorError;
+use buttplug_websocket::{check_url, is_encrypted};
+
+/// What `--repeater` shall do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RepeaterSettings {
+    /// Where clients connect: on this machine only.
+    pub(super) clients: Listen,
+    /// The server.
+    pub(super) remote: Remote,
+}
+
+/// A server that can be dialled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Remote {
+    url: String,
+}
+
+const REMOTE: &str = "repeater-remote-address";
+
+impl RepeaterSettings {
+    /// What is meant. `None`: the program is an ordinary engine, see [`notices`].
+    ///
+    /// # Errors
+    /// The server's address is missing or can't be used.
+    pub(crate) fn new(flags: &ServeFlags) -> Result<Option<Self>, SettingsError> {
+        if !flags.launch.repeater {
+            return Ok(None);
+        }
+        let Some(address) = &flags.launch.repeater_remote_address else {
+            return if serves(flags) { Ok(None) } else { Err(SettingsError::NothingToRepeat) };
+        };
+        let remote = Remote::parse(address).map_err(|error| SettingsError::BadUrl { flag: REMOTE, error })?;
+        let clients = Listen::Loopback(flags.launch.repeater_port.unwrap_or(DEFAULT_CLIENT_PORT));
+        Ok(Some(Self { clients, remote }))
+    }
+}
+
+/// Whether a port for clients is named. The last engines took `--repeater` beside it and served there as usual.
+fn serves(flags: &ServeFlags) -> bool {
+    flags.websocket_port.is_some() || flags.websocket_listen_address.is_some()
+}
+
+/// What the person should know of an engine that is no repeater.
+pub(crate) fn notices(flags: &ServeFlags) -> Vec<String> {
+    let launch = &flags.launch;
+    let ineffective = |flag, missing| format!("--{flag} has no effect without --{missing}");
+    if launch.repeater {
+        return vec![ineffective("repeater", REMOTE)];
+    }
+    let given = [
+        ("repeater-port", launch.repeater_port.is_some()),
+        (REMOTE, launch.repeater_remote_address.is_some()),
+    ];
+    given.iter().filter(|(_, given)| *given).map(|(flag, _)| ineffective(flag, "repeater")).collect()
+}
+
+impl Remote {
+    /// Reads `host`, `host:port` or a whole URL. Without a URL the port is the usual one of servers.
+    fn parse(address: &str) -> Result<Self, ConnectorError> {
+        let url = if address.contains("://") {
+            address.to_owned()
+        } else {
+            let (host, path) = match address.find('/') {
+                Some(slash) => address.split_at(slash),
+                None => (address, ""),
+            };
+            // The colons inside of an IPv6 address are before its bracket.
+            let has_port = host.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
+            if has_port {
+                format!("ws://{host}{path}")
+            } else {
+                format!("ws://{host}:{DEFAULT_CLIENT_PORT}{path}")
+            }
+        };
+        check_url(&url).map_err(|error| ConnectorError::BadAddress {
+            address: address.to_owned(),
+            reason: error.to_string(),
+        })?;
+        Ok(Self { url })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(super) fn is_encrypted(&self) -> bool {
+        is_encrypted(&self.url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(change: impl FnOnce(&mut ServeFlags)) -> ServeFlags {
+        let mut flags = ServeFlags::default();
+        change(&mut flags);
+        flags
+    }
+
+    #[test]
+    fn a_server_is_named_by_host_port_or_url() {
+        for (address, url) in [
+            ("192.168.1.5", Some("ws://192.168.1.5:12345")),
+            ("phone:1234", Some("ws://phone:1234")),
+            ("phone/path", Some("ws://phone:12345/path")),
+            ("[::1]", Some("ws://[::1]:12345")),
+            ("[::1]:5", Some("ws://[::1]:5")),
+            ("ws://phone", Some("ws://phone")),
+            ("wss://example.org/x?y", Some("wss://example.org/x?y")),
+            ("http://phone", None),
+            ("phone:x", None),
+            ("", None),
+        ] {
+            let parsed = Remote::parse(address);
+            assert_eq!(parsed.as_ref().map(Remote::url).ok(), url, "{address}: {parsed:?}");
+        }
+    }
+
+    #[test]
+    fn a_repeater_is_asked_for_and_told_where_the_server_is() {
+        assert_eq!(RepeaterSettings::new(&ServeFlags::default()), Ok(None));
+        let repeater = flags(|flags| {
+            flags.launch.repeater = true;
+            flags.launch.repeater_port = Some(7);
+            flags.launch.repeater_remote_address = Some("phone:1234".into());
+        });
+        let settings = RepeaterSettings::new(&repeater).unwrap().unwrap();
+        assert_eq!((settings.clients, settings.remote.url()), (Listen::Loopback(7), "ws://phone:1234"));
+        let aimless = flags(|flags| flags.launch.repeater = true);
+        let error = RepeaterSettings::new(&aimless).unwrap_err().to_string();
+        assert!(error.contains("--repeater-remote-address"), "{error}");
+    }
+
+    #[test]
+    fn flags_of_a_repeater_that_have_no_effect_are_named() {
+        let beside_a_port = flags(|flags| {
+            flags.launch.repeater = true;
+            flags.websocket_port = Some(1);
+        });
+        assert_eq!(RepeaterSettings::new(&beside_a_port), Ok(None), "served as by the last engines");
+        assert_eq!(notices(&beside_a_port), ["--repeater has no effect without --repeater-remote-address"]);
+        let alone = flags(|flags| flags.launch.repeater_port = Some(1));
+        assert_eq!(notices(&alone), ["--repeater-port has no effect without --repeater"]);
+        assert!(notices(&ServeFlags::default()).is_empty());
+    }
+}
