@@ -1,5 +1,10 @@
 //! What the program says of hardware that is there: which device it is, or why it is none.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail as tests do")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the helpers of tests fail as tests do"
+)]
 
 mod program;
 

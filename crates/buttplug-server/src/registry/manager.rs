@@ -7,7 +7,6 @@ use crate::configuration::{DeviceIdentity, KnownDevice, Tuned, UserConfiguration
 use crate::device::DeviceHandle;
 use crate::device::task::{self, DeviceParts};
 use crate::hardware::{BusEvent, Hardware, HardwareBus};
-
 use crate::present::PresentDevice;
 use crate::sightings::{Outcome, Telling};
 use buttplug_core::message::DeviceDescription;
