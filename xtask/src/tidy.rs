@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the rules of the tree that no compiler checks. Each rule looks and returns what it found; none
 //! changes a file. The tests below run them, so that `cargo test` does.
 
+mod promises;
 mod statements;
 
 use std::fs;
@@ -86,6 +87,7 @@ fn check() -> Outcome<Vec<String>> {
     found.extend(reasons_of_dependencies()?);
     found.extend(borders_of_crates()?);
     found.extend(versions_that_are_fuzzed()?);
+    found.extend(promises::check()?);
     found.extend(statements::check()?);
     Ok(found)
 }

@@ -184,6 +184,8 @@ mod tests {
             "--websocket-port x",
             "--websocket-port 1 --websocket-port 2",
             "--max-ping-time -5",
+            "--max-run 0",
+            "--max-run 86401",
             "--log off",
             "--version --bogus",
             "--use-bluetooth-le --use-bluetooth-le",

@@ -119,6 +119,11 @@ impl Log {
         Self { lines, dropped }
     }
 
+    /// A log on stderr, of a process whose stdout is another's.
+    pub(crate) fn beside() -> Self {
+        Self::to(io::stderr())
+    }
+
     /// Writes one line, outside of the log's levels.
     pub(crate) fn line(&self, text: impl fmt::Display) {
         self.queue(format!("{text}\n").as_bytes());

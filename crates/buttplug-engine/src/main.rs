@@ -9,14 +9,17 @@ mod dial_out;
 mod doctor;
 mod exit;
 mod frontend;
+mod guard;
 mod known;
 mod log;
 mod mdns;
 mod random;
 mod repeater;
 mod rest;
+mod running;
 mod settings;
 mod signals;
+mod stop_first;
 mod user;
 mod wiring;
 

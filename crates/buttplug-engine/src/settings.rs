@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) server_name: String,
     /// The longest time between a client's pings; `None`: none are needed.
     pub(crate) max_ping_time: Option<Duration>,
+    /// How long an output may run on what it was told last; `None`: what the user file says, or for ever.
+    pub(crate) max_run: Option<Duration>,
     /// One client at a time.
     pub(crate) single_client: bool,
     /// Where clients connect, if they do.
@@ -51,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) user_file: Option<UserFile>,
     /// What it says.
     pub(crate) decisions: Decisions,
+    /// Where it is kept which devices run, and was kept by an engine before; `None`: nowhere.
+    pub(crate) running_file: Option<PathBuf>,
     /// What the person should know.
     pub(crate) notices: Vec<String>,
 }
@@ -279,6 +283,7 @@ impl Settings {
             max_ping_time: Some(flags.max_ping_time)
                 .filter(|ms| *ms > 0)
                 .map(|ms| Duration::from_millis(ms.into())),
+            max_run: flags.max_run.map(|seconds| Duration::from_secs(seconds.into())),
             single_client: flags.single_client,
             clients,
             rest,
@@ -290,6 +295,7 @@ impl Settings {
             catalogue_additions,
             user_file,
             decisions,
+            running_file: flags.stop_first.clone(),
             notices,
         })
     }
@@ -467,12 +473,14 @@ mod tests {
             flags.websocket_use_all_interfaces = true;
             flags.search.use_device_websocket_server = true;
             flags.max_ping_time = 1500;
+            flags.max_run = Some(10);
             flags.server_name = Some(String::new());
         })
         .unwrap();
         assert_eq!(settings.clients, Some(Listen::AllInterfaces(1)));
         assert_eq!(settings.devices, Some(Listen::AllInterfaces(54817)));
         assert_eq!(settings.max_ping_time, Some(Duration::from_millis(1500)));
+        assert_eq!(settings.max_run, Some(Duration::from_secs(10)));
         assert_eq!(settings.server_name, "");
         assert!(settings.notices.is_empty());
     }

@@ -1,8 +1,10 @@
-//! What can tell the program to end: signals of the system, and a panic anywhere.
+//! What can tell the program to end: signals of the system, the end of its parent, and a panic anywhere.
 
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(unix)]
+use std::task::Poll;
 use tokio::sync::Notify;
 
 /// Why the program ends.
@@ -14,13 +16,44 @@ pub(crate) enum End {
     Panicked,
 }
 
-/// The signals that end the program. From [`Signals::install`] on they no longer kill it.
+/// What the system, or a person by way of it, wants of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// To end; the name of the signal.
+    End(&'static str),
+    /// To stand still, which it does not: devices would run on. The name of the signal.
+    #[cfg_attr(windows, expect(dead_code, reason = "there is no such thing"))]
+    Pause(&'static str),
+}
+
+/// The signals that end the program, or would. From [`Signals::install`] on they no longer do by themselves.
 pub(crate) struct Signals {
     #[cfg(unix)]
-    sources: [(tokio::signal::unix::Signal, &'static str); 3],
+    sources: Vec<(tokio::signal::unix::Signal, Option<Wish>)>,
     #[cfg(windows)]
     sources: windows::Sources,
 }
+
+/// Every signal that a program can catch and that would end it or make it stand still, except those that say that it is
+/// broken. `None`: it is no reason to end.
+#[cfg(unix)]
+const SIGNALS: &[(libc::c_int, Option<Wish>)] = &[
+    (libc::SIGINT, Some(Wish::End("SIGINT"))),
+    (libc::SIGTERM, Some(Wish::End("SIGTERM"))),
+    (libc::SIGHUP, Some(Wish::End("SIGHUP"))),
+    (libc::SIGQUIT, Some(Wish::End("SIGQUIT"))),
+    (libc::SIGUSR1, Some(Wish::End("SIGUSR1"))),
+    (libc::SIGUSR2, Some(Wish::End("SIGUSR2"))),
+    (libc::SIGALRM, Some(Wish::End("SIGALRM"))),
+    (libc::SIGVTALRM, Some(Wish::End("SIGVTALRM"))),
+    (libc::SIGPROF, Some(Wish::End("SIGPROF"))),
+    (libc::SIGXCPU, Some(Wish::End("SIGXCPU"))),
+    #[cfg(target_os = "linux")]
+    (libc::SIGPWR, Some(Wish::End("SIGPWR"))),
+    (libc::SIGTSTP, Some(Wish::Pause("SIGTSTP"))),
+    // The write that went too far fails, and says so.
+    (libc::SIGXFSZ, None),
+];
 
 #[cfg(unix)]
 impl Signals {
@@ -30,24 +63,54 @@ impl Signals {
     /// The system does not let signals be watched.
     pub(crate) fn install() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            sources: [
-                (signal(SignalKind::interrupt())?, "SIGINT"),
-                (signal(SignalKind::terminate())?, "SIGTERM"),
-                (signal(SignalKind::hangup())?, "SIGHUP"),
-            ],
-        })
+        let sources =
+            SIGNALS.iter().map(|(number, wish)| Ok((signal(SignalKind::from_raw(*number))?, *wish)));
+        Ok(Self { sources: sources.collect::<std::io::Result<_>>()? })
     }
 
-    /// Waits for a signal. Safe to cancel.
-    pub(crate) async fn next(&mut self) -> End {
-        let [(interrupt, _), (terminate, _), (hangup, _)] = &mut self.sources;
-        let which = tokio::select! {
-            _ = interrupt.recv() => 0,
-            _ = terminate.recv() => 1,
-            _ = hangup.recv() => 2,
+    /// Waits for a signal that matters. Safe to cancel.
+    pub(crate) async fn next(&mut self) -> Wish {
+        std::future::poll_fn(|context| {
+            for (signal, wish) in &mut self.sources {
+                while signal.poll_recv(context).is_ready() {
+                    if let Some(wish) = *wish {
+                        return Poll::Ready(wish);
+                    }
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// Whoever holds the other end of standard input: a parent that wants the program to end when it does, however that comes.
+pub(crate) struct Parent(Arc<Notify>);
+
+impl Parent {
+    /// Begins to watch, in a thread that ends with standard input or the process.
+    ///
+    /// # Errors
+    /// The system has no thread for it.
+    pub(crate) fn watch() -> std::io::Result<Self> {
+        let gone = Arc::new(Notify::new());
+        let parent = Self(Arc::clone(&gone));
+        let watch = move || {
+            // What is said there does not matter, and an input that can't be read has ended.
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            gone.notify_one();
         };
-        End::Asked(self.sources[which].1)
+        std::thread::Builder::new().name("parent".into()).stack_size(64 * 1024).spawn(watch)?;
+        Ok(parent)
+    }
+
+    /// Waits until it is gone; for ever, if there is none. Safe to cancel.
+    pub(crate) async fn end_of(parent: Option<&Self>) -> End {
+        match parent {
+            Some(parent) => parent.0.notified().await,
+            None => std::future::pending().await,
+        }
+        End::Asked("the end of standard input")
     }
 }
 
@@ -55,7 +118,7 @@ impl Signals {
 mod windows {
     //! The events of a Windows console.
 
-    use super::{End, Signals};
+    use super::{Signals, Wish};
     use tokio::signal::windows::{
         CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close, ctrl_logoff,
         ctrl_shutdown,
@@ -87,9 +150,9 @@ mod windows {
         }
 
         /// Waits for an event. Safe to cancel.
-        pub(crate) async fn next(&mut self) -> End {
+        pub(crate) async fn next(&mut self) -> Wish {
             let sources = &mut self.sources;
-            End::Asked(tokio::select! {
+            Wish::End(tokio::select! {
                 _ = sources.c.recv() => "Ctrl-C",
                 _ = sources.pause.recv() => "Ctrl-Break",
                 _ = sources.close.recv() => "the console's close",

@@ -7,6 +7,7 @@ mod store;
 
 pub(crate) use earlier::CatalogueFile;
 pub(crate) use keeper::Keeper;
+pub(crate) use own::{MAX_RUN, MIN_RUN};
 pub(crate) use store::{UserFile, read_text, replace};
 
 use buttplug_protocols::catalogue::Catalogue;

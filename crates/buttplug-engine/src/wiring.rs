@@ -9,7 +9,9 @@ use crate::frontend::Advertised;
 use crate::known::Known;
 use crate::mdns::Announcement;
 use crate::rest::RestPort;
+use crate::running;
 use crate::settings::{Search, Settings};
+use crate::stop_first::{Unstopped, ran_before};
 use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
 use buttplug_connector_websocket::{WebSocketLimits, WebSocketListener};
 use buttplug_core::connector::AcceptConnection;
@@ -67,6 +69,10 @@ pub(crate) struct Engine {
     ways: Vec<Way>,
     announcement: Option<Announcement>,
     keeping: Option<Keeping>,
+    /// Keeps the file that says which devices run, if there is one.
+    remembering: Option<Keeping>,
+    /// Looks for devices that ran when an engine died.
+    seeking: Option<JoinHandle<()>>,
     /// Looks after the folder of definitions, if there is one.
     following: Option<JoinHandle<()>>,
     /// Tells what is missing of what nobody asked for.
@@ -115,7 +121,7 @@ impl DeviceSide {
         let buses = Buses::new(&settings.search, &known.catalogue());
         let mut builder = Server::builder()
             .catalogue(known.catalogue())
-            .user_configuration(configuration(&settings.decisions));
+            .user_configuration(configuration(&settings.decisions, settings.max_run));
         let device_addresses = dial_in.as_ref().map(|bus| bus.local_addresses().to_vec()).unwrap_or_default();
         if let Some(bus) = dial_in {
             builder = builder.bus(Arc::new(bus));
@@ -145,14 +151,15 @@ struct Way {
     task: JoinHandle<()>,
 }
 
-/// The task that looks after the user file.
+/// A task that looks after a file.
 struct Keeping {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 impl Engine {
-    /// Opens the ports and starts the server. When it returns, clients and devices may connect.
+    /// Opens the ports and starts the server. When it returns, clients and devices may connect; clients are served as soon as
+    /// the devices rest that ran when an engine died.
     ///
     /// # Errors
     /// A port can't be opened, or the folder of definitions can't be read; then no port stays open.
@@ -173,34 +180,45 @@ impl Engine {
         let DeviceSide { builder, buses, known, definitions, .. } = side;
         let mut server = builder
             .name(settings.server_name.clone())
-            .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO));
+            .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
+            .running_before(settings.running_file.as_deref().map(ran_before).unwrap_or_default());
         if settings.single_client {
             // The REST API is one for itself.
             server = server.max_clients(1 + usize::from(rest.is_some()));
         }
         let server = server.start();
         let telling = tell(&settings.search);
-        let keeping = settings.user_file.map(|file| keep(file, &known, &server, &buses));
+        let keeping = settings.user_file.map(|file| keep(file, &known, &server, &buses, settings.max_run));
+        let remembering = settings.running_file.map(|path| {
+            let (stop, stopped) = oneshot::channel();
+            Keeping { stop, task: tokio::spawn(running::keep(path, server.running_devices(), stopped)) }
+        });
+        let unstopped = Unstopped::of(&server);
+        // Called off and awaited in `shut_down`.
+        let seeking = unstopped.clone().map(|unstopped| tokio::spawn(unstopped.seek(server.clone())));
         let accept: Arc<dyn AcceptConnection> = Arc::new(server.clone());
         let mut ways = Vec::new();
         let mut announcement = None;
         if let Some(clients) = clients {
             let addresses = clients.local_addresses();
-            for address in &addresses {
-                tracing::info!(%address, "listening for clients");
-            }
             announcement = settings.announce.and_then(|suffix| Announcement::begin(&addresses, &suffix));
-            ways.push(Way::open(|stop| clients.run(Arc::clone(&accept), stop)));
+            let accept = Arc::clone(&accept);
+            ways.push(Way::open(unstopped.clone(), |stop| async move {
+                for address in &addresses {
+                    tracing::info!(%address, "listening for clients");
+                }
+                clients.run(accept, stop).await;
+            }));
         }
         if let Some(dialer) = settings.dial_out {
-            ways.push(Way::open(|stop| dial_out::run(dialer, accept, stop)));
+            ways.push(Way::open(unstopped.clone(), |stop| dial_out::run(dialer, accept, stop)));
         }
         if let Some(rest) = rest {
             for address in rest.local_addresses() {
                 tracing::info!(%address, "listening for REST");
             }
             let server = server.clone();
-            ways.push(Way::open(|stop| rest.run(server, stop)));
+            ways.push(Way::open(unstopped, |stop| rest.run(server, stop)));
         }
         let following = definitions.map(|definitions| {
             let server = server.clone();
@@ -210,7 +228,12 @@ impl Engine {
                 buses.look_for(&known.catalogue());
             }))
         });
-        Ok(Self { server, ways, announcement, keeping, following, telling })
+        Ok(Self { server, ways, announcement, keeping, remembering, seeking, following, telling })
+    }
+
+    /// Stops every device and goes on.
+    pub(crate) async fn stop_devices(&self) {
+        self.server.stop_all_devices().await;
     }
 
     /// What the network is told of the port for clients, if anything.
@@ -225,8 +248,8 @@ impl Engine {
 
     /// Refuses new work, stops every device, closes every connection. Answers whether all of it was done in time.
     pub(crate) async fn shut_down(self) -> bool {
-        let Self { server, ways, announcement, keeping, following, telling } = self;
-        for task in following.iter().chain(&telling) {
+        let Self { server, ways, announcement, keeping, remembering, seeking, following, telling } = self;
+        for task in following.iter().chain(&seeking).chain(&telling) {
             task.abort();
         }
         let ways: Vec<JoinHandle<()>> = ways.into_iter().map(Way::close).collect();
@@ -242,12 +265,12 @@ impl Engine {
                     tracing::error!(%failed, "a way for clients ended badly");
                 }
             }
-            if let Some(Keeping { stop, task }) = keeping {
+            for Keeping { stop, task } in keeping.into_iter().chain(remembering) {
                 // One that has ended by itself has said so.
                 let _ = stop.send(());
                 let _ = task.await;
             }
-            for task in following.into_iter().chain(telling) {
+            for task in following.into_iter().chain(seeking).chain(telling) {
                 // It was called off, or ended before.
                 let _ = task.await;
             }
@@ -257,15 +280,26 @@ impl Engine {
 }
 
 impl Way {
-    /// Begins to bring clients. Ends when told to, and is awaited in `shut_down`.
-    fn open<Bring>(bring: impl FnOnce(Stop) -> Bring) -> Self
+    /// Begins to bring clients, once the devices rest that ran when an engine died; until then they wait in the system's
+    /// queue. Ends when told to, and is awaited in `shut_down`.
+    fn open<Bring>(unstopped: Option<Unstopped>, bring: impl FnOnce(Stop) -> Bring + Send + 'static) -> Self
     where
         Bring: Future<Output = ()> + Send + 'static,
     {
         let (stop, stopped) = oneshot::channel();
         // A sender that is gone means the same as one that has spoken.
-        let stopped: Stop = Box::pin(async move { drop(stopped.await) });
-        Self { stop, task: tokio::spawn(bring(stopped)) }
+        let mut stopped: Stop = Box::pin(async move { drop(stopped.await) });
+        let task = async move {
+            if let Some(unstopped) = unstopped {
+                tokio::select! {
+                    biased;
+                    () = &mut stopped => return,
+                    () = unstopped.keep_clients_waiting() => {}
+                }
+            }
+            bring(stopped).await;
+        };
+        Self { stop, task: tokio::spawn(task) }
     }
 
     /// Tells it to bring no more, and answers what to wait for.
@@ -280,7 +314,13 @@ impl Way {
 type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Has the user file looked after. Ends when told to, and is awaited in `shut_down`.
-fn keep(file: UserFile, known: &Arc<Known>, server: &Server, buses: &Buses) -> Keeping {
+fn keep(
+    file: UserFile,
+    known: &Arc<Known>,
+    server: &Server,
+    buses: &Buses,
+    max_run: Option<Duration>,
+) -> Keeping {
     let keeper = Keeper::new(file, server.known_devices());
     let (known, server, buses) = (Arc::clone(known), server.clone(), buses.clone());
     let (stop, stopped) = oneshot::channel();
@@ -289,7 +329,7 @@ fn keep(file: UserFile, known: &Arc<Known>, server: &Server, buses: &Buses) -> K
             tracing::warn!("{notice}");
         }
         // First of all whatever is denied.
-        server.set_user_configuration(configuration(decisions));
+        server.set_user_configuration(configuration(decisions, max_run));
         known.add(&decisions.additions);
         known.publish(&server);
         buses.look_for(&known.catalogue());
@@ -297,9 +337,11 @@ fn keep(file: UserFile, known: &Arc<Known>, server: &Server, buses: &Buses) -> K
     Keeping { stop, task: tokio::spawn(keeper.run(stopped, apply)) }
 }
 
-/// What was decided device by device, with the names of simulated devices.
-fn configuration(decisions: &Decisions) -> UserConfiguration {
+/// What was decided device by device, with the names of simulated devices. `max_run` goes before what the file says for
+/// all devices.
+fn configuration(decisions: &Decisions, max_run: Option<Duration>) -> UserConfiguration {
     let mut configuration = decisions.configuration.clone();
+    configuration.max_run = max_run.or(configuration.max_run);
     for (number, entry) in decisions.simulated.iter().enumerate() {
         let Some(name) = &entry.display_name else { continue };
         let address = simulated_address(number, entry);

@@ -2,7 +2,7 @@
 
 mod program;
 
-use program::{Engine, SOON, Socket, lovense, user_file};
+use program::{Engine, SOON, Socket, vibrate, vibrating};
 use serde_json::json;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -11,31 +11,6 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 /// Launchers kill an engine that is still there after three seconds.
 const MUST_HAVE_ENDED: Duration = Duration::from_millis(2500);
-
-/// An engine with a device that vibrates because this client wants it.
-async fn vibrating(name: &str, more: &[&str]) -> (Engine, Socket, Socket) {
-    let file = user_file(name);
-    let mut arguments = vec!["--user-device-config-file", file.name()];
-    arguments.extend(["--use-device-websocket-server", "--device-websocket-server-port", "0"]);
-    arguments.extend(more);
-    let mut engine = Engine::start(&arguments).await;
-    engine.files.push(file);
-    let mut client = engine.client().await;
-    client.handshake().await;
-    let mut device = lovense(engine.device_port().await).await;
-    client.ask("StartScanning", json!({})).await;
-    let name = client.first_device().await;
-    assert!(name.contains("Lovense"), "{name}");
-    let (reply, content) = vibrate(&mut client, 10).await;
-    assert_eq!(reply, "Ok", "{content}");
-    device.frames_until("Vibrate:10;").await;
-    (engine, client, device)
-}
-
-async fn vibrate(client: &mut Socket, value: i32) -> (String, serde_json::Value) {
-    let command = json!({"DeviceIndex": 0, "FeatureIndex": 0, "Command": {"Vibrate": {"Value": value}}});
-    client.ask("OutputCmd", command).await
-}
 
 #[tokio::test]
 async fn a_client_learns_who_it_talks_to() {
@@ -83,7 +58,7 @@ async fn a_single_client_keeps_others_out_until_it_leaves() {
 #[cfg(unix)]
 #[tokio::test]
 async fn every_signal_stops_the_devices_before_the_program_ends() {
-    for signal in ["TERM", "INT", "HUP"] {
+    for signal in ["TERM", "INT", "HUP", "QUIT", "USR1", "ALRM"] {
         let (mut engine, mut client, mut device) = vibrating(&format!("{signal}.json"), &[]).await;
         let start = Instant::now();
         engine.signal(signal);
@@ -98,6 +73,35 @@ async fn every_signal_stops_the_devices_before_the_program_ends() {
         assert_eq!(status.code(), Some(0), "SIG{signal}");
         assert_eq!(engine.stderr().await, "", "SIG{signal}");
     }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn being_told_to_stand_still_stops_the_devices_and_nothing_else() {
+    let (mut engine, mut client, mut device) = vibrating("still.json", &[]).await;
+    engine.signal("TSTP");
+    assert_eq!(device.frames_until("Vibrate:0;").await, ["Vibrate:0;"]);
+    assert_eq!(vibrate(&mut client, 5).await.0, "Ok");
+    device.frames_until("Vibrate:5;").await;
+    engine.line_with("SIGTSTP").await;
+}
+
+#[tokio::test]
+async fn a_parent_that_ends_takes_the_engine_with_it_in_order() {
+    let mut engine = Engine::with_input(&["--websocket-port", "0", "--stop-with-parent"]).await;
+    let mut client = engine.client().await;
+    client.handshake().await;
+    drop(engine.child.stdin.take());
+    assert_eq!(client.close_code().await, Some(CloseCode::Away));
+    assert_eq!(engine.end().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn an_output_that_nobody_renews_returns_to_zero() {
+    let (_engine, mut client, mut device) = vibrating("max-run.json", &["--max-run", "1"]).await;
+    assert_eq!(device.frames_until("Vibrate:0;").await, ["Vibrate:0;"]);
+    assert_eq!(vibrate(&mut client, 5).await.0, "Ok", "the client may go on");
+    device.frames_until("Vibrate:5;").await;
 }
 
 #[cfg(unix)]

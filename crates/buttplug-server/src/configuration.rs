@@ -55,6 +55,8 @@ pub struct DeviceConfiguration {
     pub deny: bool,
     /// The least time between writes.
     pub message_gap: Option<Duration>,
+    /// How long an output may run on what it was told last, positions excepted; none for what counts for all devices.
+    pub max_run: Option<Duration>,
     /// Its outputs.
     pub outputs: Vec<OutputConfiguration>,
 }
@@ -89,6 +91,9 @@ impl OutputConfiguration {
 pub struct UserConfiguration {
     /// Device by device. Of several that fit a device equally well the first counts.
     pub devices: Vec<DeviceConfiguration>,
+    /// How long an output may run on what it was told last, positions excepted: a client that has frozen renews nothing.
+    /// For all devices about which nothing else is said; none for ever.
+    pub max_run: Option<Duration>,
 }
 
 impl DeviceConfiguration {
@@ -153,7 +158,7 @@ mod tests {
     }
 
     fn configuration(devices: &[DeviceConfiguration]) -> UserConfiguration {
-        UserConfiguration { devices: devices.to_vec() }
+        UserConfiguration { devices: devices.to_vec(), ..UserConfiguration::default() }
     }
 
     fn lovense(address: &str) -> DeviceIdentity {

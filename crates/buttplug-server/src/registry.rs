@@ -4,9 +4,11 @@
 mod attempt;
 mod indexes;
 mod manager;
+mod running;
 mod scanning;
 
 pub(crate) use manager::{Manager, ManagerParts};
+pub(crate) use running::{Motion, Running};
 pub(crate) use scanning::ScanRequests;
 
 use crate::device::DeviceHandle;

@@ -1,10 +1,10 @@
 //! The server as applications hold it: built once, given connections, shut down in order.
 
-use crate::configuration::{KnownDevice, UserConfiguration};
+use crate::configuration::{DeviceIdentity, KnownDevice, UserConfiguration};
 use crate::hardware::HardwareBus;
 use crate::places::Places;
 use crate::present::Present;
-use crate::registry::{Manager, ManagerParts, Registry, ScanRequests};
+use crate::registry::{Manager, ManagerParts, Registry, Running, ScanRequests};
 use crate::run::{self, Surroundings, wait_for_all};
 use crate::session::{SessionId, SessionSettings};
 use crate::sightings::{Sighted, Telling};
@@ -29,8 +29,8 @@ pub const DEFAULT_MAX_CLIENTS: usize = 256;
 /// has ten seconds for it.
 pub(crate) const MAX_STRANGERS: usize = 64;
 
-/// Who searches for the program that holds the server: no client has this number.
-const OWNER: SessionId = SessionId(0);
+/// Who wants a search that the program began; clients count from 1.
+const THE_PROGRAM: SessionId = SessionId(0);
 
 /// Where a server is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,7 @@ pub struct ServerBuilder {
     max_clients: usize,
     catalogue: Catalogue,
     configuration: UserConfiguration,
+    running_before: Vec<DeviceIdentity>,
     buses: Vec<Arc<dyn HardwareBus>>,
     look_only: bool,
 }
@@ -93,6 +94,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Devices that ran when an earlier server died, as its [`Server::running_devices`] told. Each is told to rest as soon as
+    /// it connects; until then it counts as running. None if not set.
+    #[must_use]
+    pub fn running_before(mut self, devices: Vec<DeviceIdentity>) -> Self {
+        self.running_before = devices;
+        self
+    }
+
     /// Adds a bus on which hardware is found.
     #[must_use]
     pub fn bus(mut self, bus: Arc<dyn HardwareBus>) -> Self {
@@ -114,7 +123,7 @@ impl ServerBuilder {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(self) -> Server {
-        let Self { settings, max_clients, catalogue, configuration, buses, look_only } = self;
+        let Self { settings, max_clients, catalogue, configuration, running_before, buses, look_only } = self;
         let registry = Arc::new(Registry::default());
         let scan_requests = Arc::new(ScanRequests::default());
         let (phase, _) = watch::channel(Phase::Serving);
@@ -123,12 +132,15 @@ impl ServerBuilder {
         let (configuration, decisions) = watch::channel(Arc::new(configuration));
         let (known, known_devices) = watch::channel(Arc::default());
         let telling = Telling::default();
+        let running = Running::new(running_before);
+        let running_devices = running.watch();
         let manager = Manager::new(ManagerParts {
             registry: Arc::clone(&registry),
             scan_requests: Arc::clone(&scan_requests),
             catalogue: newest_catalogue,
             configuration: decisions,
             known,
+            running,
             telling: telling.clone(),
             buses,
             look_only,
@@ -144,6 +156,7 @@ impl ServerBuilder {
             catalogue,
             configuration,
             known_devices,
+            running_devices,
             telling,
             phase,
             next_session: AtomicU64::new(1),
@@ -166,6 +179,7 @@ struct Inner {
     catalogue: watch::Sender<Catalogue>,
     configuration: watch::Sender<Arc<UserConfiguration>>,
     known_devices: watch::Receiver<Arc<Vec<Arc<KnownDevice>>>>,
+    running_devices: watch::Receiver<Arc<Vec<Arc<DeviceIdentity>>>>,
     telling: Telling,
     phase: watch::Sender<Phase>,
     next_session: AtomicU64,
@@ -212,6 +226,7 @@ impl Server {
             max_clients: DEFAULT_MAX_CLIENTS,
             catalogue: Catalogue::builtin(),
             configuration: UserConfiguration::default(),
+            running_before: Vec::new(),
             buses: Vec::new(),
             look_only: false,
         }
@@ -245,17 +260,6 @@ impl Server {
         self.inner.telling.listen()
     }
 
-    /// Has the buses look for hardware although no client asks for it, until [`stop_scanning`](Self::stop_scanning). The
-    /// search goes on while anybody wants it.
-    pub fn start_scanning(&self) {
-        self.inner.scan_requests.set(OWNER, true);
-    }
-
-    /// Ends what [`start_scanning`](Self::start_scanning) began.
-    pub fn stop_scanning(&self) {
-        self.inner.scan_requests.set(OWNER, false);
-    }
-
     /// What it has done so far, in numbers.
     pub fn statistics(&self) -> Statistics {
         let mut statistics = Statistics { clients: self.inner.places.taken(), ..Statistics::default() };
@@ -266,6 +270,21 @@ impl Server {
     /// Who is there, devices and clients, and word of every change.
     pub fn present(&self) -> watch::Receiver<Arc<Present>> {
         self.inner.registry.roll().watch()
+    }
+
+    /// The devices that run: told to, and not known to be at rest since; and word of every change. A device whose link was
+    /// lost while it ran is one of them until it is there again and has been stopped. A program that keeps them can have
+    /// them stopped by its next server: [`ServerBuilder::running_before`].
+    pub fn running_devices(&self) -> watch::Receiver<Arc<Vec<Arc<DeviceIdentity>>>> {
+        self.inner.running_devices.clone()
+    }
+
+    /// Has devices looked for on behalf of the program, as a client's search, or no longer. The search goes on while
+    /// anyone wants it.
+    pub fn search(&self, wanted: bool) {
+        if *self.inner.phase.borrow() == Phase::Serving {
+            self.inner.scan_requests.set(THE_PROGRAM, wanted);
+        }
     }
 
     /// Stops every device, whoever set it in motion. Returns when the zeros are written, after one second at the

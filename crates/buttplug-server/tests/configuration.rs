@@ -17,9 +17,12 @@ fn output_of(feature: u32, kind: OutputKind) -> OutputConfiguration {
     OutputConfiguration::new(FeatureIndex(feature), kind)
 }
 
+async fn rig_with(archetypes: &[Archetype], configuration: UserConfiguration) -> Rig {
+    Rig::with(archetypes, Duration::ZERO, |builder| builder.user_configuration(configuration)).await
+}
+
 async fn rig(archetypes: &[Archetype], devices: Vec<DeviceConfiguration>) -> Rig {
-    Rig::with(archetypes, Duration::ZERO, |builder| builder.user_configuration(UserConfiguration { devices }))
-        .await
+    rig_with(archetypes, UserConfiguration { devices, ..UserConfiguration::default() }).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,7 +117,8 @@ async fn a_device_that_is_denied_while_it_runs_is_stopped_and_leaves() {
     }
     settle().await;
     let deny = DeviceConfiguration { deny: true, ..at("simulated:0") };
-    rig.server.set_user_configuration(UserConfiguration { devices: vec![deny] });
+    rig.server
+        .set_user_configuration(UserConfiguration { devices: vec![deny], ..UserConfiguration::default() });
     sleep_ms(5_000).await;
     assert!(rig.devices[0].is_at_rest() && !rig.devices[0].is_connected());
     assert!(!rig.devices[1].is_at_rest() && rig.devices[1].is_connected());
@@ -151,4 +155,50 @@ async fn what_has_connected_is_known_with_its_index_and_word_comes_of_it() {
     rig.devices[1].reappear();
     rig.find().await;
     assert!(!known.has_changed().unwrap(), "nothing new");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_output_that_nobody_renews_returns_to_zero_and_one_that_is_renewed_runs_on() {
+    let own = DeviceConfiguration { max_run: Some(Duration::from_secs(60)), ..at("simulated:1") };
+    let max_run = Some(Duration::from_secs(10));
+    let rig =
+        rig_with(&[TwoMotorVibrator, OneMotorVibrator], UserConfiguration { devices: vec![own], max_run })
+            .await;
+    let mut client = rig.client().await;
+    for (device, feature, value) in [(0, 0, 5), (0, 1, 6), (1, 0, 7)] {
+        client.sets(device, feature, "Vibrate", value).await;
+    }
+    sleep_ms(6_000).await;
+    // What it has already, so that nothing is written.
+    client.sets(0, 1, "Vibrate", 6).await;
+    sleep_ms(30_000).await;
+    assert_eq!(
+        rig.told(0),
+        ["0 ms: 0 Vibrate 5", "0 ms: 1 Vibrate 6", "10000 ms: 0 Vibrate 0", "16000 ms: 1 Vibrate 0"]
+    );
+    assert_eq!(rig.told(1), ["0 ms: 0 Vibrate 7"]);
+    sleep_ms(30_000).await;
+    assert_eq!(rig.told(1), ["0 ms: 0 Vibrate 7", "60000 ms: 0 Vibrate 0"]);
+    client.sets(0, 0, "Vibrate", 5).await;
+    settle().await;
+    assert_eq!(texts(&rig.devices[0]).last().map(String::as_str), Some("0 Vibrate 5"), "it can go on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_zero_that_is_due_does_not_wait_for_the_gap_and_is_tried_until_it_arrives() {
+    let configuration =
+        UserConfiguration { max_run: Some(Duration::from_secs(1)), ..UserConfiguration::default() };
+    let rig = Rig::with(&[OneMotorVibrator], Duration::from_secs(5), |builder| {
+        builder.user_configuration(configuration)
+    })
+    .await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 5).await;
+    settle().await;
+    rig.devices[0].fail_writes(true);
+    sleep_ms(1_100).await;
+    rig.devices[0].fail_writes(false);
+    sleep_ms(400).await;
+    assert!(rig.devices[0].is_at_rest());
+    assert_eq!(rig.told(0).len(), 2, "{:?}", rig.told(0));
 }

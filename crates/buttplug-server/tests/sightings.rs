@@ -1,4 +1,5 @@
 //! What the server tells of the hardware that it was shown.
+#![allow(clippy::expect_used, reason = "the helpers of tests fail as tests do")]
 
 mod rig;
 
@@ -33,7 +34,7 @@ async fn told(
     let bus = Arc::new(SimulatedBus::new(devices.iter().cloned()));
     let server = settings(Server::builder().bus(bus)).start();
     let mut sightings = server.sightings();
-    server.start_scanning();
+    server.search(true);
     let mut told = Vec::new();
     while told.len() < count {
         let sighted = within(sightings.recv()).await.expect("all of it");
@@ -53,7 +54,7 @@ async fn everything_that_comes_of_a_sighting_is_told() {
         SimulatedDevice::new(OneMotorVibrator, "d"),
     ];
     let denied = DeviceConfiguration { address: "d".into(), deny: true, ..DeviceConfiguration::default() };
-    let configuration = UserConfiguration { devices: vec![denied] };
+    let configuration = UserConfiguration { devices: vec![denied], ..UserConfiguration::default() };
     let told =
         told(&devices, 6, |builder| builder.catalogue(catalogue()).user_configuration(configuration)).await;
     let told: Vec<_> = told.iter().map(|(address, outcome)| (address.as_str(), outcome.clone())).collect();
@@ -77,7 +78,7 @@ async fn everything_that_comes_of_a_sighting_is_told() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_only_looks_opens_nothing() {
     let device = SimulatedDevice::new(OneMotorVibrator, "a");
-    let told = told(&[device.clone()], 1, ServerBuilder::look_only).await;
+    let told = told(std::slice::from_ref(&device), 1, ServerBuilder::look_only).await;
     assert_eq!(told, [("a".into(), Outcome::Matched(vec!["simulated".into()]))]);
     assert!(!device.is_connected() && device.writes().is_empty());
 }

@@ -54,7 +54,7 @@ pub(super) fn check() -> Outcome<Vec<String>> {
 }
 
 /// The names of the functions that are run as tests, in the order of the text. What is ignored is not run.
-fn tests_in(text: &str) -> Vec<&str> {
+pub(super) fn tests_in(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let (mut is_test, mut is_ignored) = (false, false);
     for line in text.lines().map(str::trim_start) {

@@ -9,7 +9,7 @@ mod screen;
 
 use super::complain;
 use crate::exit::Exit;
-use crate::signals::{End, Signals};
+use crate::signals::{Signals, Wish};
 use buttplug_client::core::{InputKind, OutputKind};
 use buttplug_client::{Client, Error, Readings, Value};
 use buttplug_connector_inprocess::InProcessConnector;
@@ -83,7 +83,7 @@ fn show(screen: &mut Screen<io::Stdout>) -> Result<bool, Interrupted> {
         let mut proofs = Proofs::default();
         let shown = tokio::select! {
             biased;
-            end = signals.next() => Err(Interrupted::Asked(match end { End::Asked(signal) => signal, End::Panicked => "a failure" })),
+            Wish::End(signal) | Wish::Pause(signal) = signals.next() => Err(Interrupted::Asked(signal)),
             shown = perform(&server, &props, screen, &mut proofs) => shown,
         };
         server.shut_down().await;

@@ -108,7 +108,7 @@ impl Look {
         let mut sightings = server.sightings();
         let until = Instant::now() + self.time;
         complain(format_args!("looking for {} s; Ctrl-C ends it before", self.time.as_secs()));
-        server.start_scanning();
+        server.search(true);
         let mut seen = Seen::default();
         loop {
             tokio::select! {

@@ -3,14 +3,16 @@
 use super::{AbsentFlags, LaunchFlags, OwnFlags, SearchFlags, Subcommand, complain, say};
 use crate::exit::Exit;
 use crate::frontend::{Failure, Frontend};
+use crate::guard::{self, GuardError};
 use crate::log::{self, Level};
 use crate::repeater::{Repeater, RepeaterSettings};
 use crate::settings::{Listen, Settings, SettingsError};
-use crate::signals::{End, Panics, Signals};
+use crate::signals::{End, Panics, Parent, Signals, Wish};
 use crate::user;
 use crate::wiring::{Engine, MAX_SHUTDOWN, StartError};
 use std::future::pending;
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use thiserror::Error;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
@@ -50,11 +52,28 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Clients")]
     pub(crate) server_name: Option<String>,
 
+    /// Seconds after which an output that nobody has renewed returns to zero; what the file below says about a device goes
+    /// before it [default: no limit]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(run_range()), help_heading = "Devices")]
+    pub(crate) max_run: Option<u32>,
+
     #[command(flatten)]
     pub(crate) search: SearchFlags,
 
     #[command(flatten)]
     pub(crate) own: OwnFlags,
+
+    /// Run under a small process that starts the engine again should it die, and first of all stops what ran
+    #[arg(long, help_heading = "Program")]
+    pub(crate) guard: bool,
+
+    /// End when standard input does: a parent that holds its other end takes the engine with it, however it ends
+    #[arg(long, help_heading = "Program")]
+    pub(crate) stop_with_parent: bool,
+
+    /// Keep in this file which devices run, and begin by stopping those that stand there; passed on by --guard
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) stop_first: Option<PathBuf>,
 
     /// Which lines to log: error, warn, info, debug or trace [default: RUST_LOG, else info]
     #[arg(long, value_name = "LEVEL", help_heading = "Program")]
@@ -75,6 +94,12 @@ pub(crate) struct ServeFlags {
     pub(crate) absent: AbsentFlags,
 }
 
+/// The seconds for which an output may be let run.
+fn run_range() -> std::ops::RangeInclusive<i64> {
+    let seconds = |time: std::time::Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    seconds(user::MIN_RUN)..=seconds(user::MAX_RUN)
+}
+
 /// Serves until told to end.
 pub(crate) fn run(flags: &ServeFlags, subcommand: Subcommand) -> Exit {
     if flags.server_version {
@@ -84,6 +109,9 @@ pub(crate) fn run(flags: &ServeFlags, subcommand: Subcommand) -> Exit {
     if flags.version {
         say(concat!("buttplug ", env!("CARGO_PKG_VERSION")));
         return Exit::Orderly;
+    }
+    if flags.guard && flags.stop_first.is_none() {
+        return guard(flags);
     }
     let log = log::start(flags.log, FIRST_LINE);
     let panics = Panics::install();
@@ -96,6 +124,19 @@ pub(crate) fn run(flags: &ServeFlags, subcommand: Subcommand) -> Exit {
     };
     log.finish();
     exit
+}
+
+/// Looks after an engine with the same flags.
+fn guard(flags: &ServeFlags) -> Exit {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| GuardError::System(error.to_string()));
+    match runtime.and_then(|runtime| runtime.block_on(guard::run(flags))) {
+        Ok(exit) => exit,
+        Err(reason) => {
+            complain(reason);
+            Exit::Mend
+        }
+    }
 }
 
 /// Why the program ends before it has served anybody.
@@ -138,6 +179,11 @@ async fn attended(flags: &ServeFlags, subcommand: Subcommand, panics: &Panics) -
     let mut endings = Endings {
         panics,
         signals: Signals::install().map_err(|error| Refusal::system(&error))?,
+        parent: flags
+            .stop_with_parent
+            .then(Parent::watch)
+            .transpose()
+            .map_err(|error| Refusal::system(&error))?,
         frontend: None,
     };
     if let Some(port) = flags.launch.frontend_websocket_port {
@@ -168,7 +214,7 @@ async fn live(
     if let (Some(frontend), Service::Engine(engine)) = (&endings.frontend, &service) {
         frontend.created(engine.advertised().cloned(), engine.present());
     }
-    match endings.next().await {
+    match endings.next(&service).await {
         End::Asked(reason) => tracing::info!(reason, "ending"),
         End::Panicked => tracing::error!("ending after an internal failure"),
     }
@@ -197,6 +243,14 @@ impl Service {
         Ok(Self::Engine(Engine::start(settings).await?))
     }
 
+    /// Stops every device and goes on. A repeater has none.
+    async fn stop_devices(&self) {
+        match self {
+            Self::Engine(engine) => engine.stop_devices().await,
+            Self::Repeater(_) => {}
+        }
+    }
+
     /// Ends in order. Answers whether all of it was done in time.
     async fn shut_down(self) -> bool {
         match self {
@@ -210,23 +264,37 @@ impl Service {
 struct Endings<'a> {
     panics: &'a Panics,
     signals: Signals,
+    parent: Option<Parent>,
     frontend: Option<Frontend>,
 }
 
 impl Endings<'_> {
-    /// Waits for the first. Safe to cancel.
-    async fn next(&mut self) -> End {
-        let parent = async {
-            match &mut self.frontend {
-                Some(frontend) => frontend.wants_end().await,
-                None => pending().await,
+    /// Waits for the first. Meanwhile a wish that the program stand still stops the devices.
+    async fn next(&mut self, service: &Service) -> End {
+        loop {
+            let frontend = async {
+                match &mut self.frontend {
+                    Some(frontend) => frontend.wants_end().await,
+                    None => pending().await,
+                }
+            };
+            let wish = tokio::select! {
+                biased;
+                end = self.panics.next() => return end,
+                end = Parent::end_of(self.parent.as_ref()) => return end,
+                wish = self.signals.next() => wish,
+                reason = frontend => return End::Asked(reason),
+            };
+            match wish {
+                Wish::End(signal) => return End::Asked(signal),
+                Wish::Pause(signal) => {
+                    tracing::warn!(
+                        signal,
+                        "devices are stopped; the engine goes on, or they would run on one day"
+                    );
+                    service.stop_devices().await;
+                }
             }
-        };
-        tokio::select! {
-            biased;
-            end = self.panics.next() => end,
-            end = self.signals.next() => end,
-            reason = parent => End::Asked(reason),
         }
     }
 

@@ -140,6 +140,7 @@ mod tests {
     fn a_file_that_was_written_just_now_is_read_again_and_an_old_one_is_not() {
         let folder = folder("stamps");
         let path = folder.join("mine.toml");
+        #[allow(clippy::disallowed_methods, reason = "files are stamped with it")]
         let now = SystemTime::now();
         // The same length and time each time: only how long ago that is makes a difference.
         for (age, seen_again) in [(SETTLED * 2, "one"), (SETTLED / 2, "two"), (Duration::ZERO, "two")] {

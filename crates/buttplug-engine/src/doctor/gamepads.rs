@@ -47,7 +47,7 @@ pub(super) fn in_list(list: &str) -> Vec<(String, String)> {
     for device in list.split("\n\n") {
         let field = |start: &str| device.lines().find_map(|line| line.strip_prefix(start)).map(str::trim);
         let rumbles = field("B: FF=")
-            .is_some_and(|effects| effects.split(' ').any(|word| word.trim_matches('0') != ""));
+            .is_some_and(|effects| effects.split(' ').any(|word| !word.trim_matches('0').is_empty()));
         let handler =
             field("H: Handlers=").and_then(|all| all.split(' ').find(|one| one.starts_with("event")));
         if let (true, Some(handler)) = (rumbles, handler) {

@@ -135,7 +135,7 @@ impl<'t> Reading<'t> {
     pub(super) fn into_decisions(self) -> Decisions {
         let notices = self.notices();
         Decisions {
-            configuration: UserConfiguration { devices: self.devices },
+            configuration: UserConfiguration { devices: self.devices, max_run: None },
             additions: self.additions,
             simulated: self.simulated,
             notices,

@@ -18,6 +18,12 @@ use toml_edit::{Document, Item, TableLike, Value};
 /// The longest gap between writes that can be asked for. A stop does not wait for it.
 pub(super) const MAX_GAP: Duration = Duration::from_secs(60);
 
+/// The shortest time for which an output can be let run: what renews it more often than that is a rare program.
+pub(crate) const MIN_RUN: Duration = Duration::from_secs(1);
+
+/// The longest time for which an output can be let run, which is as good as none.
+pub(crate) const MAX_RUN: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Why a text is no TOML.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed {
@@ -37,6 +43,7 @@ pub(super) fn read(name: &str, text: &str) -> Result<Decisions, Malformed> {
         match key {
             "device" => reader.each(item, "device", Reader::device),
             "simulated" => reader.each(item, "simulated", Reader::simulated),
+            "max-run" => reader.decisions.configuration.max_run = Some(reader.max_run(item)),
             // Read by whoever knows what definitions may say.
             "protocol" => {}
             _ => reader.unknown(item, key),
@@ -116,6 +123,7 @@ impl Reader<'_> {
                 // Whatever was meant, it was not that the device may connect.
                 "deny" => device.deny = self.boolean(item, key).unwrap_or(true),
                 "gap" => device.message_gap = self.gap(item),
+                "max-run" => device.max_run = Some(self.max_run(item)),
                 "outputs" => device.outputs = self.outputs(item),
                 _ => self.unknown(item, key),
             }
@@ -241,6 +249,22 @@ impl Reader<'_> {
         }
         gap
     }
+
+    /// Whatever was meant, it was that outputs do not run for ever.
+    fn max_run(&mut self, item: &Item) -> Duration {
+        let text = item.as_str().and_then(|text| text.strip_suffix('s'));
+        let max = text.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+        max.filter(|max| (MIN_RUN..=MAX_RUN).contains(max)).unwrap_or_else(|| {
+            let (least, most) = (MIN_RUN.as_secs(), MAX_RUN.as_secs());
+            self.notice(
+                item,
+                format_args!(
+                    "`max-run` looks like \"10 s\", from {least} s to {most} s; it is {least} s until this is mended"
+                ),
+            );
+            MIN_RUN
+        })
+    }
 }
 
 fn end(value: &Value) -> Option<u32> {
@@ -259,6 +283,8 @@ mod tests {
 
     const ALL: &str = r#"
 # What I decided.
+max-run = "1800 s"
+
 [[device]]
 address = "54:73:A0:45:FB:84"
 bus = "bluetooth"
@@ -270,6 +296,7 @@ name = "Blue one"
 allow = true
 deny = false
 gap = "50 ms"
+max-run = "10 s"
 [device.outputs]
 "0 vibrate" = { limit = [2, 12] }
 "1 vibrate" = { disabled = true }
@@ -304,6 +331,7 @@ name = "Test"
             allow: true,
             deny: false,
             message_gap: Some(Duration::from_millis(50)),
+            max_run: Some(Duration::from_secs(10)),
             outputs: vec![
                 OutputConfiguration { limit: Some((2, 12)), ..output(0, OutputKind::Vibrate) },
                 OutputConfiguration { disabled: true, ..output(1, OutputKind::Vibrate) },
@@ -318,6 +346,7 @@ name = "Test"
         let port =
             DeviceConfiguration { address: "COM7".into(), deny: true, ..DeviceConfiguration::default() };
         assert_eq!(decisions.configuration.devices, [edge, port]);
+        assert_eq!(decisions.configuration.max_run, Some(Duration::from_secs(1800)));
         assert_eq!(decisions.additions.len(), 1);
         let entry = SimulatedEntry {
             archetype: "simulated-2vibe".into(),
@@ -355,6 +384,18 @@ name = "Test"
         for line in ["deny = true", "deny = \"yes\"", "deny = 1", "deny = \"false\""] {
             let decisions = read("x.toml", &format!("[[device]]\naddress = \"a\"\n{line}")).unwrap();
             assert!(decisions.configuration.devices[0].deny, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_time_limit_that_is_not_understood_is_the_shortest() {
+        for value in ["\"0 s\"", "\"1 h\"", "10", "\"-5 s\"", "\"86401 s\"", "\"\""] {
+            let text = format!("max-run = {value}\n[[device]]\naddress = \"a\"\nmax-run = {value}");
+            let decisions = read("x.toml", &text).unwrap();
+            let limits = [decisions.configuration.max_run, decisions.configuration.devices[0].max_run];
+            assert_eq!(limits, [Some(MIN_RUN); 2], "{value}");
+            assert_eq!(decisions.notices.len(), 2, "{value}");
+            assert!(decisions.notices[0].starts_with("x.toml:1:11: `max-run` looks like"), "{value}");
         }
     }
 

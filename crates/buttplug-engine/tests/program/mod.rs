@@ -33,7 +33,7 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     // What its owner decided about their devices plays no part in tests, nor what another test has met.
     let number = COMMANDS.fetch_add(1, Ordering::Relaxed);
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("home-{}-{number}", std::process::id()));
-    for folder in ["XDG_CONFIG_HOME", "HOME", "APPDATA"] {
+    for folder in ["XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "HOME", "APPDATA"] {
         command.env(folder, &home);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -62,6 +62,8 @@ pub(crate) struct Engine {
     pub(crate) lines: Vec<String>,
     /// Files that it uses until its end.
     pub(crate) files: Vec<File>,
+    /// The folder of its owner, as it believes.
+    pub(crate) home: PathBuf,
 }
 
 impl Engine {
@@ -73,14 +75,29 @@ impl Engine {
     }
 
     pub(crate) async fn start_with(arguments: &[&str]) -> Self {
-        Self::start_in(arguments, &[]).await
+        Self::of(command(arguments))
     }
 
     /// Starts it in an environment with these variables.
     pub(crate) async fn start_in(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = command(arguments).envs(environment.iter().copied()).spawn().expect("it starts");
+        let mut command = command(arguments);
+        command.envs(environment.iter().copied());
+        Self::of(command)
+    }
+
+    /// Starts it with a pipe for its input.
+    pub(crate) async fn with_input(arguments: &[&str]) -> Self {
+        let mut command = command(arguments);
+        command.stdin(Stdio::piped());
+        Self::of(command)
+    }
+
+    pub(crate) fn of(mut command: Command) -> Self {
+        let home = command.as_std().get_envs().find(|(name, _)| *name == "HOME");
+        let home = home.and_then(|(_, value)| value).map(PathBuf::from).unwrap_or_default();
+        let mut child = command.spawn().expect("it starts");
         let output = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        Self { child, output, lines: Vec::new(), files: Vec::new() }
+        Self { child, output, lines: Vec::new(), files: Vec::new(), home }
     }
 
     /// Reads its output up to a line with this text.
@@ -88,6 +105,11 @@ impl Engine {
         if let Some(line) = self.lines.iter().find(|line| line.contains(text)) {
             return line.clone();
         }
+        self.new_line_with(text).await
+    }
+
+    /// The same among lines that have not been read yet.
+    pub(crate) async fn new_line_with(&mut self, text: &str) -> String {
         let next = async {
             while let Some(line) = self.output.next_line().await.expect("readable") {
                 self.lines.push(line.clone());
@@ -97,11 +119,18 @@ impl Engine {
             }
             panic!("no line with {text:?} in {:#?}", self.lines)
         };
-        timeout(SOON, next).await.unwrap_or_else(|_| panic!("no line with {text:?} in time"))
+        match timeout(SOON, next).await {
+            Ok(line) => line,
+            Err(_) => panic!("no line with {text:?} in time: {:#?}", self.lines),
+        }
     }
 
     async fn port(&mut self, text: &str) -> u16 {
         let line = self.line_with(text).await;
+        Self::port_in(&line)
+    }
+
+    fn port_in(line: &str) -> u16 {
         let address = line.split("address=127.0.0.1:").nth(1).unwrap_or_else(|| panic!("no port in {line}"));
         address.trim().parse().unwrap_or_else(|_| panic!("no port in {line}"))
     }
@@ -122,6 +151,18 @@ impl Engine {
         self.port("listening for the parent process address=127.0.0.1:").await
     }
 
+    /// The port for clients of an engine that was started anew.
+    pub(crate) async fn new_client_port(&mut self) -> u16 {
+        Self::port_in(&self.new_line_with("listening for clients address=127.0.0.1:").await)
+    }
+
+    /// The port for devices that was opened last, as far as lines have been read.
+    pub(crate) fn last_device_port(&self) -> u16 {
+        let mut lines = self.lines.iter().rev();
+        let line = lines.find(|line| line.contains("listening for devices address=127.0.0.1:"));
+        Self::port_in(line.expect("an open port"))
+    }
+
     pub(crate) async fn client(&mut self) -> Socket {
         let port = self.client_port().await;
         Socket::open(port).await
@@ -130,9 +171,7 @@ impl Engine {
     /// Sends a signal by its name.
     #[cfg(unix)]
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().expect("running");
-        let status = std::process::Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status();
-        assert!(status.expect("a shell").success());
+        signal(self.child.id().expect("running"), name);
     }
 
     /// Waits for its end, and reads the rest of its output.
@@ -152,6 +191,46 @@ impl Engine {
         timeout(SOON, pipe.read_to_string(&mut text)).await.expect("it ends").expect("text");
         text
     }
+}
+
+/// Sends a signal by its name.
+#[cfg(unix)]
+pub(crate) fn signal(process: u32, name: &str) {
+    let status = std::process::Command::new("sh").args(["-c", &format!("kill -{name} {process}")]).status();
+    assert!(status.expect("a shell").success());
+}
+
+/// An engine with a device that vibrates because this client wants it.
+pub(crate) async fn vibrating(name: &str, more: &[&str]) -> (Engine, Socket, Socket) {
+    let file = user_file(name);
+    let mut arguments = vec!["--websocket-port", "0", "--user-device-config-file", file.name()];
+    arguments.extend(["--use-device-websocket-server", "--device-websocket-server-port", "0"]);
+    arguments.extend(more);
+    let mut engine = Engine::start_with(&arguments).await;
+    engine.files.push(file);
+    let (client, device) = make_vibrate(&mut engine).await;
+    (engine, client, device)
+}
+
+/// A device that vibrates because this client wants it.
+pub(crate) async fn make_vibrate(engine: &mut Engine) -> (Socket, Socket) {
+    let device_port = engine.device_port().await;
+    let mut client = engine.client().await;
+    client.handshake().await;
+    let mut device = lovense(device_port).await;
+    client.ask("StartScanning", serde_json::json!({})).await;
+    let name = client.first_device().await;
+    assert!(name.contains("Lovense"), "{name}");
+    let (reply, content) = vibrate(&mut client, 10).await;
+    assert_eq!(reply, "Ok", "{content}");
+    device.frames_until("Vibrate:10;").await;
+    (client, device)
+}
+
+pub(crate) async fn vibrate(client: &mut Socket, value: i32) -> (String, Value) {
+    let command =
+        serde_json::json!({"DeviceIndex": 0, "FeatureIndex": 0, "Command": {"Vibrate": {"Value": value}}});
+    client.ask("OutputCmd", command).await
 }
 
 /// One side of a WebSocket connection.
@@ -340,6 +419,11 @@ impl Folder {
 
     pub(crate) fn name(&self) -> &str {
         self.0.to_str().expect("a plain path")
+    }
+
+    /// The path of a file in it.
+    pub(crate) fn path_of(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("a plain path").to_owned()
     }
 
     /// Writes a file, and answers its path.

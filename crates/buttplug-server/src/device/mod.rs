@@ -3,6 +3,7 @@
 
 pub(crate) mod conversation;
 pub(crate) mod readings;
+mod run_limit;
 mod schedule;
 mod subscriptions;
 pub(crate) mod tally;
@@ -17,6 +18,7 @@ use buttplug_core::message::{DeviceDescription, InputCmd, InputReading, OutputCm
 use buttplug_core::{DeviceError, FeatureIndex, InputAction, OutputKind, RssiSpelling};
 use buttplug_protocols::protocol::Input;
 use readings::WaitingReadings;
+use run_limit::RunLimit;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -70,6 +72,7 @@ struct Shared {
 struct Mailbox {
     wanted: Wanted,
     whereabouts: Whereabouts,
+    limit: RunLimit,
     /// The wanted state holds zeros that go out at once, past gap and pauses.
     stop: bool,
     /// Told when the zeros are written.
@@ -89,18 +92,32 @@ impl Mailbox {
         }
         self.stop_waiters.push(written);
     }
+
+    /// Sets an output to zero that nobody has renewed for as long as it may run, to be written at once.
+    fn rest_overdue(&mut self, now: Instant) -> Option<(FeatureIndex, OutputKind)> {
+        while let Some((feature, kind)) = self.limit.pop_overdue(now) {
+            if self.wanted.rest(feature, kind) {
+                self.stop = true;
+                return Some((feature, kind));
+            }
+        }
+        None
+    }
 }
 
 impl DeviceHandle {
+    /// A device at rest, whose outputs may run for `max_run` on what they were told last.
     pub(crate) fn new(
         description: Arc<DeviceDescription>,
         outputs: impl IntoIterator<Item = (FeatureIndex, OutputKind)>,
         tuning: Tuning,
         tally: Arc<Tally>,
+        max_run: Option<Duration>,
     ) -> Self {
         let mailbox = Mailbox {
             wanted: Wanted::at_rest(outputs),
             whereabouts: Whereabouts::default(),
+            limit: RunLimit::new(max_run),
             stop: false,
             stop_waiters: Vec::new(),
             subscriptions: Subscriptions::new(description.index),
@@ -172,6 +189,7 @@ impl DeviceHandle {
             (true, false) => Came::Fresh,
             (true, true) => Came::Coalesced,
         });
+        mailbox.limit.told(feature, on_hardware, now);
         if changed {
             let gap = Duration::from_millis(self.description().message_gap_ms.into());
             mailbox.whereabouts.told(feature, command, now, gap);

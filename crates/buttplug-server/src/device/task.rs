@@ -8,6 +8,7 @@ use super::conversation::{ConversationError, hold};
 use super::schedule::{FIRST_RETRY_PAUSE, Schedule, Timer};
 use super::{Answer, DeviceHandle, RequestFailure};
 use crate::hardware::{Hardware, HardwareError, HardwareEvent, MAX_WAITING_EVENTS};
+use crate::registry::Motion;
 use buttplug_core::message::DeviceDescription;
 use buttplug_protocols::frame::Frames;
 use buttplug_protocols::protocol::{Outputs, Protocol, Reading, Topic};
@@ -39,14 +40,15 @@ pub(crate) struct DeviceParts {
     pub(crate) hardware: Arc<dyn Hardware>,
     pub(crate) events: mpsc::Receiver<HardwareEvent>,
     pub(crate) message_gap: Duration,
-    /// The device has been connected before.
+    /// The device has been connected before, or ran when it was last heard of.
     pub(crate) returning: bool,
+    pub(crate) motion: Motion,
 }
 
 /// Runs a device until it is gone or closed, and hands back its hardware to be closed. Whatever ends it, even a panic,
 /// zeros are written if the hardware still takes them, and whoever waits for the device gets an answer.
 pub(crate) async fn run(parts: DeviceParts) -> Arc<dyn Hardware> {
-    let DeviceParts { handle, protocol, hardware, events, message_gap, returning } = parts;
+    let DeviceParts { handle, protocol, hardware, events, message_gap, returning, motion } = parts;
     let _end = EndOfDevice(handle.clone());
     let protocol = Arc::new(Mutex::new(protocol));
     let DeviceDescription { index, name, .. } = &**handle.description();
@@ -56,6 +58,7 @@ pub(crate) async fn run(parts: DeviceParts) -> Arc<dyn Hardware> {
         hardware: Arc::clone(&hardware),
         events,
         schedule: Schedule::new(message_gap, None),
+        motion,
         outputs: Outputs::default(),
         frames: Frames::new(),
         readings: Vec::new(),
@@ -78,7 +81,9 @@ pub(crate) async fn run(parts: DeviceParts) -> Arc<dyn Hardware> {
         Ok(Ended::Unstopped) => warn!(device = index.0, name, "device closed; it took no zeros to the end"),
         Ok(Ended::GivenUp(reason)) => {
             warn!(device = index.0, name, reason, "device given up");
-            write_zeros(&handle, &protocol, &*hardware).await;
+            if write_zeros(&handle, &protocol, &*hardware).await {
+                task.motion.set(false);
+            }
         }
         Err(_) => {
             error!(
@@ -86,8 +91,12 @@ pub(crate) async fn run(parts: DeviceParts) -> Arc<dyn Hardware> {
                 name, "the device's task panicked; stopping the device and letting it go"
             );
             let zeros = AssertUnwindSafe(write_zeros(&handle, &protocol, &*hardware));
-            if zeros.catch_unwind().await.is_err() {
-                error!(device = index.0, name, "it panicked again; the device could not be stopped");
+            match zeros.catch_unwind().await {
+                Ok(true) => task.motion.set(false),
+                Ok(false) => {}
+                Err(_) => {
+                    error!(device = index.0, name, "it panicked again; the device could not be stopped");
+                }
             }
         }
     }
@@ -111,8 +120,8 @@ impl Drop for EndOfDevice {
     }
 }
 
-/// The last thing for a device whose task has failed.
-async fn write_zeros(handle: &DeviceHandle, protocol: &SharedProtocol, hardware: &dyn Hardware) {
+/// The last thing for a device whose task has failed. True: it took its zeros.
+async fn write_zeros(handle: &DeviceHandle, protocol: &SharedProtocol, hardware: &dyn Hardware) -> bool {
     let mut outputs = Outputs::default();
     let mut frames = Frames::new();
     {
@@ -125,11 +134,19 @@ async fn write_zeros(handle: &DeviceHandle, protocol: &SharedProtocol, hardware:
         protocol.frames(now, &outputs, &mut frames);
         tick(&mut **protocol, now, &outputs, &mut frames);
     }
+    let mut stopped = true;
     for frame in &frames {
         if let Err(error) = hardware.write(frame).await {
             error!(%error, "the device could not be stopped");
+            stopped = false;
         }
     }
+    stopped
+}
+
+/// Whether any output is in motion that a stop would set to zero. A position ends by itself.
+fn runs(outputs: &Outputs) -> bool {
+    outputs.slots().iter().any(|slot| slot.value != 0 && slot.kind.is_stoppable())
 }
 
 /// Appends what a protocol has planned for now.
@@ -185,6 +202,8 @@ struct DeviceTask {
     hardware: Arc<dyn Hardware>,
     events: mpsc::Receiver<HardwareEvent>,
     schedule: Schedule,
+    /// Told before the device is, and of rest when that has arrived.
+    motion: Motion,
     /// The wanted state as it was last taken from the mailbox.
     outputs: Outputs,
     frames: Frames,
@@ -209,8 +228,13 @@ impl DeviceTask {
 
     /// Does everything that is due now, stop first.
     async fn work(&mut self) -> Result<(), Ended> {
+        let now = Instant::now().into_std();
         let (stop, close, changed) = {
             let mut mailbox = self.handle.mailbox();
+            while let Some((feature, kind)) = mailbox.rest_overdue(now) {
+                let DeviceDescription { index, name, .. } = &**self.handle.description();
+                info!(device = index.0, name, feature = feature.0, %kind, "nobody renewed it, it returns to zero");
+            }
             let mut protocol = lock(&self.protocol);
             mailbox.wanted.take_halted().for_each(|feature| protocol.halt(feature));
             (std::mem::take(&mut mailbox.stop), mailbox.close, mailbox.wanted.has_changed())
@@ -218,7 +242,6 @@ impl DeviceTask {
         if close {
             return Err(self.close().await);
         }
-        let now = Instant::now().into_std();
         if stop || (changed && self.schedule.write_at(now) <= now) {
             let _ = self.write_wanted().await?;
         }
@@ -278,10 +301,17 @@ impl DeviceTask {
             // Where there is no zero to write, a stop may be the protocol's own.
             tick(&mut **lock(&self.protocol), now, &self.outputs, &mut self.frames);
         }
+        let runs = runs(&self.outputs);
+        if runs {
+            self.motion.set(true);
+        }
         let nothing = self.frames.is_empty();
         let written = self.write_all(if zeros { Writing::Zeros } else { Writing::Values }).await;
         if nothing || matches!(written, Ok(true)) {
             self.handle.mailbox().wanted.arrived(&self.outputs);
+            if !runs {
+                self.motion.set(false);
+            }
             for waiter in waiters {
                 let _ = waiter.send(());
             }
@@ -369,10 +399,13 @@ impl DeviceTask {
 
     async fn next_wake(&mut self) -> Wake {
         let now = Instant::now().into_std();
-        let changed = self.handle.mailbox().wanted.has_changed();
+        let (changed, overdue) = {
+            let mailbox = self.handle.mailbox();
+            (mailbox.wanted.has_changed(), mailbox.limit.deadline())
+        };
         let timer = self.schedule.next(now, changed).map(|(at, _)| at);
         let tick = lock(&self.protocol).next_tick();
-        let due = timer.into_iter().chain(tick).min();
+        let due = timer.into_iter().chain(tick).chain(overdue).min();
         let sleep = async {
             match due {
                 Some(at) => tokio::time::sleep_until(at.into()).await,

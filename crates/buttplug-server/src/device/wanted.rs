@@ -93,6 +93,18 @@ impl Wanted {
         })
     }
 
+    /// Sets one output to zero, as a stop does. False: it is at rest, or there is none.
+    pub(crate) fn rest(&mut self, feature: FeatureIndex, kind: OutputKind) -> bool {
+        let Some(at) = self.position(feature, kind) else { return false };
+        let slot = &mut self.outputs.slots_mut()[at];
+        if slot.value == 0 || !kind.is_stoppable() {
+            return false;
+        }
+        (slot.value, slot.duration_ms, slot.changed) = (0, 0, false);
+        (self.marks[at].owner, self.marks[at].zero) = (None, true);
+        true
+    }
+
     fn halt(&mut self, in_scope: impl Fn(FeatureIndex, bool, Option<SessionId>) -> bool) -> bool {
         self.stops += 1;
         let mut any = false;
@@ -363,6 +375,20 @@ mod tests {
         assert!(!wanted.release(BOB));
         assert!(wanted.release(ALICE));
         assert_eq!(halted(&mut wanted), [F0, F1]);
+    }
+
+    #[test]
+    fn an_output_that_is_put_to_rest_gets_its_zero_first_and_no_other_does() {
+        let mut wanted = Wanted::at_rest([(F0, Vibrate), (F0, Position), (F1, Vibrate)]);
+        wanted.set(F0, vibrate(5), ALICE);
+        wanted.set(F0, OutputCommand::new(Position, 5), ALICE);
+        wanted.set(F1, vibrate(6), ALICE);
+        taken(&mut wanted);
+        assert!(wanted.rest(F0, Vibrate) && !wanted.rest(F0, Vibrate) && !wanted.rest(F0, Position));
+        wanted.set(F1, vibrate(7), BOB);
+        assert_eq!(taken(&mut wanted), [(0, 0)]);
+        assert_eq!(taken(&mut wanted), [(1, 7)]);
+        assert!(wanted.set(F0, vibrate(5), ALICE), "the same value is news afterwards");
     }
 
     #[test]

@@ -122,7 +122,8 @@ mod tests {
             ..DeviceConfiguration::default()
         };
         let mut indexes = Indexes::default();
-        indexes.reserve(&UserConfiguration { devices: reserved.iter().map(device).collect() });
+        let devices = reserved.iter().map(device).collect();
+        indexes.reserve(&UserConfiguration { devices, ..UserConfiguration::default() });
         indexes
     }
 

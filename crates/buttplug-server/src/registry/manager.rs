@@ -2,7 +2,7 @@
 
 use super::attempt::{AttemptError, Ready, connect};
 use super::indexes::{Assigned, Indexes, MAX_REMEMBERED};
-use super::{MAX_DEVICES, Registry, ScanRequests};
+use super::{MAX_DEVICES, Motion, Registry, Running, ScanRequests};
 use crate::configuration::{DeviceIdentity, KnownDevice, Tuned, UserConfiguration, tune};
 use crate::device::DeviceHandle;
 use crate::device::task::{self, DeviceParts};
@@ -42,6 +42,7 @@ pub(crate) struct ManagerParts {
     pub(crate) catalogue: watch::Receiver<Catalogue>,
     pub(crate) configuration: watch::Receiver<Arc<UserConfiguration>>,
     pub(crate) known: watch::Sender<Arc<Vec<Arc<KnownDevice>>>>,
+    pub(crate) running: Running,
     pub(crate) telling: Telling,
     pub(crate) buses: Vec<Arc<dyn HardwareBus>>,
     /// Nothing is opened.
@@ -80,6 +81,7 @@ pub(crate) struct Manager {
     configuration: Arc<UserConfiguration>,
     decisions: watch::Receiver<Arc<UserConfiguration>>,
     known: watch::Sender<Arc<Vec<Arc<KnownDevice>>>>,
+    running: Running,
     /// Whoever wants to see what becomes of sightings.
     telling: Telling,
     buses: Vec<Arc<dyn HardwareBus>>,
@@ -105,6 +107,7 @@ impl Manager {
             catalogue,
             configuration,
             known,
+            running,
             telling,
             buses,
             look_only,
@@ -116,6 +119,7 @@ impl Manager {
             configuration: Arc::default(),
             decisions: configuration,
             known,
+            running,
             telling,
             buses,
             look_only,
@@ -321,7 +325,9 @@ impl Manager {
             features,
         });
         let outputs = model.outputs().map(|(feature, output)| (feature, output.kind));
-        let handle = DeviceHandle::new(description, outputs, tuning, Arc::clone(&self.registry.tally));
+        let max_run = decided.and_then(|decided| decided.max_run).or(configuration.max_run);
+        let tally = Arc::clone(&self.registry.tally);
+        let handle = DeviceHandle::new(description, outputs, tuning, tally, max_run);
         if returning {
             self.registry.reconnects.fetch_add(1, Ordering::Relaxed);
         }
@@ -337,6 +343,9 @@ impl Manager {
             identity: identity.clone(),
             needs_keepalive: protocol.keepalive().is_some(),
         };
+        // It may go on with what it was told before.
+        let returning = returning || self.running.contains(&identity);
+        let motion = Motion::new(identity.clone(), self.running.clone());
         self.note(KnownDevice { identity, index, name: model.name });
         let parts = DeviceParts {
             handle: handle.clone(),
@@ -345,6 +354,7 @@ impl Manager {
             events: open.events,
             message_gap,
             returning,
+            motion,
         };
         self.devices.spawn(task::run(parts));
         if let Some(earlier) = self.connected.insert(place, handle.clone()) {

@@ -72,7 +72,7 @@ impl World {
             .name("Bench")
             .max_ping_time(Duration::from_millis(max_ping_ms))
             .catalogue(catalogue)
-            .user_configuration(UserConfiguration { devices: vec![blue] })
+            .user_configuration(UserConfiguration { devices: vec![blue], ..UserConfiguration::default() })
             .bus(Arc::clone(&bus) as _)
             .bus(Arc::clone(&searcher) as _)
             .start();

@@ -77,6 +77,7 @@ fn generation_5_is_read_completely() {
             allow: false,
             deny: true,
             message_gap: Some(Duration::from_millis(50)),
+            max_run: None,
             outputs: vec![limited(vibrate(0), 2, 12), disabled(vibrate(1))],
         }]
     );

@@ -1,0 +1,210 @@
+//! `--guard`: the same program once more, as a small process that looks after the one that serves.
+//!
+//! It holds the other end of the engine's standard input. Closing it tells the engine to end, and the system closes it
+//! when the guard itself dies, so that neither outlives the other with a device running. An engine that dies is started
+//! again with the order to stop first what ran.
+
+use crate::cli::ServeFlags;
+use crate::exit::Exit;
+use crate::log::Log;
+use crate::settings::DEFAULT_CLIENT_PORT;
+use crate::signals::{Parent, Signals, Wish};
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use thiserror::Error;
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+/// How long an engine may take to end in order: as long as it allows itself, and some more for a busy machine.
+const MAX_FAREWELL: Duration = Duration::from_secs(4);
+
+/// An engine that has served for so long is well: should it die, the next one is started at once.
+const STEADY: Duration = Duration::from_secs(60);
+
+/// The pause before an engine is started again that has died soon after its start; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// The longest pause. A machine on which nothing starts is tried six times a minute.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Why nothing can be guarded.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub(crate) enum GuardError {
+    /// There is no folder for the file that says what runs.
+    #[error("--guard keeps a file about running devices, and this system tells no folder for it; set HOME")]
+    NoFolder,
+    /// The system does not let the engine be started or watched.
+    #[error("--guard: the engine can't be started: {0}")]
+    System(String),
+}
+
+/// How often the engine has died lately. Pure.
+#[derive(Debug, Default)]
+struct Deaths(u32);
+
+impl Deaths {
+    /// One more, after so long a life. Answers the pause before the next start.
+    fn another(&mut self, lived: Duration) -> Duration {
+        if lived >= STEADY {
+            self.0 = 0;
+        }
+        self.0 = self.0.saturating_add(1);
+        match self.0 {
+            1 => Duration::ZERO,
+            // The exponent stays small.
+            deaths => (FIRST_PAUSE * 2_u32.pow(deaths.min(12) - 2)).min(LONGEST_PAUSE),
+        }
+    }
+
+    /// What the guard's own end is, if the engine's is one. An engine that can't start says so to whoever typed the
+    /// command; once it has run, something that passes may be in its way, its own port for example.
+    fn is_the_end(&self, status: ExitStatus) -> Option<Exit> {
+        match status.code() {
+            Some(0) => Some(Exit::Orderly),
+            Some(code) if code == i32::from(Exit::Mend as u8) && self.0 == 0 => Some(Exit::Mend),
+            _ => None,
+        }
+    }
+}
+
+/// What tells the guard to end.
+struct Word {
+    signals: Signals,
+    parent: Option<Parent>,
+}
+
+impl Word {
+    async fn end(&mut self) {
+        let Self { signals, parent } = self;
+        let parent = Parent::end_of(parent.as_ref());
+        let signals = async {
+            // One that wants a pause is heard by the engine itself.
+            while let Wish::Pause(_) = signals.next().await {}
+        };
+        tokio::select! {
+            () = signals => {}
+            _ = parent => {}
+        }
+    }
+}
+
+/// Looks after an engine with these flags until told to end, or the engine has ended in order.
+pub(crate) async fn run(flags: &ServeFlags) -> Result<Exit, GuardError> {
+    let system = |error: io::Error| GuardError::System(error.to_string());
+    let program = std::env::current_exe().map_err(system)?;
+    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    arguments.extend(["--stop-first".into(), running_file(flags).ok_or(GuardError::NoFolder)?.into()]);
+    let parent = if flags.stop_with_parent {
+        Some(Parent::watch().map_err(system)?)
+    } else {
+        arguments.push("--stop-with-parent".into());
+        None
+    };
+    let mut word = Word { signals: Signals::install().map_err(system)?, parent };
+    let log = Log::beside();
+    let mut deaths = Deaths::default();
+    loop {
+        let born = Instant::now();
+        let how = match Command::new(&program).args(&arguments).stdin(Stdio::piped()).spawn() {
+            Ok(mut engine) => {
+                let lifeline = engine.stdin.take();
+                let status = tokio::select! {
+                    status = engine.wait() => status.map_err(system)?,
+                    () = word.end() => {
+                        drop(lifeline);
+                        return Ok(farewell(engine, &log).await);
+                    }
+                };
+                if let Some(exit) = deaths.is_the_end(status) {
+                    return Ok(exit);
+                }
+                status.to_string()
+            }
+            Err(error) if deaths.0 == 0 => return Err(system(error)),
+            Err(error) => error.to_string(),
+        };
+        let pause = deaths.another(born.elapsed());
+        log.line(format_args!(
+            "buttplug: the engine died ({how}); starting it again in {} s, what ran is stopped first",
+            pause.as_secs_f32()
+        ));
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = word.end() => return Ok(Exit::Internal),
+        }
+    }
+}
+
+/// Waits for an engine that has been told to end.
+async fn farewell(mut engine: Child, log: &Log) -> Exit {
+    match timeout(MAX_FAREWELL, engine.wait()).await {
+        Ok(Ok(status)) if status.success() => Exit::Orderly,
+        Ok(_) => Exit::Internal,
+        Err(_) => {
+            log.line("buttplug: the engine does not end, and is ended");
+            // One that is gone by now needs no more.
+            let _ = engine.kill().await;
+            Exit::Internal
+        }
+    }
+}
+
+/// Where it is kept which devices run: a file of its own for each port, so that several engines are not in each other's way
+/// and the next one with the same flags finds it.
+fn running_file(flags: &ServeFlags) -> Option<PathBuf> {
+    let folder = dirs::runtime_dir().or_else(dirs::config_dir)?.join("buttplug");
+    Some(folder.join(running_name(flags, std::process::id())))
+}
+
+fn running_name(flags: &ServeFlags, process: u32) -> String {
+    let address = flags.websocket_listen_address.as_deref().and_then(|address| address.rsplit_once(':'));
+    let port = match address {
+        Some((_, port)) => port.parse().unwrap_or(0),
+        None => flags.websocket_port.unwrap_or(DEFAULT_CLIENT_PORT),
+    };
+    match port {
+        // Any port: nobody can know which one it was.
+        0 => format!("running-of-{process}.json"),
+        port => format!("running-{port}.json"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_is_started_again_at_once_and_one_that_dies_young_after_growing_pauses() {
+        let mut deaths = Deaths::default();
+        let second = Duration::from_secs(1);
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            pauses.push(deaths.another(second).as_millis());
+        }
+        assert_eq!(pauses, [0, 250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+        assert_eq!(deaths.another(STEADY), Duration::ZERO);
+        deaths.0 = u32::MAX;
+        assert_eq!(deaths.another(second), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn each_port_has_a_file_of_its_own() {
+        let name = |port: Option<u16>, address: Option<&str>| {
+            let flags = ServeFlags {
+                websocket_port: port,
+                websocket_listen_address: address.map(str::to_owned),
+                ..ServeFlags::default()
+            };
+            running_name(&flags, 7)
+        };
+        assert_eq!(name(None, None), "running-12345.json");
+        assert_eq!(name(Some(5), None), "running-5.json");
+        assert_eq!(name(None, Some("[::1]:6")), "running-6.json");
+        assert_eq!(name(None, Some("../..")), "running-12345.json");
+        assert_eq!(name(None, Some("x:../..")), "running-of-7.json");
+        assert_eq!(name(Some(0), None), "running-of-7.json");
+    }
+}

@@ -1,0 +1,180 @@
+//! Ends that no program can catch: whatever ran is stopped by the engine that comes after.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod program;
+
+use program::{Engine, File, Folder, SOON, lovense, run, user_file, vibrate, vibrating};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tokio::time::{sleep, timeout};
+
+const DEVICES: [&str; 3] =
+    ["--use-device-websocket-server", "--device-websocket-server-port=0", "--websocket-port=0"];
+
+/// Waits until something is so.
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let wait = async {
+        while !is_so() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, wait).await.unwrap_or_else(|_| panic!("in vain: {what}"));
+}
+
+/// Waits until the file says that the device runs.
+async fn written(file: &str) {
+    let says = || std::fs::read_to_string(file).is_ok_and(|text| text.contains("A1B2C3D4E5F6"));
+    until("the file that says what runs", says).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_engine_that_starts_after_one_that_died_stops_what_ran_and_then_serves() {
+    let folder = Folder::new("died");
+    let path = folder.path_of("running.json");
+    let (mut engine, _client, device) = vibrating("died.json", &["--stop-first", &path]).await;
+    written(&path).await;
+    engine.signal("KILL");
+    engine.end().await;
+    drop(device);
+
+    let file = user_file("died-next.json");
+    let more = ["--user-device-config-file", file.name(), "--stop-first", &path];
+    let mut next = Engine::start_with(&[&DEVICES[..], &more].concat()).await;
+    let mut device = lovense(next.device_port().await).await;
+    assert_eq!(device.frames_until("Vibrate:0;").await, ["Vibrate:0;"]);
+    let mut client = next.client().await;
+    client.handshake().await;
+    next.line_with("every device that ran when the engine died has been stopped").await;
+    until("nothing runs", || !Path::new(&path).exists()).await;
+    // What a client sets in motion now is somebody's, and is written down again.
+    client.first_device().await;
+    assert_eq!(vibrate(&mut client, 5).await.0, "Ok");
+    written(&path).await;
+    next.signal("TERM");
+    next.end().await;
+    assert!(!Path::new(&path).exists(), "it ended in order");
+}
+
+#[tokio::test]
+async fn clients_do_not_wait_for_ever_for_a_device_that_does_not_come_back() {
+    let text = r#"[{"bus": "websocket", "protocol": "lovense", "address": "gone"}]"#;
+    let file = File::new("gone.json", text);
+    let mut engine = Engine::start_with(&[&DEVICES[..], &["--stop-first", file.name()]].concat()).await;
+    engine.line_with("stopping them first").await;
+    engine.line_with("not found so far, the search goes on").await;
+    engine.client().await.handshake().await;
+    assert_eq!(std::fs::read_to_string(file.path()).expect("the file"), text, "it still counts as running");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn who_waits_for_a_device_that_does_not_come_back_can_be_told_to_end() {
+    let file = File::new("end.json", r#"[{"bus": "websocket", "protocol": "lovense", "address": "gone"}]"#);
+    let mut engine = Engine::start_with(&[&DEVICES[..], &["--stop-first", file.name()]].concat()).await;
+    engine.line_with("stopping them first").await;
+    let start = Instant::now();
+    engine.signal("TERM");
+    assert_eq!(engine.end().await.code(), Some(0));
+    assert!(start.elapsed() < Duration::from_millis(2500), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_broken_file_is_named_and_keeps_nobody_from_being_served() {
+    let file = File::new("broken-running.json", "[{");
+    let mut engine = Engine::start_with(&[&DEVICES[..], &["--stop-first", file.name()]].concat()).await;
+    engine.client().await.handshake().await;
+    let line = engine.line_with(file.name()).await;
+    assert!(line.contains("ERROR") && line.contains("nobody knows which devices ran"), "{line}");
+}
+
+#[tokio::test]
+async fn a_guard_whose_engine_can_not_start_ends_with_the_same_code() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("a port").port().to_string();
+    let ended = run(&["--guard", "--websocket-port", &port]).await;
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("in use"), "{}", ended.stderr);
+}
+
+/// Where the system tells who a process's children are.
+#[cfg(target_os = "linux")]
+mod guarded {
+    use super::*;
+    use crate::program::signal;
+    use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+    /// The longest that a device may run after its engine has died.
+    const MUST_REST: Duration = Duration::from_secs(2);
+
+    /// The engine that this guard looks after.
+    async fn engine_of(guard: &Engine) -> u32 {
+        let id = guard.child.id().expect("running");
+        let path = format!("/proc/{id}/task/{id}/children");
+        let children = move || std::fs::read_to_string(&path).unwrap_or_default();
+        until("an engine", || !children().trim().is_empty()).await;
+        let id = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("a list");
+        id.trim().parse().expect("one engine")
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_is_killed_leaves_no_device_running() {
+        let (mut guard, mut client, mut device) = vibrating("killed.json", &["--guard"]).await;
+        for (round, how) in ["KILL", "ABRT", "ILL"].into_iter().enumerate() {
+            let engine = engine_of(&guard).await;
+            let files = guard.home.join("buttplug");
+            let id = guard.child.id().expect("running");
+            written(&files.join(format!("running-of-{id}.json")).to_string_lossy()).await;
+            let start = Instant::now();
+            signal(engine, how);
+            drop((client, device));
+            guard.new_line_with("stopping them first").await;
+            let listening = guard.lines.iter().rposition(|line| line.contains("listening for clients"));
+            let stopping = guard.lines.iter().rposition(|line| line.contains("stopping them first"));
+            assert!(listening < stopping, "clients wait: {:#?}", guard.lines);
+            let port = guard.last_device_port();
+            device = lovense(port).await;
+            assert_eq!(device.frames_until("Vibrate:0;").await, ["Vibrate:0;"], "SIG{how}");
+            // Later deaths in a row are answered with a pause, so that only the first is as quick as can be.
+            if round == 0 {
+                assert!(start.elapsed() < MUST_REST, "SIG{how}: {:?}", start.elapsed());
+            }
+            let port = guard.new_client_port().await;
+            client = program::Socket::open(port).await;
+            client.handshake().await;
+            client.first_device().await;
+            assert_eq!(vibrate(&mut client, 10).await.0, "Ok");
+            device.frames_until("Vibrate:10;").await;
+        }
+        guard.signal("TERM");
+        assert_eq!(device.frames_until_close().await.first().map(String::as_str), Some("Vibrate:0;"));
+        assert_eq!(guard.end().await.code(), Some(0));
+        let said = guard.stderr().await;
+        assert_eq!(said.matches("the engine died").count(), 3, "{said}");
+    }
+
+    #[tokio::test]
+    async fn what_ends_the_guard_ends_its_engine_in_order() {
+        for how in ["TERM", "INT", "HUP", "QUIT", "KILL"] {
+            let name = format!("guard-{how}.json");
+            let (mut guard, mut client, mut device) = vibrating(&name, &["--guard"]).await;
+            guard.signal(how);
+            let frames = device.frames_until_close().await;
+            let zeros = !frames.is_empty() && frames.iter().all(|frame| frame == "Vibrate:0;");
+            assert!(zeros, "SIG{how}: {frames:?}");
+            assert_eq!(client.close_code().await, Some(CloseCode::Away), "SIG{how}");
+            let status = guard.end().await;
+            assert_eq!(status.code(), (how != "KILL").then_some(0), "SIG{how}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_ends_in_order_ends_its_guard() {
+        let (mut guard, _client, mut device) = vibrating("order.json", &["--guard"]).await;
+        signal(engine_of(&guard).await, "TERM");
+        assert_eq!(device.frames_until_close().await.first().map(String::as_str), Some("Vibrate:0;"));
+        assert_eq!(guard.end().await.code(), Some(0));
+        assert_eq!(guard.stderr().await, "");
+    }
+}

@@ -1,0 +1,88 @@
+//! Which devices run is known at every moment, so that they can be stopped by whoever comes after a server that died.
+
+mod rig;
+
+use buttplug_hardware_simulated::Archetype::{OneMotorVibrator, Stroker, TwoMotorVibrator};
+use buttplug_hardware_simulated::{SimulatedBus, SimulatedDevice};
+use buttplug_protocols::sighting::BusKind;
+use buttplug_server::Server;
+use buttplug_server::configuration::DeviceIdentity;
+use rig::{Rig, output, settle, sleep_ms, texts, within};
+use std::sync::Arc;
+use std::time::Duration;
+
+const STOP: &str = r#"[{"StopCmd":{"Id":40}}]"#;
+
+fn running(server: &Server) -> Vec<String> {
+    server.running_devices().borrow().iter().map(|device| device.address.clone()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_runs_from_its_first_value_until_all_its_zeros_have_arrived() {
+    let rig = Rig::new(&[OneMotorVibrator, TwoMotorVibrator]).await;
+    let mut client = rig.client().await;
+    let mut word = rig.server.running_devices();
+    assert!(word.borrow_and_update().is_empty());
+    for feature in [0, 1] {
+        client.sets(1, feature, "Vibrate", 9).await;
+    }
+    settle().await;
+    assert_eq!(running(&rig.server), ["simulated:1"]);
+    word.mark_unchanged();
+    for value in [5, 7, 0] {
+        client.sets(1, 0, "Vibrate", value).await;
+        settle().await;
+        assert!(!word.has_changed().unwrap(), "only changes between rest and motion count");
+    }
+    rig.devices[1].slow_writes(Duration::from_millis(300));
+    client.says(STOP);
+    sleep_ms(200).await;
+    assert_eq!(running(&rig.server), ["simulated:1"], "its zeros are on their way");
+    sleep_ms(500).await;
+    assert!(running(&rig.server).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_movement_to_a_position_ends_by_itself() {
+    let rig = Rig::new(&[Stroker]).await;
+    let mut client = rig.client().await;
+    client.asks(output(5, 0, 0, r#"{"HwPositionWithDuration":{"Value":50,"Duration":1000}}"#)).await;
+    settle().await;
+    assert!(running(&rig.server).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_is_lost_while_it_runs_counts_until_it_is_back_and_at_rest() {
+    let rig = Rig::new(&[OneMotorVibrator]).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 9).await;
+    settle().await;
+    rig.devices[0].vanish();
+    sleep_ms(100).await;
+    assert_eq!((rig.server.devices().len(), running(&rig.server).len()), (0, 1));
+    rig.devices[0].reappear();
+    rig.find().await;
+    settle().await;
+    assert!(running(&rig.server).is_empty() && rig.devices[0].is_at_rest());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ran_when_an_earlier_server_died_is_found_and_stopped_without_any_client() {
+    let device = SimulatedDevice::new(OneMotorVibrator, "simulated:0");
+    let calm = SimulatedDevice::new(OneMotorVibrator, "simulated:1");
+    let before = DeviceIdentity {
+        bus: BusKind::Simulated,
+        protocol: "simulated".into(),
+        identifier: None,
+        address: "simulated:0".into(),
+    };
+    let bus = SimulatedBus::new([device.clone(), calm.clone()]);
+    let server = Server::builder().running_before(vec![before]).bus(Arc::new(bus)).start();
+    assert_eq!(running(&server), ["simulated:0"]);
+    server.search(true);
+    within(server.running_devices().wait_for(|running| running.is_empty())).await.unwrap();
+    settle().await;
+    assert_eq!(texts(&device), ["0 Vibrate 0"]);
+    assert_eq!(texts(&calm), [""; 0], "whoever did not run is left alone");
+    server.shut_down().await;
+}
