@@ -62,18 +62,24 @@ impl Unstopped {
 
     /// Returns when clients may be served: when all of these rest, or are not to be found so far.
     pub(crate) async fn keep_clients_waiting(self) {
-        tracing::warn!(devices = self.devices.len(), "an engine died while devices ran; stopping them first");
-        let left = self.at_rest(MAX_STOP_FIRST).await;
+        self.at_rest(MAX_STOP_FIRST).await;
+    }
+
+    /// Waits for them as long as there is hope. Answers how many are left.
+    async fn found(self) -> usize {
+        let left = self.clone().at_rest(MAX_STOP_FIRST).await;
         if left > 0 {
             tracing::warn!(
                 devices = left,
                 "not found so far, the search goes on; clients are served meanwhile"
             );
         }
+        self.at_rest(MAX_SEARCH).await
     }
 
     /// Looks for them, until they rest or there is no hope left.
     pub(crate) async fn seek(self, server: Server) {
+        tracing::warn!(devices = self.devices.len(), "an engine died while devices ran; stopping them first");
         let mut again = interval(SEARCH_AGAIN);
         let search = async {
             loop {
@@ -82,7 +88,7 @@ impl Unstopped {
             }
         };
         let left = tokio::select! {
-            left = self.at_rest(MAX_SEARCH) => left,
+            left = self.found() => left,
             never = search => never,
         };
         server.search(false);
