@@ -7,18 +7,22 @@ mod allow;
 mod config;
 mod demo;
 mod devices;
-#[cfg(feature = "bluetooth")]
 mod doctor;
 mod launch;
 mod limits;
+mod own;
+mod scan;
 mod search;
 mod serve;
 #[cfg(feature = "tls")]
 mod tls;
 
 pub(crate) use absent::AbsentFlags;
+#[cfg(test)]
+pub(crate) use devices::udev_rules;
 pub(crate) use launch::LaunchFlags;
 pub(crate) use limits::LimitFlags;
+pub(crate) use own::OwnFlags;
 pub(crate) use search::SearchFlags;
 pub(crate) use serve::ServeFlags;
 #[cfg(feature = "tls")]
@@ -54,9 +58,10 @@ enum Command {
     Allow(allow::AllowFlags),
     /// Lists the supported devices, shows what they are told, checks definitions of your own
     Devices(devices::DevicesFlags),
-    /// Says how things stand on this machine with what devices need
-    #[cfg(feature = "bluetooth")]
-    Doctor,
+    /// Shows what hardware is there, which device it is, or why it is none
+    Scan(Box<scan::ScanFlags>),
+    /// Says how things stand on this machine with what devices need, and what to do
+    Doctor(Box<doctor::DoctorFlags>),
     /// Converts what you decided about your devices in an earlier engine
     Config(config::ConfigFlags),
 }
@@ -69,8 +74,8 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
         Ok(Cli { command: Command::Allow(flags) }) => allow::run(&flags),
         Ok(Cli { command: Command::Demo }) => demo::run(),
         Ok(Cli { command: Command::Devices(flags) }) => devices::run(&flags),
-        #[cfg(feature = "bluetooth")]
-        Ok(Cli { command: Command::Doctor }) => doctor::run(),
+        Ok(Cli { command: Command::Scan(flags) }) => scan::run(*flags),
+        Ok(Cli { command: Command::Doctor(flags) }) => doctor::run(*flags),
         Ok(Cli { command: Command::Config(flags) }) => config::run(&flags),
         Err(error) => {
             // Nobody reads what is wrong: the exit code says it too.

@@ -6,6 +6,7 @@ mod buses;
 mod cli;
 mod definitions;
 mod dial_out;
+mod doctor;
 mod exit;
 mod frontend;
 mod gatekeeper;

@@ -7,12 +7,12 @@ mod limits;
 pub(crate) use access::{Port, pages_gate};
 pub(crate) use limits::Limits;
 
-use crate::cli::{SearchFlags, ServeFlags, Subcommand};
+use crate::cli::{OwnFlags, SearchFlags, ServeFlags, Subcommand};
 use crate::gatekeeper::{AllowedPages, Desk};
 #[cfg(feature = "tls")]
 use crate::identity::{TlsError, identity};
 use crate::repeater;
-use crate::user::{CatalogueFile, Decisions, UserFile, UserFileError};
+use crate::user::{self, CatalogueFile, Decisions, UserFile, UserFileError};
 use access::{Access, Way};
 #[cfg(feature = "tls")]
 use buttplug_connector_websocket::Identity;
@@ -46,6 +46,18 @@ pub(crate) struct Surroundings {
     pub(crate) allowed_pages: Option<AllowedPages>,
     /// Where they can be asked.
     pub(crate) desk: Option<Desk>,
+}
+
+impl Surroundings {
+    /// Those of the person who started the program, of whom nothing is asked.
+    pub(crate) fn usual() -> Self {
+        Self {
+            settings_folder: user::settings_folder(),
+            user_file: user::usual_path(),
+            allowed_pages: AllowedPages::usual().ok(),
+            desk: None,
+        }
+    }
 }
 
 /// What `serve` shall do.
@@ -106,11 +118,32 @@ pub(crate) struct Search {
     pub(crate) dongles: Vec<DongleKind>,
     /// Lovense Connect: at these addresses, or wherever it is found if there are none.
     pub(crate) lovense_connect: Option<Vec<SocketAddr>>,
+    /// These are the usual places, because nobody named any: that one of them is not there is no fault.
+    pub(crate) usual: bool,
 }
 
 impl Search {
-    /// What the flags mean.
-    fn new(flags: &SearchFlags) -> Result<Self, SettingsError> {
+    /// What the flags mean: the usual places if they name none and nobody relies on that meaning nowhere.
+    fn new(flags: &SearchFlags, subcommand: Subcommand) -> Result<Self, SettingsError> {
+        let named = Self::named(flags)?;
+        let nowhere = named.is_nowhere() && !flags.use_device_websocket_server;
+        Ok(if nowhere && subcommand == Subcommand::Typed { Self::usual() } else { named })
+    }
+
+    /// Where devices are looked for unless a person says otherwise.
+    fn usual() -> Self {
+        Self {
+            #[cfg(feature = "bluetooth")]
+            bluetooth: true,
+            serial: true,
+            hid: true,
+            usual: true,
+            ..Self::default()
+        }
+    }
+
+    /// Where the flags say.
+    fn named(flags: &SearchFlags) -> Result<Self, SettingsError> {
         let address = flags.lovense_connect_address.as_deref();
         let named = address.map(lovense_connect_address).transpose()?;
         Ok(Self {
@@ -127,6 +160,7 @@ impl Search {
             .filter_map(|(kind, wanted)| (wanted || flags.use_lovense_dongle).then_some(kind))
             .collect(),
             lovense_connect: named.or_else(|| flags.use_lovense_connect.then(Vec::new)),
+            usual: false,
         })
     }
 
@@ -299,7 +333,8 @@ impl Settings {
         let dial_out = dial_out(flags, &mut notices)?;
         let clients = if dial_out.is_some() { None } else { clients(flags)? };
         let announce = announce(flags, clients.is_some(), &mut notices);
-        let devices = devices(flags)?;
+        let search = Search::new(&flags.search, subcommand)?;
+        let devices = devices(flags, &search)?;
         let rest = flags.rest_api_port.map(Listen::Loopback);
         check_ports(&[
             ("websocket-port", &clients),
@@ -313,7 +348,6 @@ impl Settings {
         }
         let way = Way::of(flags, subcommand);
         let rules = access::rules(flags, way, clients.as_ref(), devices.as_ref(), &mut notices)?;
-        let search = Search::new(&flags.search)?;
         if devices.is_none() && search.is_nowhere() {
             notices.push(
                 "no device can be found: pass --use-device-websocket-server to let devices dial in, or flags such \
@@ -322,7 +356,7 @@ impl Settings {
             );
         }
         let catalogue_additions = catalogue_additions(flags, &mut notices)?;
-        let (user_file, decisions) = user_file(flags, around.user_file, &mut notices)?;
+        let (user_file, decisions) = user_file(&flags.own, around.user_file, &mut notices)?;
         Ok(Self {
             server_name: flags.server_name.clone().unwrap_or_else(|| DEFAULT_SERVER_NAME.into()),
             max_ping_time: Some(flags.max_ping_time)
@@ -339,7 +373,7 @@ impl Settings {
             #[cfg(feature = "tls")]
             identity: identity(&flags.tls, around.settings_folder.as_deref())?,
             search,
-            device_definitions: flags.device_definitions.clone(),
+            device_definitions: flags.own.device_definitions.clone(),
             catalogue_additions,
             user_file,
             decisions,
@@ -368,7 +402,7 @@ fn catalogue_additions(
 /// The file with what a person decided, and what that is. A file of no use is left alone: starting without it could let
 /// a device in that is denied, so that has to be asked for.
 fn user_file(
-    flags: &ServeFlags,
+    flags: &OwnFlags,
     usual: Option<PathBuf>,
     notices: &mut Vec<String>,
 ) -> Result<(Option<UserFile>, Decisions), SettingsError> {
@@ -462,13 +496,13 @@ fn announce(flags: &ServeFlags, listens: bool, notices: &mut Vec<String>) -> Opt
     listens.then(|| suffix.unwrap_or_default())
 }
 
-fn devices(flags: &ServeFlags) -> Result<Option<Listen>, SettingsError> {
-    if !flags.use_device_websocket_server {
+fn devices(flags: &ServeFlags, search: &Search) -> Result<Option<Listen>, SettingsError> {
+    if !flags.search.use_device_websocket_server && !search.usual {
         return Ok(None);
     }
-    let port = flags.device_websocket_server_port.unwrap_or(DEFAULT_DEVICE_PORT);
-    Ok(Some(match &flags.device_websocket_listen_address {
-        Some(_) if flags.device_websocket_server_port.is_some() => {
+    let port = flags.search.device_websocket_server_port.unwrap_or(DEFAULT_DEVICE_PORT);
+    Ok(Some(match &flags.search.device_websocket_listen_address {
+        Some(_) if flags.search.device_websocket_server_port.is_some() => {
             return Err(SettingsError::Conflict(DEVICES_LISTEN, "device-websocket-server-port"));
         }
         Some(value) => resolve(DEVICES_LISTEN, value)?,
@@ -525,7 +559,7 @@ mod tests {
         let settings = old_way(|flags| {
             flags.websocket_port = Some(1);
             flags.websocket_use_all_interfaces = true;
-            flags.use_device_websocket_server = true;
+            flags.search.use_device_websocket_server = true;
             flags.max_ping_time = 1500;
             flags.max_run = Some(10);
             flags.server_name = Some(String::new());
@@ -544,8 +578,8 @@ mod tests {
     fn the_device_port_opens_only_when_asked_for() {
         let port = |on| {
             settings(|flags| {
-                flags.use_device_websocket_server = on;
-                flags.device_websocket_server_port = Some(7);
+                flags.search.use_device_websocket_server = on;
+                flags.search.device_websocket_server_port = Some(7);
             })
         };
         assert_eq!(port(false).unwrap().devices, None);
@@ -652,6 +686,30 @@ mod tests {
     }
 
     #[test]
+    fn whoever_types_serve_and_names_no_place_gets_the_usual_ones() {
+        let typed = |change: fn(&mut SearchFlags)| {
+            let mut flags = ServeFlags::default();
+            change(&mut flags.search);
+            let settings = Settings::new(&flags, Subcommand::Typed, Surroundings::default()).unwrap();
+            assert!(settings.notices.is_empty(), "{:?}", settings.notices);
+            (settings.search, settings.devices)
+        };
+        let (usual, devices) = typed(|_| ());
+        assert!(usual.serial && usual.hid && usual.usual && !usual.gamepads);
+        #[cfg(feature = "bluetooth")]
+        assert!(usual.bluetooth);
+        assert_eq!(devices, Some(Listen::Loopback(54817)));
+        let (same, devices) = typed(|flags| flags.device_websocket_server_port = Some(7));
+        assert_eq!((same, devices), (usual, Some(Listen::Loopback(7))));
+        let named = Search { hid: true, ..Search::default() };
+        assert_eq!(typed(|flags| flags.use_hid = true), (named, None));
+        let port = typed(|flags| flags.use_device_websocket_server = true);
+        assert_eq!(port, (Search::default(), Some(Listen::Loopback(54817))));
+        let app = typed(|flags| flags.lovense_connect_address = Some("127.0.0.1:1".into()));
+        assert_eq!((app.0.usual, app.1), (false, None));
+    }
+
+    #[test]
     fn an_address_where_no_app_can_be_is_named() {
         let at = |address: &str| {
             settings(|flags| flags.search.lovense_connect_address = Some(address.into())).unwrap_err()
@@ -667,8 +725,8 @@ mod tests {
         let ports = |clients: u16, devices: u16, rest: u16| {
             settings(|flags| {
                 flags.websocket_port = Some(clients);
-                flags.use_device_websocket_server = true;
-                flags.device_websocket_server_port = Some(devices);
+                flags.search.use_device_websocket_server = true;
+                flags.search.device_websocket_server_port = Some(devices);
                 flags.rest_api_port = Some(rest);
             })
         };
@@ -708,14 +766,15 @@ mod tests {
     #[test]
     fn a_missing_user_file_is_a_notice() {
         let settings =
-            settings(|flags| flags.user_device_config_file = Some("/no/such/file.json".into())).unwrap();
+            settings(|flags| flags.own.user_device_config_file = Some("/no/such/file.json".into())).unwrap();
         assert!(settings.notices.iter().any(|notice| notice.contains("/no/such/file.json")));
     }
 
     #[test]
     fn an_unusable_user_file_is_named_with_the_reason() {
         let directory = std::env::temp_dir();
-        let error = settings(|flags| flags.user_device_config_file = Some(directory.clone())).unwrap_err();
+        let error =
+            settings(|flags| flags.own.user_device_config_file = Some(directory.clone())).unwrap_err();
         assert!(error.to_string().contains(&directory.display().to_string()), "{error}");
     }
 }

@@ -1,6 +1,8 @@
 //! The one place where buses and connectors are put together, and taken apart in order.
 
 use crate::buses::Buses;
+#[cfg(feature = "bluetooth")]
+use crate::buses::tell_missing_bluetooth;
 use crate::definitions::{Definitions, FolderError};
 use crate::dial_out;
 use crate::frontend::Advertised;
@@ -8,7 +10,7 @@ use crate::known::Known;
 use crate::mdns::Announcement;
 use crate::rest::RestPort;
 use crate::running;
-use crate::settings::{Port, Settings};
+use crate::settings::{Port, Search, Settings};
 use crate::stop_first::{Unstopped, ran_before};
 use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
 use buttplug_connector_websocket::WebSocketListener;
@@ -18,7 +20,7 @@ use buttplug_hardware_simulated::{Archetype, SimulatedBus, SimulatedDevice};
 use buttplug_protocols::definition::Definition;
 use buttplug_protocols::sighting::BusKind;
 use buttplug_server::configuration::{DeviceConfiguration, UserConfiguration};
-use buttplug_server::{Present, Server};
+use buttplug_server::{Present, Server, ServerBuilder};
 use buttplug_websocket::BindError;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -73,6 +75,84 @@ pub(crate) struct Engine {
     seeking: Option<JoinHandle<()>>,
     /// Looks after the folder of definitions, if there is one.
     following: Option<JoinHandle<()>>,
+    /// Tells what is missing of what nobody asked for.
+    telling: Option<JoinHandle<()>>,
+}
+
+/// All that faces devices, open, and a server to be made of it that knows what the person's files say.
+pub(crate) struct DeviceSide {
+    pub(crate) builder: ServerBuilder,
+    pub(crate) buses: Buses,
+    pub(crate) known: Arc<Known>,
+    /// Where devices dial in.
+    pub(crate) device_addresses: Vec<SocketAddr>,
+    definitions: Option<Definitions>,
+}
+
+impl DeviceSide {
+    /// Opens the port for devices and reads definitions.
+    ///
+    /// # Errors
+    /// The port can't be opened, or the folder can't be read.
+    pub(crate) async fn open(settings: &Settings) -> Result<Self, StartError> {
+        let dial_in = match &settings.devices {
+            Some(listen) => {
+                match DialInBus::bind_with(&listen.addresses(), settings.limits.devices).await {
+                    Ok(bus) => {
+                        let bus = bus.with_gate(Arc::new(settings.access.gate(Port::Devices)));
+                        #[cfg(feature = "tls")]
+                        let bus = match &settings.identity {
+                            Some(identity) => bus.with_identity(identity.clone()),
+                            None => bus,
+                        };
+                        Some(bus)
+                    }
+                    // Nobody asked for it: another engine may have it.
+                    Err(error) if settings.search.usual => {
+                        tracing::warn!("devices can't dial in: {error} (--device-websocket-server-port)");
+                        None
+                    }
+                    Err(error) => {
+                        return Err(StartError::Port { error, flag: "device-websocket-server-port" });
+                    }
+                }
+            }
+            None => None,
+        };
+        let known = Arc::new(Known::new(settings.catalogue_additions.clone(), &settings.decisions.additions));
+        let definitions = match &settings.device_definitions {
+            Some(folder) => {
+                let known = Arc::clone(&known);
+                let take = move |definitions: &[Arc<Definition>]| known.define(definitions);
+                Some(Definitions::open(folder, take).await?)
+            }
+            None => None,
+        };
+        let buses = Buses::new(&settings.search, &known.catalogue());
+        let mut builder = Server::builder()
+            .catalogue(known.catalogue())
+            .user_configuration(configuration(&settings.decisions, settings.max_run));
+        let device_addresses = dial_in.as_ref().map(|bus| bus.local_addresses().to_vec()).unwrap_or_default();
+        if let Some(bus) = dial_in {
+            builder = builder.bus(Arc::new(bus));
+        }
+        for bus in buses.all() {
+            builder = builder.bus(bus);
+        }
+        let simulated = simulated(&settings.decisions.simulated);
+        if !simulated.is_empty() {
+            builder = builder.bus(Arc::new(SimulatedBus::new(simulated)));
+        }
+        Ok(Self { builder, buses, known, device_addresses, definitions })
+    }
+}
+
+/// Looks, without holding up anything, what is missing of what nobody asked for. Ended and awaited in `shut_down`.
+fn tell(search: &Search) -> Option<JoinHandle<()>> {
+    #[cfg(feature = "bluetooth")]
+    return (search.usual && search.bluetooth).then(|| tokio::spawn(tell_missing_bluetooth()));
+    #[cfg(not(feature = "bluetooth"))]
+    return None;
 }
 
 /// A task that brings clients to the server.
@@ -111,59 +191,25 @@ impl Engine {
         };
         let rest = settings.rest.as_ref().map(|listen| RestPort::bind(&listen.addresses())).transpose();
         let rest = rest.map_err(|error| StartError::Port { error, flag: "rest-api-port" })?;
-        let devices = match &settings.devices {
-            Some(listen) => {
-                let bus = DialInBus::bind_with(&listen.addresses(), limits.devices).await;
-                let flag = "device-websocket-server-port";
-                let bus = bus.map_err(|error| StartError::Port { error, flag })?;
-                let bus = bus.with_gate(Arc::new(settings.access.gate(Port::Devices)));
-                #[cfg(feature = "tls")]
-                let bus = match &settings.identity {
-                    Some(identity) => bus.with_identity(identity.clone()),
-                    None => bus,
-                };
-                Some(bus)
-            }
-            None => None,
-        };
         #[cfg(feature = "tls")]
         if let Some(identity) = &settings.identity {
             let fingerprint = crate::identity::fingerprint(identity);
             tracing::info!(fingerprint, "encrypting: clients and devices may connect by wss://");
         }
-        let known = Arc::new(Known::new(settings.catalogue_additions, &settings.decisions.additions));
-        let definitions = match &settings.device_definitions {
-            Some(folder) => {
-                let known = Arc::clone(&known);
-                let take = move |definitions: &[Arc<Definition>]| known.define(definitions);
-                Some(Definitions::open(folder, take).await?)
-            }
-            None => None,
-        };
-        let buses = Buses::new(&settings.search, &known.catalogue());
-        let mut server = Server::builder()
+        let side = DeviceSide::open(&settings).await?;
+        for address in &side.device_addresses {
+            tracing::info!(%address, "listening for devices");
+        }
+        let DeviceSide { builder, buses, known, definitions, .. } = side;
+        let server = builder
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
             // The REST API is one for itself.
             .max_clients(limits.max_clients + usize::from(rest.is_some()))
             .client_limits(limits.client)
-            .catalogue(known.catalogue())
-            .running_before(settings.running_file.as_deref().map(ran_before).unwrap_or_default())
-            .user_configuration(configuration(&settings.decisions, settings.max_run));
-        if let Some(bus) = devices {
-            for address in bus.local_addresses() {
-                tracing::info!(%address, "listening for devices");
-            }
-            server = server.bus(Arc::new(bus));
-        }
-        for bus in buses.all() {
-            server = server.bus(bus);
-        }
-        let simulated = simulated(&settings.decisions.simulated);
-        if !simulated.is_empty() {
-            server = server.bus(Arc::new(SimulatedBus::new(simulated)));
-        }
+            .running_before(settings.running_file.as_deref().map(ran_before).unwrap_or_default());
         let server = server.start();
+        let telling = tell(&settings.search);
         let keeping = settings.user_file.map(|file| keep(file, &known, &server, &buses, settings.max_run));
         let remembering = settings.running_file.map(|path| {
             let (stop, stopped) = oneshot::channel();
@@ -204,7 +250,7 @@ impl Engine {
                 buses.look_for(&known.catalogue());
             }))
         });
-        Ok(Self { server, ways, announcement, keeping, remembering, seeking, following })
+        Ok(Self { server, ways, announcement, keeping, remembering, seeking, following, telling })
     }
 
     /// Stops every device and goes on.
@@ -224,8 +270,8 @@ impl Engine {
 
     /// Refuses new work, stops every device, closes every connection. Answers whether all of it was done in time.
     pub(crate) async fn shut_down(self) -> bool {
-        let Self { server, ways, announcement, keeping, remembering, seeking, following } = self;
-        for task in following.iter().chain(&seeking) {
+        let Self { server, ways, announcement, keeping, remembering, seeking, following, telling } = self;
+        for task in following.iter().chain(&seeking).chain(&telling) {
             task.abort();
         }
         let ways: Vec<JoinHandle<()>> = ways.into_iter().map(Way::close).collect();
@@ -246,7 +292,7 @@ impl Engine {
                 let _ = stop.send(());
                 let _ = task.await;
             }
-            for task in following.into_iter().chain(seeking) {
+            for task in following.into_iter().chain(seeking).chain(telling) {
                 // It was called off, or ended before.
                 let _ = task.await;
             }

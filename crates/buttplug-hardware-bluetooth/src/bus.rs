@@ -19,6 +19,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::{FutureExt, future::OptionFuture};
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -55,6 +56,8 @@ struct Inner<R: Radio> {
     links: Mutex<HashMap<R::Spot, LinkHandle>>,
     /// One task for each piece of hardware that is connecting or open.
     tasks: Mutex<JoinSet<()>>,
+    /// It is worth a warning if Bluetooth is not there.
+    expected: AtomicBool,
 }
 
 /// How something that was ordered has gone.
@@ -92,6 +95,7 @@ impl<R: Radio> Bus<R> {
             wake: Notify::new(),
             links: Mutex::default(),
             tasks: Mutex::default(),
+            expected: AtomicBool::new(true),
         };
         Self {
             inner: Arc::new(inner),
@@ -99,6 +103,11 @@ impl<R: Radio> Bus<R> {
             task: Mutex::new(None),
             stop: watch::Sender::new(false),
         }
+    }
+
+    /// Whether it is worth a warning if Bluetooth is not there. Once it has been there it is.
+    pub(crate) fn expect(&self, expected: bool) {
+        self.inner.expected.store(expected, Ordering::Relaxed);
     }
 
     /// How Bluetooth stands, as far as it was looked at.
@@ -183,8 +192,12 @@ impl<R: Radio> Inner<R> {
                     locked(&self.finder).not_reported(&address);
                 }
             }
-            Order::Say(state @ BluetoothState::Ready(_)) => info!("Bluetooth is {state}"),
-            Order::Say(state) => warn!("Bluetooth: {state}"),
+            Order::Say(state @ BluetoothState::Ready(_)) => {
+                self.expected.store(true, Ordering::Relaxed);
+                info!("Bluetooth is {state}");
+            }
+            Order::Say(state) if self.expected.load(Ordering::Relaxed) => warn!("Bluetooth: {state}"),
+            Order::Say(state) => debug!("Bluetooth: {state}"),
             Order::GaveUp(sighting) => {
                 info!(name = sighting.name(), address = sighting.address, "a lost device did not come back");
             }

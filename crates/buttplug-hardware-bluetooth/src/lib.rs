@@ -48,6 +48,13 @@ impl BluetoothBus {
         Self(Bus::new(System::new))
     }
 
+    /// For a program in which nobody asked for Bluetooth: that it is not there is no warning, until it has been.
+    #[must_use]
+    pub fn unasked(self) -> Self {
+        self.0.expect(false);
+        self
+    }
+
     /// How Bluetooth stands, as far as it was looked at in a search.
     pub fn state(&self) -> BluetoothState {
         self.0.state()

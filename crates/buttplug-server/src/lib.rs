@@ -18,6 +18,7 @@ mod registry;
 mod run;
 mod server;
 mod session;
+pub mod sightings;
 mod statistics;
 mod version;
 

@@ -8,6 +8,7 @@ use crate::present::Present;
 use crate::registry::{Manager, ManagerParts, Registry, Running, ScanRequests};
 use crate::run::{self, Surroundings, wait_for_all};
 use crate::session::{SessionId, SessionSettings};
+use crate::sightings::{Sighted, Telling};
 use crate::statistics::Statistics;
 use buttplug_core::connector::{AcceptConnection, ServerConnection};
 use buttplug_core::message::DeviceDescription;
@@ -17,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tracing::debug;
@@ -53,6 +54,7 @@ pub struct ServerBuilder {
     configuration: UserConfiguration,
     running_before: Vec<DeviceIdentity>,
     buses: Vec<Arc<dyn HardwareBus>>,
+    look_only: bool,
 }
 
 impl ServerBuilder {
@@ -116,6 +118,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Opens no hardware: what is found is told by [`Server::sightings`] and let be.
+    #[must_use]
+    pub fn look_only(mut self) -> Self {
+        self.look_only = true;
+        self
+    }
+
     /// Starts the server on the current tokio runtime. It serves whatever connections it is given, and what its buses
     /// report, until it is [shut down](Server::shut_down). All of it runs there, also for connections that are made on
     /// another runtime: a client that freezes its own does not freeze the watchdog that stops its devices.
@@ -123,7 +132,16 @@ impl ServerBuilder {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(self) -> Server {
-        let Self { settings, max_clients, limits, catalogue, configuration, running_before, buses } = self;
+        let Self {
+            settings,
+            max_clients,
+            limits,
+            catalogue,
+            configuration,
+            running_before,
+            buses,
+            look_only,
+        } = self;
         let registry = Arc::new(Registry::default());
         let scan_requests = Arc::new(ScanRequests::default());
         let (phase, _) = watch::channel(Phase::Serving);
@@ -131,6 +149,7 @@ impl ServerBuilder {
         let (catalogue, newest_catalogue) = watch::channel(catalogue);
         let (configuration, decisions) = watch::channel(Arc::new(configuration));
         let (known, known_devices) = watch::channel(Arc::default());
+        let telling = Telling::default();
         let running = Running::new(running_before);
         let running_devices = running.watch();
         let manager = Manager::new(ManagerParts {
@@ -140,7 +159,9 @@ impl ServerBuilder {
             configuration: decisions,
             known,
             running,
+            telling: telling.clone(),
             buses,
+            look_only,
         });
         let runtime = Handle::current();
         let manager = runtime.spawn(manager.run(manager_told));
@@ -155,6 +176,7 @@ impl ServerBuilder {
             configuration,
             known_devices,
             running_devices,
+            telling,
             phase,
             next_session: AtomicU64::new(1),
             sessions: Mutex::default(),
@@ -178,6 +200,7 @@ struct Inner {
     configuration: watch::Sender<Arc<UserConfiguration>>,
     known_devices: watch::Receiver<Arc<Vec<Arc<KnownDevice>>>>,
     running_devices: watch::Receiver<Arc<Vec<Arc<DeviceIdentity>>>>,
+    telling: Telling,
     phase: watch::Sender<Phase>,
     next_session: AtomicU64,
     sessions: Mutex<JoinSet<()>>,
@@ -226,6 +249,7 @@ impl Server {
             configuration: UserConfiguration::default(),
             running_before: Vec::new(),
             buses: Vec::new(),
+            look_only: false,
         }
     }
 
@@ -250,6 +274,11 @@ impl Server {
     /// A program that keeps their indexes gives them back by [`ServerBuilder::user_configuration`].
     pub fn known_devices(&self) -> watch::Receiver<Arc<Vec<Arc<KnownDevice>>>> {
         self.inner.known_devices.clone()
+    }
+
+    /// What the buses report from now on, and what comes of it. A reader who is slower than that misses the oldest.
+    pub fn sightings(&self) -> broadcast::Receiver<Sighted> {
+        self.inner.telling.listen()
     }
 
     /// What it has done so far, in numbers.

@@ -81,7 +81,7 @@ fn many_makes_are_found_driven_and_stopped(world: &mut World) -> Outcome {
     let doctor = world.doctor()?;
     world.check(
         "`buttplug doctor` says that Bluetooth is ready",
-        doctor == "Bluetooth: ready (hci0)",
+        doctor == "ok         Bluetooth: ready (hci0)",
         &doctor,
     )?;
     let from = world.radio.now();

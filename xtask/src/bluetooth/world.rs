@@ -123,11 +123,12 @@ impl World {
     /// What the program says of the machine's Bluetooth.
     pub(crate) fn doctor(&self) -> Outcome<String> {
         let output = std::process::Command::new(&self.program)
-            .arg("doctor")
+            .args(["doctor", "--use-bluetooth-le"])
             .env("DBUS_SYSTEM_BUS_ADDRESS", &self.machine.bus)
             .output()
             .context("can't start the program")?;
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(text.lines().find(|line| line.contains("Bluetooth")).unwrap_or_default().to_owned())
     }
 
     /// Waits for a write of these bytes to this device.

@@ -8,6 +8,9 @@ mod page;
 mod show;
 mod udev_rules;
 
+#[cfg(test)]
+pub(crate) use udev_rules::rules as udev_rules;
+
 use super::print;
 use crate::exit::Exit;
 

@@ -1,12 +1,51 @@
-//! `buttplug doctor`: how things stand on this machine with what devices need, in words that say what to do.
+//! `buttplug doctor`: examines what `serve` would need with the same flags, and says what to do.
 
-use super::{complain, say};
+use super::{OwnFlags, SearchFlags, ServeFlags, Subcommand, complain, print};
+use crate::definitions;
+use crate::doctor::{self, Check, Holder, Standing};
 use crate::exit::Exit;
-use buttplug_hardware_bluetooth::BluetoothState;
+use crate::known::Known;
+use crate::settings::{Listen, Settings, Surroundings};
+use crate::user::{self, UserFile};
+use std::path::Path;
+use std::time::Instant;
 use tokio::runtime::Builder;
 
-/// Looks and says what it finds: in order only if devices can be found.
-pub(super) fn run() -> Exit {
+/// What `doctor` can be told.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Pass the flags that you pass to `serve`: what they ask for is examined, and without any the usual \
+        places. Ends with 0 if there is no problem, with 1 if there is one."
+)]
+pub(crate) struct DoctorFlags {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Port for clients
+    #[arg(long, value_name = "PORT", help_heading = "Clients")]
+    websocket_port: Option<u16>,
+
+    #[command(flatten)]
+    search: SearchFlags,
+
+    #[command(flatten)]
+    own: OwnFlags,
+}
+
+/// Looks and says what it finds: in order only if nothing is in the way of devices.
+pub(super) fn run(flags: DoctorFlags) -> Exit {
+    let DoctorFlags { json, websocket_port, search, own } = flags;
+    // The file is examined below; here one of no use shall not hide all else.
+    let own = OwnFlags { ignore_bad_user_config: true, ..own };
+    let serve = ServeFlags { websocket_port, search, own, ..ServeFlags::default() };
+    let settings = match Settings::new(&serve, Subcommand::Typed, Surroundings::usual()) {
+        Ok(settings) => settings,
+        Err(error) => {
+            complain(error);
+            return Exit::Mend;
+        }
+    };
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -14,14 +53,58 @@ pub(super) fn run() -> Exit {
             return Exit::Internal;
         }
     };
-    let state = runtime.block_on(buttplug_hardware_bluetooth::survey());
+    let user_file = serve.own.user_device_config_file.clone().or_else(user::usual_path);
+    let checks = runtime.block_on(examine(&settings, user_file.as_deref()));
     runtime.shutdown_background();
-    say(format_args!("Bluetooth: {state}"));
-    match state {
-        BluetoothState::Ready(_) => Exit::Orderly,
-        BluetoothState::Unknown
-        | BluetoothState::Unusable(_)
-        | BluetoothState::NoAdapter
-        | BluetoothState::Off(_) => Exit::Mend,
+    let exit = if doctor::worst(&checks) == Standing::Problem { Exit::Mend } else { Exit::Orderly };
+    print(&if json { doctor::json(&checks) } else { doctor::text(&checks) }, exit)
+}
+
+async fn examine(settings: &Settings, user_file: Option<&Path>) -> Vec<Check> {
+    let mut checks = Vec::new();
+    #[cfg(feature = "bluetooth")]
+    if settings.search.bluetooth {
+        checks.push(Check::bluetooth(&buttplug_hardware_bluetooth::survey().await));
     }
+    let known = Known::new(settings.catalogue_additions.clone(), &settings.decisions.additions);
+    checks.extend(doctor::buses(&settings.search, &known.catalogue()));
+    let mut clients = Holder::Free;
+    if let Some(listen) = &settings.clients {
+        clients = doctor::look_at_port(&listen.addresses(), true).await;
+        checks.extend(port("client port", listen, &clients, "websocket-port"));
+    }
+    if let Some(listen) = &settings.devices {
+        let holder = match (doctor::look_at_port(&listen.addresses(), false).await, clients) {
+            // Whoever serves clients here is the one to expect at this door, too.
+            (Holder::Other, Holder::Engine(name)) => Holder::Engine(name),
+            (holder, _) => holder,
+        };
+        checks.extend(port("device port", listen, &holder, "device-websocket-server-port"));
+    }
+    if let Some(path) = user_file {
+        checks.extend(doctor::user_file(path, &UserFile::open(path).map(|(_, decisions)| decisions)));
+    }
+    if let Some(folder) = &settings.device_definitions {
+        checks.extend(doctor::definitions(folder, &read(folder)));
+    }
+    checks
+}
+
+fn port(about: &'static str, listen: &Listen, holder: &Holder, flag: &str) -> Option<Check> {
+    let addresses = listen.addresses();
+    addresses.first().map(|address| doctor::port(about, *address, holder, flag))
+}
+
+/// How many files of the folder are right, and which are wrong.
+fn read(folder: &Path) -> Result<(usize, Vec<String>), String> {
+    let files = definitions::list(folder).map_err(|error| error.to_string())?;
+    let mut right = 0;
+    let mut wrong = Vec::new();
+    for file in files {
+        match definitions::check(&file, &definitions::read(&file), Instant::now()) {
+            Ok(_) => right += 1,
+            Err(_) => wrong.push(file.display().to_string()),
+        }
+    }
+    Ok((right, wrong))
 }

@@ -1,6 +1,7 @@
-//! Flags for where devices are looked for. All of it is off unless asked for.
+//! Flags for where devices are found. Without any of them that name a place, `serve` looks in the usual places if it was
+//! typed, and nowhere if flags stood alone, as with earlier engines.
 
-/// Where devices are looked for.
+/// Where devices are found.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct SearchFlags {
     /// Find devices on Bluetooth Low Energy
@@ -47,4 +48,16 @@ pub(crate) struct SearchFlags {
     /// Find them behind the app at this address and ask nobody else, for example 192.168.1.44:34567
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Devices")]
     pub(crate) lovense_connect_address: Option<String>,
+
+    /// Let devices dial in over WebSocket
+    #[arg(long, help_heading = "Devices")]
+    pub(crate) use_device_websocket_server: bool,
+
+    /// Port for devices, 54817 unless given; 0 takes any free port, and the log tells which
+    #[arg(long, value_name = "PORT", help_heading = "Devices")]
+    pub(crate) device_websocket_server_port: Option<u16>,
+
+    /// Listen for devices on this address instead
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Devices")]
+    pub(crate) device_websocket_listen_address: Option<String>,
 }

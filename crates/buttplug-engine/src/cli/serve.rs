@@ -1,9 +1,9 @@
 //! `buttplug serve`: its flags, and the life of the program from the first line to the exit code.
 
-use super::{AbsentFlags, LaunchFlags, LimitFlags, SearchFlags, Subcommand, complain, say};
+use super::{AbsentFlags, LaunchFlags, LimitFlags, OwnFlags, SearchFlags, Subcommand, complain, say};
 use crate::exit::Exit;
 use crate::frontend::{Failure, Frontend};
-use crate::gatekeeper::{AllowedPages, Desk};
+use crate::gatekeeper::Desk;
 use crate::guard::{self, GuardError};
 use crate::log::{self, Level};
 use crate::repeater::{Repeater, RepeaterSettings};
@@ -84,34 +84,11 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(run_range()), help_heading = "Devices")]
     pub(crate) max_run: Option<u32>,
 
-    /// Let devices dial in over WebSocket
-    #[arg(long, help_heading = "Devices")]
-    pub(crate) use_device_websocket_server: bool,
-
-    /// Port for devices, 54817 unless given; 0 takes any free port, and the log tells which
-    #[arg(long, value_name = "PORT", help_heading = "Devices")]
-    pub(crate) device_websocket_server_port: Option<u16>,
-
-    /// Listen for devices on this address instead
-    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Devices")]
-    pub(crate) device_websocket_listen_address: Option<String>,
-
     #[command(flatten)]
     pub(crate) search: SearchFlags,
 
-    /// File with what you decided about your devices: TOML, or the JSON of earlier engines; devices that connect are
-    /// added to it [default: buttplug/devices.toml in your folder of settings]
-    #[arg(long, value_name = "FILE", help_heading = "Devices")]
-    pub(crate) user_device_config_file: Option<PathBuf>,
-
-    /// Start even if that file is of no use, and without what it says
-    #[arg(long, help_heading = "Devices")]
-    pub(crate) ignore_bad_user_config: bool,
-
-    /// Folder with definitions of your own devices, *.toml, preferred to what is built in; changed ones are taken over while
-    /// the program runs
-    #[arg(long, value_name = "DIR", help_heading = "Devices")]
-    pub(crate) device_definitions: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) own: OwnFlags,
 
     /// Run under a small process that starts the engine again should it die, and first of all stops what ran
     #[arg(long, help_heading = "Program")]
@@ -224,11 +201,9 @@ impl Refusal {
 
 fn serve(flags: &ServeFlags, subcommand: Subcommand, panics: &Panics) -> Result<Exit, Refusal> {
     let around = Surroundings {
-        settings_folder: user::settings_folder(),
-        user_file: user::usual_path(),
-        allowed_pages: AllowedPages::usual().ok(),
         // With a parent at the other end of the input, nobody types there.
         desk: if flags.stop_with_parent { None } else { Desk::at_terminal() },
+        ..Surroundings::usual()
     };
     // One thread: a command never changes threads on its way, and an idle engine stays small.
     let runtime = Builder::new_current_thread().enable_all().build();

@@ -114,7 +114,7 @@ pub(super) fn rules(
         return Ok(rules);
     }
     // No earlier engine had that flag, so nobody relies on it.
-    let by_own_flag = flags.device_websocket_listen_address.is_some();
+    let by_own_flag = flags.search.device_websocket_listen_address.is_some();
     if by_own_flag && devices.is_some_and(Listen::is_wide) {
         return Err(SettingsError::NoToken { flag: DEVICES_LISTEN });
     }
@@ -151,8 +151,8 @@ mod tests {
         let clients = |flags: &mut ServeFlags| flags.websocket_listen_address = Some("192.0.2.1:5".into());
         let all = |flags: &mut ServeFlags| flags.websocket_use_all_interfaces = true;
         let devices = |flags: &mut ServeFlags| {
-            flags.use_device_websocket_server = true;
-            flags.device_websocket_listen_address = Some("0.0.0.0:5".into());
+            flags.search.use_device_websocket_server = true;
+            flags.search.device_websocket_listen_address = Some("0.0.0.0:5".into());
         };
         assert_eq!(wants_token(settings(clients)), Some("websocket-listen-address"));
         assert_eq!(wants_token(settings(all)), Some("websocket-use-all-interfaces"));
@@ -190,14 +190,14 @@ mod tests {
         let warned = |settings: &Settings| settings.notices.iter().any(|notice| notice.contains("everybody"));
         let all = old_way(|flags| {
             flags.websocket_use_all_interfaces = true;
-            flags.use_device_websocket_server = true;
+            flags.search.use_device_websocket_server = true;
         });
         assert!(warned(&all.unwrap()));
         assert!(warned(&old_way(|flags| flags.websocket_listen_address = Some("0.0.0.0:5".into())).unwrap()));
         let devices = |flags: &mut ServeFlags| {
             flags.websocket_port = Some(5);
-            flags.use_device_websocket_server = true;
-            flags.device_websocket_listen_address = Some("0.0.0.0:6".into());
+            flags.search.use_device_websocket_server = true;
+            flags.search.device_websocket_listen_address = Some("0.0.0.0:6".into());
         };
         assert_eq!(wants_token(old_way(devices)), Some("device-websocket-listen-address"));
     }

@@ -8,8 +8,9 @@ use crate::device::DeviceHandle;
 use crate::device::task::{self, DeviceParts};
 use crate::hardware::{BusEvent, Hardware, HardwareBus};
 use crate::present::PresentDevice;
+use crate::sightings::{Outcome, Telling};
 use buttplug_core::message::DeviceDescription;
-use buttplug_protocols::catalogue::Catalogue;
+use buttplug_protocols::catalogue::{Candidate, Catalogue};
 use buttplug_protocols::sighting::{BusKind, Sighting};
 use futures_util::FutureExt;
 use std::collections::{HashMap, HashSet};
@@ -42,7 +43,10 @@ pub(crate) struct ManagerParts {
     pub(crate) configuration: watch::Receiver<Arc<UserConfiguration>>,
     pub(crate) known: watch::Sender<Arc<Vec<Arc<KnownDevice>>>>,
     pub(crate) running: Running,
+    pub(crate) telling: Telling,
     pub(crate) buses: Vec<Arc<dyn HardwareBus>>,
+    /// Nothing is opened.
+    pub(crate) look_only: bool,
 }
 
 /// What a bus's task tells the manager. The number is the bus's place in the list.
@@ -78,7 +82,10 @@ pub(crate) struct Manager {
     decisions: watch::Receiver<Arc<UserConfiguration>>,
     known: watch::Sender<Arc<Vec<Arc<KnownDevice>>>>,
     running: Running,
+    /// Whoever wants to see what becomes of sightings.
+    telling: Telling,
     buses: Vec<Arc<dyn HardwareBus>>,
+    look_only: bool,
     indexes: Indexes,
     attempts: JoinSet<Attempt>,
     /// Places where an attempt is under way.
@@ -94,7 +101,17 @@ pub(crate) struct Manager {
 impl Manager {
     /// Attaches the buses; afterwards [`run`](Self::run) does everything.
     pub(crate) fn new(parts: ManagerParts) -> Self {
-        let ManagerParts { registry, scan_requests, catalogue, configuration, known, running, buses } = parts;
+        let ManagerParts {
+            registry,
+            scan_requests,
+            catalogue,
+            configuration,
+            known,
+            running,
+            telling,
+            buses,
+            look_only,
+        } = parts;
         let mut manager = Self {
             registry,
             scan_requests,
@@ -103,7 +120,9 @@ impl Manager {
             decisions: configuration,
             known,
             running,
+            telling,
             buses,
+            look_only,
             indexes: Indexes::default(),
             attempts: JoinSet::new(),
             connecting: HashMap::new(),
@@ -202,12 +221,14 @@ impl Manager {
         let name = sighting.name();
         if let Some(reason) = self.configuration.refusal(&sighting.address) {
             debug!(bus = %sighting.bus(), name, address = sighting.address, reason, "not connected");
+            self.telling.tell(&sighting, || Outcome::Refused(reason.into()));
             refuse(&*owner, &sighting, reason).await;
             return;
         }
         let candidates = self.catalogue.borrow().candidates(&sighting);
         if candidates.is_empty() {
             debug!(bus = %sighting.bus(), name, address = sighting.address, "no known device matches");
+            self.telling.tell(&sighting, || Outcome::Unknown);
             refuse(&*owner, &sighting, "no known device matches").await;
             return;
         }
@@ -218,7 +239,14 @@ impl Manager {
                 limit = MAX_DEVICES,
                 "too many devices, this one is refused"
             );
-            refuse(&*owner, &sighting, "too many devices are connected").await;
+            const REASON: &str = "too many devices are connected";
+            self.telling.tell(&sighting, || Outcome::Refused(REASON.into()));
+            refuse(&*owner, &sighting, REASON).await;
+            return;
+        }
+        self.telling.tell(&sighting, || Outcome::Matched(protocols(&candidates)));
+        if self.look_only {
+            refuse(&*owner, &sighting, "this program only looks what is there").await;
             return;
         }
         if let Some(running) = self.connecting.remove(&place) {
@@ -245,11 +273,14 @@ impl Manager {
         match outcome {
             Ok(ready) if self.configuration.denies(&place.1) => {
                 // Decided while it was connecting; its attempt had ended already.
+                let reason = self.configuration.refusal(&place.1).unwrap_or_default();
+                self.telling.tell(&sighting, || Outcome::Refused(reason.into()));
                 self.closing.spawn(task::close(ready.open.hardware));
             }
             Ok(ready) => self.add(bus, sighting, place, *ready),
             Err(error) => {
                 warn!(bus = %sighting.bus(), name = sighting.name(), address = sighting.address, %error, "not connected");
+                self.telling.tell(&sighting, || Outcome::Failed(error.to_string()));
                 refuse(&*self.buses[bus], &sighting, &error.to_string()).await;
             }
         }
@@ -265,8 +296,8 @@ impl Manager {
 
     fn add(&mut self, bus: usize, sighting: Sighting, place: Place, ready: Ready) {
         let Ready { open, protocol, protocol_id, identifier, model } = ready;
-        let identity =
-            DeviceIdentity { bus: place.0, protocol: protocol_id, identifier, address: sighting.address };
+        let address = sighting.address.clone();
+        let identity = DeviceIdentity { bus: place.0, protocol: protocol_id, identifier, address };
         info!("Device {} ({}) found.", model.name, identity.address);
         let configuration = Arc::clone(&self.configuration);
         let decided = configuration.device(&identity);
@@ -301,6 +332,11 @@ impl Manager {
             self.registry.reconnects.fetch_add(1, Ordering::Relaxed);
         }
         info!(device = index.0, name = model.name, protocol = identity.protocol, bus = %place.0, "device connected");
+        self.telling.tell(&sighting, || Outcome::Connected {
+            index,
+            name: model.name.clone(),
+            protocol: identity.protocol.clone(),
+        });
         let present = PresentDevice {
             name: model.name.clone(),
             display_name: handle.description().display_name.clone(),
@@ -378,6 +414,17 @@ impl Manager {
         }
         while self.closing.join_next().await.is_some() {}
     }
+}
+
+/// The ids of the protocols that hardware may speak, each once, the preferred one first.
+fn protocols(candidates: &[Candidate]) -> Vec<String> {
+    let mut ids: Vec<String> = Vec::new();
+    for candidate in candidates {
+        if ids.iter().all(|id| id != candidate.protocol()) {
+            ids.push(candidate.protocol().to_owned());
+        }
+    }
+    ids
 }
 
 /// Tells a bus that hardware is not wanted, without waiting long for it.

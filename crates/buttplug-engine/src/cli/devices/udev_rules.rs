@@ -13,7 +13,7 @@ pub(super) fn run() -> Exit {
 
 /// The file of rules. Who sits at the machine may open the devices, and so may the group that such devices have on most
 /// systems, for a machine that nobody sits at.
-fn rules(hid: &[UsbIds]) -> String {
+pub(crate) fn rules(hid: &[UsbIds]) -> String {
     let mut rules = String::from(
         "# Lets people open the human interface devices that `buttplug` drives. To install this file:\n\
          #\n\
