@@ -541,7 +541,7 @@ mod tests {
 
     #[test]
     fn without_flags_it_listens_for_clients_on_loopback_and_warns_that_it_finds_nothing() {
-        let settings = settings(|_| ()).unwrap();
+        let settings = old_way(|_| ()).unwrap();
         assert_eq!(settings.clients, Some(Listen::Loopback(12345)));
         assert_eq!(
             settings.clients.unwrap().addresses(),
@@ -577,7 +577,7 @@ mod tests {
     #[test]
     fn the_device_port_opens_only_when_asked_for() {
         let port = |on| {
-            settings(|flags| {
+            old_way(|flags| {
                 flags.search.use_device_websocket_server = on;
                 flags.search.device_websocket_server_port = Some(7);
             })
@@ -661,7 +661,7 @@ mod tests {
     #[test]
     fn devices_are_looked_for_where_that_is_asked_for() {
         let search = |change: fn(&mut SearchFlags)| {
-            let settings = settings(|flags| change(&mut flags.search)).unwrap();
+            let settings = old_way(|flags| change(&mut flags.search)).unwrap();
             assert_eq!(settings.notices.is_empty(), !settings.search.is_nowhere());
             settings.search
         };

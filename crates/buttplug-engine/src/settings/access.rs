@@ -180,6 +180,8 @@ mod tests {
     fn ports_that_are_not_opened_need_no_token() {
         let dials_out = settings(|flags| {
             flags.websocket_use_all_interfaces = true;
+            // So that there is no port for devices either.
+            flags.search.use_serial = true;
             flags.launch.websocket_client_address = Some("ws://127.0.0.1:9000".into());
         });
         assert_eq!(wants_token(dials_out), None);
