@@ -18,11 +18,6 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     tally.close(outcome)
 }
 
-/// All scenarios; also a step of `ci`.
-pub(crate) fn all(tally: &mut Tally) -> Outcome {
-    play(&[], tally)
-}
-
 fn play(only: &[String], tally: &mut Tally) -> Outcome {
     let parts = fetch::parts()?;
     let engine = build_engine(&[])?;
