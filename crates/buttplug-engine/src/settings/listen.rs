@@ -14,6 +14,17 @@ const DEFAULT_DEVICE_PORT: u16 = 54817;
 pub(super) const LISTEN: &str = "websocket-listen-address";
 pub(super) const DEVICES_LISTEN: &str = "device-websocket-listen-address";
 pub(super) const ALL_INTERFACES: &str = "websocket-use-all-interfaces";
+const DIAL: &str = "websocket-client-address";
+
+/// Flags that say in different ways where clients or devices are. One on the command line stands for those that are said
+/// elsewhere, in a file for example.
+pub(crate) const ALTERNATIVES: &[(&str, &str)] = &[
+    (LISTEN, "websocket-port"),
+    (LISTEN, ALL_INTERFACES),
+    (DIAL, "websocket-port"),
+    (DIAL, LISTEN),
+    (DEVICES_LISTEN, "device-websocket-server-port"),
+];
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +104,6 @@ pub(super) fn dial_out(
     flags: &ServeFlags,
     notices: &mut Vec<String>,
 ) -> Result<Option<WebSocketDialer>, SettingsError> {
-    const DIAL: &str = "websocket-client-address";
     let Some(url) = &flags.launch.websocket_client_address else { return Ok(None) };
     if flags.websocket_port.is_some() || flags.websocket_listen_address.is_some() {
         notices.push(format!("--{DIAL} has no effect: a port for clients was given too"));

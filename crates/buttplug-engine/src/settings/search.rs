@@ -33,6 +33,13 @@ impl Search {
         Ok(if nowhere && subcommand == Subcommand::Typed { Self::usual() } else { named })
     }
 
+    /// Whether who types `serve` with these flags names no place, and gets the usual ones.
+    pub(crate) fn is_usual(flags: &SearchFlags) -> bool {
+        // An address is a place, and is not resolved to say so.
+        flags.lovense_connect_address.is_none()
+            && Self::new(flags, Subcommand::Typed).is_ok_and(|search| search.usual)
+    }
+
     /// Where devices are looked for unless a person says otherwise.
     fn usual() -> Self {
         Self {
