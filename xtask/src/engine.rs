@@ -61,7 +61,8 @@ impl Engine {
         let (client_port, device_port) = (free_port()?, free_port()?);
         let mut command = Command::new(program);
         command
-            .arg("serve")
+            // What whoever runs this has set for themselves plays no part.
+            .args(["serve", "--no-config"])
             .args(["--websocket-port", &client_port.to_string()])
             .args([
                 "--use-device-websocket-server",
