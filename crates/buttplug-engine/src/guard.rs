@@ -9,6 +9,7 @@ use crate::exit::Exit;
 use crate::log::Log;
 use crate::settings::DEFAULT_CLIENT_PORT;
 use crate::signals::{Parent, Signals, Wish};
+use crate::sources::Handover;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -91,11 +92,21 @@ impl Word {
     }
 }
 
-/// Looks after an engine with these flags until told to end, or the engine has ended in order.
-pub(crate) async fn run(flags: &ServeFlags) -> Result<Exit, GuardError> {
+/// Looks after an engine with these flags until told to end, or the engine has ended in order. Without a handover it is
+/// passed the flags that were typed.
+pub(crate) async fn run(flags: &ServeFlags, handover: Option<&Handover>) -> Result<Exit, GuardError> {
     let system = |error: io::Error| GuardError::System(error.to_string());
-    let program = std::env::current_exe().map_err(system)?;
-    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let mut command = Command::new(std::env::current_exe().map_err(system)?);
+    let mut arguments: Vec<OsString> = match handover {
+        Some(handover) => {
+            handover.removed().for_each(|variable| {
+                command.env_remove(variable);
+            });
+            command.envs(handover.set());
+            handover.arguments().collect()
+        }
+        None => std::env::args_os().skip(1).collect(),
+    };
     arguments.extend(["--stop-first".into(), running_file(flags).ok_or(GuardError::NoFolder)?.into()]);
     let parent = if flags.stop_with_parent {
         Some(Parent::watch().map_err(system)?)
@@ -103,12 +114,13 @@ pub(crate) async fn run(flags: &ServeFlags) -> Result<Exit, GuardError> {
         arguments.push("--stop-with-parent".into());
         None
     };
+    command.args(arguments).stdin(Stdio::piped());
     let mut word = Word { signals: Signals::install().map_err(system)?, parent };
     let log = Log::beside();
     let mut deaths = Deaths::default();
     loop {
         let born = Instant::now();
-        let how = match Command::new(&program).args(&arguments).stdin(Stdio::piped()).spawn() {
+        let how = match command.spawn() {
             Ok(mut engine) => {
                 let lifeline = engine.stdin.take();
                 let status = tokio::select! {

@@ -22,6 +22,7 @@ mod rest;
 mod running;
 mod settings;
 mod signals;
+mod sources;
 mod stop_first;
 mod user;
 mod wiring;

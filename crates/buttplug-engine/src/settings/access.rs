@@ -1,6 +1,7 @@
 //! Who may come in at which port, from the flags and from the way in which the program was started.
 
-use super::{ALL_INTERFACES, DEVICES_LISTEN, LISTEN, Listen, SettingsError, Surroundings};
+use super::listen::{ALL_INTERFACES, DEVICES_LISTEN, LISTEN};
+use super::{Listen, SettingsError, Surroundings};
 use crate::cli::{ServeFlags, Subcommand};
 use crate::gatekeeper::{AllowedPages, Desk, Gatekeeper};
 use buttplug_connector_websocket::{Rules, Token};
