@@ -64,7 +64,7 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "ORIGIN", help_heading = "Who may come in")]
     pub(crate) allow_origin: Vec<OriginPattern>,
 
-    /// Let in only those who know this token, clients and devices alike: in the header `Authorization: Bearer`, or in the
+    /// Let in only those who know this token, clients, devices and REST alike: in the header `Authorization: Bearer`, or in the
     /// address, as ?token=…; other people on this machine may see it here
     #[arg(
         long,
