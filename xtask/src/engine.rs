@@ -61,8 +61,7 @@ impl Engine {
         let (client_port, device_port) = (free_port()?, free_port()?);
         let mut command = Command::new(program);
         command
-            // What whoever runs this has set for themselves plays no part.
-            .args(["serve", "--no-config"])
+            .arg("serve")
             .args(["--websocket-port", &client_port.to_string()])
             .args([
                 "--use-device-websocket-server",
@@ -72,6 +71,8 @@ impl Engine {
             .arg("--user-device-config-file")
             .arg(&user_file)
             .args(["--server-name", SERVER_NAME])
+            // What whoever runs this has set for themselves plays no part.
+            .arg("--no-config")
             .args(more)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
