@@ -78,6 +78,8 @@ pub(crate) struct Toy {
     pub(crate) stalled: bool,
     /// What reads find.
     pub(crate) value: Vec<u8>,
+    /// What reads fail with instead.
+    pub(crate) read_error: Option<RadioError>,
     /// What was written.
     pub(crate) arrived: Vec<u8>,
     notes: Option<mpsc::Sender<Note>>,
@@ -153,6 +155,7 @@ impl FakeRadio {
             answer_time: Duration::from_millis(20),
             stalled: false,
             value: vec![85, 1, 2],
+            read_error: None,
             arrived: Vec::new(),
             notes: None,
             subscribed: BTreeSet::new(),
@@ -295,7 +298,7 @@ impl Peer for FakePeer {
     async fn read(&self, place: usize) -> Result<Vec<u8>, RadioError> {
         self.radio.log(format!("read {place}"));
         self.answered().await?;
-        self.connected(|toy| toy.value.clone())
+        self.connected(|toy| toy.read_error.clone().map_or_else(|| Ok(toy.value.clone()), Err))?
     }
 
     async fn subscribe(&self, place: usize, wanted: bool) -> Result<(), RadioError> {

@@ -108,5 +108,7 @@ pub const MAX_UNPROVED_SLOW: u64 = 2;
 /// possible. Less than a stop waits for a confirmation.
 pub const CONFIRMATION_PATIENCE: Duration = Duration::from_millis(120);
 
-/// How long writes wait for that proof. Hardware that does not answer at all must get its stop nevertheless.
+/// How long a write waits for that proof; while there is none, one is let through each time this has passed. Hardware
+/// that does not answer at all must get its stop nevertheless, and on a link that stands still for ten seconds there are
+/// then a dozen values in front of it, not a hundred.
 pub const PROOF_PATIENCE: Duration = Duration::from_millis(700);

@@ -224,7 +224,9 @@ impl Radio for System {
             // The service has gone, and with it whatever was listened to.
             Err(RadioError::NoService(_) | RadioError::NotAllowed) => *self.state() = State::default(),
             // The connection itself may be what is broken; the next look opens a new one.
-            Err(RadioError::NotConnected | RadioError::Failed(_)) => self.state().manager = None,
+            Err(RadioError::NotConnected | RadioError::Refused(_) | RadioError::Failed(_)) => {
+                self.state().manager = None;
+            }
         }
         found
     }

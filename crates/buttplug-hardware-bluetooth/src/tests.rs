@@ -384,6 +384,30 @@ async fn a_slow_link_holds_a_few_values_and_never_a_second_of_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slow_link_is_bounded_also_where_nothing_can_be_read() {
+    for (error, mark) in [
+        (RadioError::Refused("Operation failed with ATT error: 0x80".into()), "read"),
+        (RadioError::Failed("no answer".into()), "request"),
+    ] {
+        let mut rig = Rig::searching().await;
+        let (_, open) = rig.opened("AA").await;
+        rig.radio.change("AA", |toy| {
+            toy.answer_time = 400 * MS;
+            toy.read_error = Some(error);
+        });
+        for value in 0..50 {
+            open.hardware.write(&frame(value)).await.unwrap();
+        }
+        let done = rig.radio.done();
+        // The first proof is always a read.
+        let longest =
+            done.split(|line| line.starts_with(mark) || line.starts_with("read")).map(<[String]>::len).max();
+        assert!(longest.unwrap() as u64 <= MAX_UNPROVED, "{done:?}");
+        assert!(done.iter().filter(|line| line.starts_with(mark)).count() > 5, "{done:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn closing_waits_for_the_last_write_to_arrive_but_not_for_the_end_of_the_link() {
     let mut rig = Rig::searching().await;
     let (_, open) = rig.opened("AA").await;
