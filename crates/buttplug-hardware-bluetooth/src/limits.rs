@@ -29,7 +29,8 @@ pub const FLUSH_TIME: Duration = Duration::from_millis(400);
 /// sends meanwhile what was written before.
 pub const DISCONNECT_WAIT: Duration = Duration::from_millis(200);
 
-/// The longest that closing takes: the two above, and some room.
+/// The longest that closing takes, of one piece of hardware or of all that is open when the bus ends: the two above, and
+/// some room.
 pub const CLOSE_TIME: Duration = Duration::from_secs(1);
 
 /// The longest that the end of a link is watched in the background, and that opening the same hardware again waits for

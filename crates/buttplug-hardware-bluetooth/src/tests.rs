@@ -463,6 +463,44 @@ async fn the_end_of_the_bus_is_quick_although_links_take_their_time() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_bus_leaves_no_link_up_that_was_open_or_about_to_be() {
+    let mut rig = Rig::searching().await;
+    let (_, handshaking) = rig.opened("AA").await;
+    let (_, held) = rig.opened("BB").await;
+    rig.radio.change("AA", |toy| toy.answer_time = 60 * SECOND);
+    assert!(timeout(SECOND, handshaking.hardware.read(Endpoint::RxBleBattery, 1)).await.is_err());
+    rig.radio.done();
+    // The server has given up the handshake a moment ago.
+    drop(handshaking);
+    let began = Instant::now();
+    rig.bus.shut_down().await;
+    assert!(began.elapsed() <= SECOND, "{:?}", began.elapsed());
+    let done = rig.radio.done();
+    for line in ["disconnect AA", "disconnect BB"] {
+        assert!(done.iter().any(|done| done == line), "{line}: {done:?}");
+    }
+    assert_eq!(held.hardware.write(&frame(7)).await, Err(HardwareError::Gone));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_bus_ends_an_attempt_to_connect_and_begins_no_other() {
+    let mut rig = Rig::searching().await;
+    rig.radio.add("AA", "LVS-Z001");
+    rig.radio.change("AA", |toy| toy.connect_time = 10 * SECOND);
+    let sighting = rig.reported(&["AA"]).await.remove(0);
+    let end = async {
+        sleep(SECOND).await;
+        rig.bus.shut_down().await;
+    };
+    let (opened, ()) = tokio::join!(rig.open(&sighting), end);
+    assert_eq!(opened.err(), Some(HardwareError::Gone));
+    assert_eq!(rig.open(&sighting).await.err(), Some(HardwareError::Gone));
+    let done = rig.radio.done();
+    let attempts: Vec<_> = done.iter().filter(|line| line.contains("connect AA")).collect();
+    assert_eq!(attempts, ["connect AA", "disconnect AA"]);
+}
+
 /// A toy that advertises as long as it is there.
 struct Contract {
     bus: Arc<Bus<FakeRadio>>,
