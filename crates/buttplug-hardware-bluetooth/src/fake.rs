@@ -74,6 +74,8 @@ pub(crate) struct Toy {
     pub(crate) disconnect_time: Duration,
     /// How long it takes until a request is answered.
     pub(crate) answer_time: Duration,
+    /// The link ends just after it was made.
+    pub(crate) drops_at_once: bool,
     /// The system takes no writes.
     pub(crate) stalled: bool,
     /// What reads find.
@@ -153,6 +155,7 @@ impl FakeRadio {
             connect_time: Duration::from_millis(100),
             disconnect_time: Duration::from_millis(2500),
             answer_time: Duration::from_millis(20),
+            drops_at_once: false,
             stalled: false,
             value: vec![85, 1, 2],
             read_error: None,
@@ -282,6 +285,11 @@ impl Peer for FakePeer {
     }
 
     async fn listen(&self, notes: mpsc::Sender<Note>) -> Result<(), RadioError> {
+        if self.connected(|toy| toy.drops_at_once)? {
+            self.radio.drop_link(&self.place.address);
+            sleep(Duration::from_millis(10)).await;
+            return Ok(());
+        }
         self.connected(|toy| toy.notes = Some(notes))
     }
 

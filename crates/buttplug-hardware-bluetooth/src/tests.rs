@@ -269,6 +269,20 @@ async fn news_of_the_end_of_an_earlier_link_does_not_end_this_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_end_of_a_link_that_comes_before_it_is_known_as_open_is_noticed() {
+    let mut rig = Rig::searching().await;
+    rig.radio.add("AA", "LVS-Z001");
+    rig.radio.change("AA", |toy| toy.drops_at_once = true);
+    let sighting = rig.reported(&["AA"]).await.remove(0);
+    let mut open = rig.open(&sighting).await.unwrap();
+    let heard = timeout(SECOND, open.events.recv()).await;
+    assert_eq!(heard, Ok(Some(HardwareEvent::Gone("the link ended".into()))));
+    open.hardware.close().await;
+    rig.radio.change("AA", |toy| toy.drops_at_once = false);
+    assert_eq!(rig.reported(&["AA"]).await, [sighting], "it is sought");
+}
+
+#[tokio::test(start_paused = true)]
 async fn notifications_reach_the_endpoint_that_is_subscribed_and_no_other() {
     let mut rig = Rig::searching().await;
     let (_, mut open) = rig.opened("AA").await;

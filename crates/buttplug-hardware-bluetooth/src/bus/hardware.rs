@@ -54,12 +54,17 @@ impl<R: Radio> Inner<R> {
             handle.let_go();
         }
         let mut running = pin!(link.run());
+        let watching = async {
+            let look = self.look_once(&spot, &handle);
+            let stop = async {
+                stopped(&mut stop).await;
+                handle.let_go();
+            };
+            tokio::join!(look, stop);
+        };
         let end = tokio::select! {
             biased;
-            () = stopped(&mut stop) => {
-                handle.let_go();
-                running.await
-            }
+            () = watching => running.await,
             end = &mut running => end,
         };
         let address = sighting.address.clone();
@@ -74,6 +79,15 @@ impl<R: Radio> Inner<R> {
                 self.hang_up(&spot, &handle, stop).await;
                 self.tell(|finder, now| finder.closed(now, sighting, false));
             }
+        }
+    }
+
+    /// Finds out whether a link has ended before it was in the list: the news of that found nobody to tell.
+    async fn look_once(&self, spot: &R::Spot, handle: &LinkHandle) {
+        match in_time(self.radio.look(spot)).await {
+            Ok(view) if view.connected => {}
+            Ok(_) | Err(RadioError::NotConnected) => handle.lose("the link ended"),
+            Err(error) => debug!(address = spot.address(), %error, "a link could not be looked at"),
         }
     }
 
