@@ -23,6 +23,7 @@ mod running;
 mod settings;
 mod signals;
 mod stop_first;
+mod supervisor;
 mod user;
 mod wiring;
 

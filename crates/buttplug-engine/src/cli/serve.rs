@@ -1,14 +1,18 @@
 //! `buttplug serve`: its flags, and the life of the program from the first line to the exit code.
 
-use super::{AbsentFlags, LaunchFlags, LimitFlags, OwnFlags, SearchFlags, Subcommand, complain, say};
+use super::{
+    AbsentFlags, GuardFlags, LaunchFlags, LimitFlags, LogFlags, OwnFlags, SearchFlags, Subcommand, complain,
+    say,
+};
 use crate::exit::Exit;
 use crate::frontend::{Failure, Frontend};
 use crate::gatekeeper::Desk;
 use crate::guard::{self, GuardError};
-use crate::log::{self, Level};
+use crate::log::{Level, Log, Wanted};
 use crate::repeater::{Repeater, RepeaterSettings};
 use crate::settings::{Listen, Settings, SettingsError, Surroundings, pages_gate};
 use crate::signals::{End, Panics, Parent, Signals, Wish};
+use crate::supervisor::{News, Supervisor};
 use crate::user;
 use crate::wiring::{Engine, MAX_SHUTDOWN, StartError};
 use buttplug_connector_websocket::{OriginPattern, Token};
@@ -16,6 +20,7 @@ use std::future::pending;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
@@ -94,6 +99,9 @@ pub(crate) struct ServeFlags {
     #[arg(long, help_heading = "Program")]
     pub(crate) guard: bool,
 
+    #[command(flatten)]
+    pub(crate) guarding: GuardFlags,
+
     /// End when standard input does: a parent that holds its other end takes the engine with it, however it ends
     #[arg(long, help_heading = "Program")]
     pub(crate) stop_with_parent: bool,
@@ -103,8 +111,11 @@ pub(crate) struct ServeFlags {
     pub(crate) stop_first: Option<PathBuf>,
 
     /// Which lines to log: error, warn, info, debug or trace [default: RUST_LOG, else info]
-    #[arg(long, value_name = "LEVEL", help_heading = "Program")]
+    #[arg(long, value_name = "LEVEL", help_heading = "Log")]
     pub(crate) log: Option<Level>,
+
+    #[command(flatten)]
+    pub(crate) logging: LogFlags,
 
     /// Print the program's name and version
     #[arg(short = 'V', long, help_heading = "Program")]
@@ -147,7 +158,13 @@ pub(crate) fn run(flags: &ServeFlags, subcommand: Subcommand) -> Exit {
     if flags.guard && flags.stop_first.is_none() {
         return guard(flags);
     }
-    let log = log::start(flags.log, flags.limits.max_log_lines, FIRST_LINE);
+    let wanted = Wanted {
+        level: flags.log,
+        format: flags.logging.log_format,
+        file: flags.logging.file(),
+        lines_per_peer: flags.limits.max_log_lines,
+    };
+    let log = Log::start(wanted, FIRST_LINE);
     let panics = Panics::install();
     let exit = match serve(flags, subcommand, &panics) {
         Ok(exit) => exit,
@@ -255,7 +272,23 @@ async fn live(
     around: Surroundings,
     endings: &mut Endings<'_>,
 ) -> Result<Exit, Refusal> {
+    if let Some(how) = &flags.guarding.after_death {
+        tracing::error!(how, "the engine before this one died; its guard has started this one");
+    }
+    let supervisor = match flags.guarding.guarded {
+        Some(rhythm) => Supervisor::guard(Duration::from_millis(rhythm)),
+        None => Supervisor::of_environment(),
+    };
     let service = Service::start(flags, subcommand, around).await?;
+    supervisor.tell(News::Ready);
+    tokio::select! {
+        exit = serving(service, endings, &supervisor) => Ok(exit),
+        never = supervisor.keep_telling() => never,
+    }
+}
+
+/// From the last open port to the last stopped device.
+async fn serving(service: Service, endings: &mut Endings<'_>, supervisor: &Supervisor) -> Exit {
     if let (Some(frontend), Service::Engine(engine)) = (&endings.frontend, &service) {
         frontend.created(engine.advertised().cloned(), engine.present());
     }
@@ -263,11 +296,12 @@ async fn live(
         End::Asked(reason) => tracing::info!(reason, "ending"),
         End::Panicked => tracing::error!("ending after an internal failure"),
     }
+    supervisor.tell(News::Ending);
     if !service.shut_down().await {
         // The stop comes first and has a limit of its own, so what is cut here is the farewell.
         tracing::warn!("some connections did not close in time and are cut");
     }
-    Ok(if endings.panics.happened() { Exit::Internal } else { Exit::Orderly })
+    if endings.panics.happened() { Exit::Internal } else { Exit::Orderly }
 }
 
 /// What the program is.
@@ -371,7 +405,6 @@ fn refuse(reason: &Refusal) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn a_panic_in_any_task_ends_the_engine_as_a_failure() {
