@@ -16,6 +16,7 @@ mod own;
 mod scan;
 mod search;
 mod serve;
+mod service;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -66,6 +67,8 @@ enum Command {
     Scan(Box<scan::ScanFlags>),
     /// Says how things stand on this machine with what devices need, and what to do
     Doctor(Box<doctor::DoctorFlags>),
+    /// Prints what this system needs to run the engine by itself, and how to install it
+    Service(service::ServiceFlags),
     /// Converts what you decided about your devices in an earlier engine
     Config(config::ConfigFlags),
 }
@@ -80,6 +83,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
         Ok(Cli { command: Command::Devices(flags) }) => devices::run(&flags),
         Ok(Cli { command: Command::Scan(flags) }) => scan::run(*flags),
         Ok(Cli { command: Command::Doctor(flags) }) => doctor::run(*flags),
+        Ok(Cli { command: Command::Service(flags) }) => service::run(&flags),
         Ok(Cli { command: Command::Config(flags) }) => config::run(&flags),
         Err(error) => {
             // Nobody reads what is wrong: the exit code says it too.
