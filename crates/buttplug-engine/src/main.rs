@@ -22,6 +22,7 @@ mod rest;
 mod running;
 mod settings;
 mod signals;
+mod sleep;
 mod stop_first;
 mod supervisor;
 mod user;

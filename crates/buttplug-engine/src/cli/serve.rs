@@ -12,6 +12,7 @@ use crate::log::{Level, Log, Wanted};
 use crate::repeater::{Repeater, RepeaterSettings};
 use crate::settings::{Listen, Settings, SettingsError, Surroundings, pages_gate};
 use crate::signals::{End, Panics, Parent, Signals, Wish};
+use crate::sleep::{Sleep, Sleeps};
 use crate::supervisor::{News, Supervisor};
 use crate::user;
 use crate::wiring::{Engine, MAX_SHUTDOWN, StartError};
@@ -292,7 +293,7 @@ async fn serving(service: Service, endings: &mut Endings<'_>, supervisor: &Super
     if let (Some(frontend), Service::Engine(engine)) = (&endings.frontend, &service) {
         frontend.created(engine.advertised().cloned(), engine.present());
     }
-    match endings.next(&service).await {
+    match endings.next(&service, &mut Sleeps::watch()).await {
         End::Asked(reason) => tracing::info!(reason, "ending"),
         End::Panicked => tracing::error!("ending after an internal failure"),
     }
@@ -334,6 +335,26 @@ impl Service {
         }
     }
 
+    /// Stops every device for the machine's sleep, and lets none move until that is over.
+    async fn sleep(&self, sleep: Sleep) {
+        let Self::Engine(engine) = self else { return };
+        match sleep {
+            Sleep::Begins(ready) => {
+                tracing::info!(
+                    "this machine is about to sleep; devices are stopped and rest until it is awake"
+                );
+                engine.rest().await;
+                drop(ready);
+            }
+            Sleep::Over(reason) => {
+                // What ran while nobody was there to stop it.
+                engine.rest().await;
+                engine.go_on();
+                tracing::info!(reason, "this machine is awake; devices are stopped and may move again");
+            }
+        }
+    }
+
     /// Ends in order. Answers whether all of it was done in time.
     async fn shut_down(self) -> bool {
         match self {
@@ -352,8 +373,8 @@ struct Endings<'a> {
 }
 
 impl Endings<'_> {
-    /// Waits for the first. Meanwhile a wish that the program stand still stops the devices.
-    async fn next(&mut self, service: &Service) -> End {
+    /// Waits for the first. Meanwhile a wish that the program stand still stops the devices, and so does the machine's sleep.
+    async fn next(&mut self, service: &Service, sleeps: &mut Sleeps) -> End {
         loop {
             let frontend = async {
                 match &mut self.frontend {
@@ -366,6 +387,10 @@ impl Endings<'_> {
                 end = self.panics.next() => return end,
                 end = Parent::end_of(self.parent.as_ref()) => return end,
                 wish = self.signals.next() => wish,
+                sleep = sleeps.next() => {
+                    service.sleep(sleep).await;
+                    continue;
+                }
                 reason = frontend => return End::Asked(reason),
             };
             match wish {
