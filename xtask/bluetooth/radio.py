@@ -237,6 +237,8 @@ class Toy:
             await self.advertise()
 
     async def advertise(self, named=True):
+        if self.off_after == 0:
+            return
         fields = [(AdvertisingData.FLAGS, bytes([0x06]))]
         for company, data in self.command.get("manufacturer", {}).items():
             data = int(company).to_bytes(2, "little") + bytes.fromhex(data)
@@ -245,6 +247,10 @@ class Toy:
             fields.append((AdvertisingData.COMPLETE_LOCAL_NAME, self.command["name"].encode()))
         try:
             await self.device.start_advertising(advertising_data=bytes(AdvertisingData(fields)), auto_restart=False)
+            if self.off_after == 0:
+                # Switched off while this began.
+                await self.device.stop_advertising()
+                return
             say(self.id, "advertising")
         except Exception as error:  # Bumble's own, of many sorts
             say(self.id, "trouble", what=repr(error))

@@ -28,7 +28,7 @@ const TASKS: &[Task] = &[
     Task { name: "test", about: "all tests that need no network, and tidy", run: test::run },
     Task {
         name: "ci",
-        about: "what a change must pass: fmt, clippy, docs, book, test, fuzz, interop",
+        about: "what a change must pass: fmt, clippy, docs, book, test, fuzz, bluetooth, interop",
         run: ci::run,
     },
     Task {

@@ -5,14 +5,15 @@
 //! An engine that dies, or hangs, is started again with the order to stop first what ran.
 
 mod lifeline;
+mod ward;
 
 use crate::cli::ServeFlags;
 use crate::exit::Exit;
 use crate::log::Queue;
 use crate::settings::DEFAULT_CLIENT_PORT;
 use crate::signals::{Parent, Signals, Wish};
+use crate::sources::Handover;
 use crate::supervisor::{News, Supervisor};
-use lifeline::Lifeline;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -20,7 +21,8 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::process::{Child, Command};
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
+use ward::{Life, Ward};
 
 /// How long an engine may take to end in order: as long as it allows itself, and some more for a busy machine.
 const MAX_FAREWELL: Duration = Duration::from_secs(4);
@@ -98,21 +100,29 @@ impl Word {
     }
 }
 
-/// Looks after an engine with these flags until told to end, or the engine has ended in order.
-pub(crate) async fn run(flags: &ServeFlags) -> Result<Exit, GuardError> {
+/// Looks after an engine with these flags until told to end, or the engine has ended in order. Without a handover it is
+/// passed the flags that were typed.
+pub(crate) async fn run(flags: &ServeFlags, handover: Option<&Handover>) -> Result<Exit, GuardError> {
     // Whoever started this process hears from it, not from the engine.
     let supervisor = Supervisor::of_environment();
     let outcome = tokio::select! {
-        outcome = look_after(flags, &supervisor) => outcome,
+        outcome = look_after(flags, handover, &supervisor) => outcome,
         never = supervisor.keep_telling() => never,
     };
     supervisor.tell(News::Ending);
     outcome
 }
 
-async fn look_after(flags: &ServeFlags, supervisor: &Supervisor) -> Result<Exit, GuardError> {
+async fn look_after(
+    flags: &ServeFlags,
+    handover: Option<&Handover>,
+    supervisor: &Supervisor,
+) -> Result<Exit, GuardError> {
     let program = std::env::current_exe().map_err(system)?;
-    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let mut arguments: Vec<OsString> = match handover {
+        Some(handover) => handover.arguments().collect(),
+        None => std::env::args_os().skip(1).collect(),
+    };
     arguments.extend(["--stop-first".into(), running_file(flags).ok_or(GuardError::NoFolder)?.into()]);
     let parent = if flags.stop_with_parent {
         Some(Parent::watch().map_err(system)?)
@@ -131,9 +141,11 @@ async fn look_after(flags: &ServeFlags, supervisor: &Supervisor) -> Result<Exit,
         if let Some(died) = &died {
             command.arg(format!("--after-death={died}"));
         }
-        for variable in ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"] {
+        let settings = handover.into_iter().flat_map(Handover::removed);
+        for variable in settings.chain(["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"]) {
             command.env_remove(variable);
         }
+        command.envs(handover.into_iter().flat_map(Handover::set));
         let born = Instant::now();
         let how = match lifeline::start(command, max_hang / BEATS) {
             Ok((engine, lifeline)) => {
@@ -172,57 +184,6 @@ async fn look_after(flags: &ServeFlags, supervisor: &Supervisor) -> Result<Exit,
 
 fn system(error: io::Error) -> GuardError {
     GuardError::System(error.to_string())
-}
-
-/// An engine that is looked after.
-struct Ward {
-    engine: Child,
-    lifeline: Lifeline,
-    max_hang: Duration,
-}
-
-/// How the care for an engine ended.
-enum Life {
-    /// It has ended by itself.
-    Ended(ExitStatus),
-    /// It gave no sign of life, and is dead now.
-    Hung,
-    /// It lives, and is to end.
-    ToldToEnd,
-}
-
-impl Ward {
-    /// Looks after it. Its silence counts from its first word on: before that it may have to wait for somebody's answer.
-    async fn live(&mut self, word: &mut Word, supervisor: &Supervisor) -> io::Result<Life> {
-        let mut hangs_at: Option<tokio::time::Instant> = None;
-        let mut hung = false;
-        loop {
-            let hanging = async {
-                match hangs_at {
-                    Some(at) => sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                biased;
-                status = self.engine.wait() => {
-                    return status.map(|status| if hung { Life::Hung } else { Life::Ended(status) });
-                }
-                () = word.end() => return Ok(Life::ToldToEnd),
-                news = self.lifeline.next(), if !hung => {
-                    hangs_at = Some(tokio::time::Instant::now() + self.max_hang);
-                    if news == News::Ready {
-                        supervisor.tell(News::Ready);
-                    }
-                }
-                () = hanging => {
-                    // Not even one that is told to stand still outlives that.
-                    self.engine.start_kill()?;
-                    (hung, hangs_at) = (true, None);
-                }
-            }
-        }
-    }
 }
 
 /// Waits for an engine that has been told to end.

@@ -110,7 +110,7 @@ mod tests {
 
     fn spoken_by(catalogue: &Catalogue, identifier: &str) -> Option<String> {
         let advertisement = Advertisement::WebSocket { identifier: identifier.into() };
-        let found = catalogue.candidates(&Sighting { address: identifier.into(), advertisement });
+        let found = catalogue.candidates(&Sighting::new(identifier, advertisement));
         found.first().map(|candidate| candidate.protocol().to_owned())
     }
 

@@ -23,6 +23,7 @@ mod running;
 mod settings;
 mod signals;
 mod sleep;
+mod sources;
 mod stop_first;
 mod supervisor;
 mod user;

@@ -240,7 +240,8 @@ impl Engine {
                 tracing::info!(%address, "listening for REST");
             }
             let server = server.clone();
-            ways.push(Way::open(unstopped, |stop| rest.run(server, stop)));
+            let gate = settings.access.gate(Port::Rest);
+            ways.push(Way::open(unstopped, |stop| rest.run(server, gate, stop)));
         }
         let following = definitions.map(|definitions| {
             let server = server.clone();

@@ -296,12 +296,16 @@ async fn garbage_and_too_much_of_anything_is_refused_and_the_next_one_served() {
 #[tokio::test]
 async fn pages_from_elsewhere_get_a_403_that_says_what_to_do() {
     let (_engine, port) = engine_with(user_file("origin.json"), &[]).await;
-    for head in ["Origin: https://example.com\r\n", "Origin: null\r\n", "Sec-Fetch-Site: cross-site\r\n"] {
+    for (head, advice) in [
+        ("Origin: https://example.com\r\n", "buttplug allow https://example.com"),
+        ("Origin: null\r\n", "buttplug allow null"),
+        ("Sec-Fetch-Site: cross-site\r\n", "from elsewhere"),
+    ] {
         let answer = request(port, "GET", "/api/v1/start-scanning", head, "").await;
         assert_eq!((answer.status, answer.code().as_str()), (403, "refused"), "{head}");
         assert_eq!(answer.header("access-control-allow-origin"), None);
         let message = answer.json()["error"]["message"].to_string();
-        assert!(message.contains("only programs and pages on this machine"), "{message}");
+        assert!(message.contains(advice), "{message}");
     }
     let rebound = raw(port, b"GET /api/v1/devices HTTP/1.1\r\nHost: example.com\r\n\r\n").await;
     assert_eq!(rebound.status, 403);
@@ -311,6 +315,42 @@ async fn pages_from_elsewhere_get_a_403_that_says_what_to_do() {
     assert_eq!((answer.status, answer.header("access-control-allow-methods")), (204, Some("PUT,POST")));
     let answer = request(port, "GET", "/api/v1/devices", origin, "").await;
     assert_eq!(answer.header("access-control-allow-origin"), Some("http://localhost:3000"));
+}
+
+#[tokio::test]
+async fn pages_that_are_allowed_may_ask_and_read() {
+    let more = ["--allow-origin", "https://*.example.com"];
+    let (_engine, port) = engine_with(user_file("allowed.json"), &more).await;
+    let origin = "Origin: https://player.example.com\r\n";
+    let answer = request(port, "GET", "/api/v1/devices", origin, "").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("access-control-allow-origin"), Some("https://player.example.com"));
+    let answer = request(port, "GET", "/api/v1/devices", "Origin: https://example.com\r\n", "").await;
+    assert_eq!(answer.status, 403);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn with_a_token_nobody_asks_without_it() {
+    const TOKEN: &str = "0123456789abcdef";
+    let (mut engine, port) =
+        engine_with(user_file("token.json"), &["--token", TOKEN, "--log", "trace"]).await;
+    for path in ["/api/v1/devices", "/healthz", "/metrics", "/api/v1/devices?token=0123456789abcdeX"] {
+        let answer = get(port, path).await;
+        assert_eq!((answer.status, answer.code().as_str()), (401, "token-needed"), "{path}");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+    }
+    let in_head = format!("Authorization: Bearer {TOKEN}\r\n");
+    assert_eq!(request(port, "PUT", "/api/v1/devices/stop", &in_head, "").await.status, 200);
+    let in_path = format!("/api/v1/devices?token={TOKEN}");
+    let page = "Origin: https://example.com\r\n";
+    let before = format!("{page}Access-Control-Request-Method: GET\r\n");
+    assert_eq!(request(port, "OPTIONS", "/api/v1/devices", &before, "").await.status, 204);
+    let answer = request(port, "GET", &in_path, page, "").await;
+    assert_eq!(answer.status, 200, "a page that knows the token");
+    engine.signal("TERM");
+    engine.end().await;
+    assert!(engine.lines.iter().all(|line| !line.contains(TOKEN)), "{:#?}", engine.lines);
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ impl Looks {
 
 fn sighting() -> Sighting {
     let port = String::from("COM7");
-    Sighting { address: port.clone(), advertisement: Advertisement::Serial { port, usb: None } }
+    Sighting::new(port.clone(), Advertisement::Serial { port, usb: None })
 }
 
 impl Finder for Looks {

@@ -267,7 +267,7 @@ mod tests {
             manufacturer_data: Vec::new(),
             services: Vec::new(),
         };
-        Sighting { address: "AA".into(), advertisement }
+        Sighting::new("AA", advertisement)
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! another device when a program no longer wants to hear of one; the adapter's rule, older than all others, covers
 //! them all.
 
+#[cfg(target_os = "linux")]
+mod discovery;
 mod peer;
 mod words;
 
@@ -12,7 +14,9 @@ use self::peer::SystemPeer;
 use self::words::{no_service, radio_error};
 use crate::radio::{Adapter, AdapterName, Peer, Radio, RadioError, RadioEvent, Reports, Spot, View};
 use async_trait::async_trait;
-use btleplug::api::{Central, CentralEvent, CentralState, Manager as _, Peripheral as _, ScanFilter};
+#[cfg(not(target_os = "linux"))]
+use btleplug::api::ScanFilter;
+use btleplug::api::{Central, CentralEvent, CentralState, Manager as _, Peripheral as _};
 use btleplug::platform::{self, Manager, PeripheralId};
 use buttplug_protocols::sighting::Uuid;
 use futures_util::StreamExt;
@@ -74,6 +78,8 @@ pub(crate) struct System {
 struct State {
     /// For looking which adapters there are.
     manager: Option<Manager>,
+    #[cfg(target_os = "linux")]
+    discovery: Option<Arc<discovery::Discovery>>,
     adapters: BTreeMap<AdapterName, Listening>,
 }
 
@@ -102,6 +108,18 @@ impl System {
     fn adapter(&self, name: &AdapterName) -> Result<platform::Adapter, RadioError> {
         let adapter = self.state().adapters.get(name).map(|listening| listening.adapter.clone());
         adapter.ok_or(RadioError::NotConnected)
+    }
+
+    /// The connection for searches.
+    #[cfg(target_os = "linux")]
+    fn discovery(&self) -> Result<Arc<discovery::Discovery>, RadioError> {
+        let mut state = self.state();
+        if let Some(discovery) = state.discovery.as_ref().filter(|discovery| !discovery.is_lost()) {
+            return Ok(Arc::clone(discovery));
+        }
+        let discovery = Arc::new(discovery::Discovery::connect()?);
+        state.discovery = Some(Arc::clone(&discovery));
+        Ok(discovery)
     }
 
     async fn peripheral(&self, spot: &SystemSpot) -> Result<platform::Peripheral, RadioError> {
@@ -212,19 +230,16 @@ impl Radio for System {
     }
 
     async fn start_scan(&self, adapter: &AdapterName) -> Result<(), RadioError> {
-        let adapter = self.adapter(adapter)?;
-        // On Linux, beginning a scan would switch an adapter on that somebody has switched off.
-        if adapter.adapter_state().await.map_err(radio_error)? == CentralState::PoweredOff {
-            return Err(RadioError::Failed("the adapter is switched off".into()));
-        }
-        match adapter.start_scan(ScanFilter::default()).await.map_err(radio_error) {
-            // It is going on already.
-            Err(RadioError::Failed(text)) if text.contains("in progress") => Ok(()),
-            outcome => outcome,
-        }
+        #[cfg(target_os = "linux")]
+        return self.discovery()?.start(adapter).await;
+        #[cfg(not(target_os = "linux"))]
+        self.adapter(adapter)?.start_scan(ScanFilter::default()).await.map_err(radio_error)
     }
 
     async fn stop_scan(&self, adapter: &AdapterName) -> Result<(), RadioError> {
+        #[cfg(target_os = "linux")]
+        return self.discovery()?.stop(adapter).await;
+        #[cfg(not(target_os = "linux"))]
         self.adapter(adapter)?.stop_scan().await.map_err(radio_error)
     }
 

@@ -100,7 +100,7 @@ mod tests {
             manufacturer_data: Vec::new(),
             services: Vec::new(),
         };
-        Sighting { address: address.into(), advertisement }
+        Sighting::new(address, advertisement)
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl<S: Spot> Sightings<S> {
         let report =
             Report { advertisement: advertisement.clone(), at: now, opened: false, failures, unknown: false };
         seen.report = Some(report);
-        Some(Sighting { address: address.to_owned(), advertisement })
+        Some(Sighting { signal_dbm: view.rssi, ..Sighting::new(address, advertisement) })
     }
 
     /// There was no room for the report: it is made again.

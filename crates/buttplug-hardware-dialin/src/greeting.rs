@@ -95,7 +95,7 @@ fn version0(text: &[u8]) -> Result<Sighting, BadGreeting> {
     let wire: Wire = serde_json::from_slice(text).map_err(|_| BadGreeting::NotJson)?;
     let identifier = name("identifier", wire.identifier)?;
     let address = name("address", wire.address)?;
-    Ok(Sighting { address, advertisement: Advertisement::WebSocket { identifier } })
+    Ok(Sighting::new(address, Advertisement::WebSocket { identifier }))
 }
 
 /// A text that is not empty and not too long to be kept.
@@ -123,10 +123,10 @@ mod tests {
 
     #[test]
     fn a_greeting_says_who_dials_in() {
-        let expected = Greeting::Version0(Sighting {
-            address: String::from("a1"),
-            advertisement: Advertisement::WebSocket { identifier: String::from("LVSDevice") },
-        });
+        let expected = Greeting::Version0(Sighting::new(
+            "a1",
+            Advertisement::WebSocket { identifier: String::from("LVSDevice") },
+        ));
         for text in [
             r#"{"identifier": "LVSDevice", "address": "a1", "version": 0}"#,
             r#" {"version":0,"address":"a1","more":[1,{"x":null}],"identifier":"LVSDevice"} "#,

@@ -73,7 +73,7 @@ impl Finder {
                 continue;
             }
             let advertisement = Advertisement::Gamepad { name: pad.name };
-            let sighting = Sighting { address: pad.address.clone(), advertisement };
+            let sighting = Sighting::new(pad.address.clone(), advertisement);
             // One that finds no room comes again with the next pass.
             if self.events.try_send(BusEvent::Sighted(sighting)).is_ok() {
                 self.reported.insert(pad.address);

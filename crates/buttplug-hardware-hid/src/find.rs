@@ -60,7 +60,7 @@ pub(crate) fn devices(entries: Vec<HidEntry>) -> BTreeMap<String, HidEntry> {
 /// What the server is told.
 pub(crate) fn sighting(address: &str, entry: &HidEntry) -> Sighting {
     let ((vendor_id, product_id), product) = (entry.ids, entry.product.clone().unwrap_or_default());
-    Sighting { address: address.into(), advertisement: Advertisement::Hid { vendor_id, product_id, product } }
+    Sighting::new(address, Advertisement::Hid { vendor_id, product_id, product })
 }
 
 #[cfg(test)]

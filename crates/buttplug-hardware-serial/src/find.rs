@@ -44,7 +44,7 @@ pub(crate) fn wanted(
     }
     let sighting = |name: &str| {
         let usb = listed.iter().find(|port| port.name == name).and_then(|port| port.usb);
-        Sighting { address: name.into(), advertisement: Advertisement::Serial { port: name.into(), usb } }
+        Sighting::new(name, Advertisement::Serial { port: name.into(), usb })
     };
     found.into_iter().map(sighting).collect()
 }

@@ -83,10 +83,7 @@ impl SimulatedDevice {
     /// A device of this kind at this address, with a battery at 80 %.
     pub fn new(archetype: Archetype, address: impl Into<String>) -> Self {
         let archetype = archetype.name().to_owned();
-        let device = Self::playing(Sighting {
-            address: address.into(),
-            advertisement: Advertisement::Simulated { archetype },
-        });
+        let device = Self::playing(Sighting::new(address, Advertisement::Simulated { archetype }));
         device.set_battery(FRESH_BATTERY);
         device
     }
@@ -94,14 +91,14 @@ impl SimulatedDevice {
     /// Bluetooth hardware with this address and advertised name. Unless [`with_service`](Self::with_service) says
     /// what it has, it has whatever the first matching protocol asks for.
     pub fn bluetooth(address: impl Into<String>, name: impl Into<String>) -> Self {
-        Self::playing(Sighting {
-            address: address.into(),
-            advertisement: Advertisement::Bluetooth {
+        Self::playing(Sighting::new(
+            address,
+            Advertisement::Bluetooth {
                 name: name.into(),
                 manufacturer_data: Vec::new(),
                 services: Vec::new(),
             },
-        })
+        ))
     }
 
     /// Hardware that its bus would see like this.

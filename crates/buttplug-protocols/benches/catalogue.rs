@@ -62,13 +62,15 @@ fn unpacking(catalogue: &Catalogue) {
 }
 
 fn matching(catalogue: &Catalogue) {
-    let bluetooth = |name: &str, manufacturer_data: &[(u16, &[u8])], services: &[u128]| Sighting {
-        address: String::from("00:11:22:33:44:55"),
-        advertisement: Advertisement::Bluetooth {
-            name: name.into(),
-            manufacturer_data: manufacturer_data.iter().map(|(id, data)| (*id, data.to_vec())).collect(),
-            services: services.iter().copied().map(Uuid).collect(),
-        },
+    let bluetooth = |name: &str, manufacturer_data: &[(u16, &[u8])], services: &[u128]| {
+        Sighting::new(
+            "00:11:22:33:44:55",
+            Advertisement::Bluetooth {
+                name: name.into(),
+                manufacturer_data: manufacturer_data.iter().map(|(id, data)| (*id, data.to_vec())).collect(),
+                services: services.iter().copied().map(Uuid).collect(),
+            },
+        )
     };
     let phone = bluetooth("", &[(76, &[0x10, 0x07, 0x33, 0x1f, 0x5a, 0x81, 0x20, 0x58])], &[]);
     let beacon =
@@ -78,10 +80,7 @@ fn matching(catalogue: &Catalogue) {
     let cases = [
         ("nothing fits, a nameless phone", phone),
         ("nothing fits, with name and service", beacon),
-        (
-            "nothing fits, a serial port",
-            Sighting { address: String::from("/dev/ttyUSB0"), advertisement: serial },
-        ),
+        ("nothing fits, a serial port", Sighting::new("/dev/ttyUSB0", serial)),
         ("an exact name", bluetooth("Massage Demo", &[], &[])),
         ("the beginning of a name", bluetooth("LVS-Z001", &[], &[])),
         ("manufacturer data", bluetooth("", &[(93, &[0, 0, 0x27, 0x16])], &[])),
@@ -120,7 +119,7 @@ fn encoding(catalogue: &Catalogue) {
 /// Nanoseconds per command, the outputs taking turns; `None` for a model that has none.
 fn one_model(candidate: &Candidate, identifier: Option<&str>, model: &Model) -> Option<f64> {
     let advertisement = Advertisement::Simulated { archetype: String::new() };
-    let sighting = Sighting { address: String::new(), advertisement };
+    let sighting = Sighting::new("", advertisement);
     let setup = Setup { identifier, model, sighting: &sighting, endpoints: &[], seed: 0 };
     let mut protocol = candidate.build(setup).ok()?;
     let mut outputs = Outputs::at_rest(model.outputs().map(|(feature, output)| (feature, output.kind)));

@@ -63,7 +63,7 @@ pub struct Setup<'a> {
 /// let catalogue = Catalogue::builtin();
 /// let name = String::from("Massage Demo");
 /// let advertisement = Advertisement::Bluetooth { name, manufacturer_data: Vec::new(), services: Vec::new() };
-/// let candidates = catalogue.candidates(&Sighting { address: "00:11:22:33:44:55".into(), advertisement });
+/// let candidates = catalogue.candidates(&Sighting::new("00:11:22:33:44:55", advertisement));
 /// assert_eq!(candidates[0].protocol(), "aneros");
 /// assert_eq!(candidates[0].model(None).map(|model| model.name), Some(String::from("Aneros Vivi")));
 /// ```

@@ -86,14 +86,14 @@ mod tests {
     use crate::frame::Endpoint;
 
     fn sighting(name: &str, manufacturer_data: &[(u16, &[u8])]) -> Sighting {
-        Sighting {
-            address: String::new(),
-            advertisement: Advertisement::Bluetooth {
+        Sighting::new(
+            "",
+            Advertisement::Bluetooth {
                 name: name.into(),
                 manufacturer_data: manufacturer_data.iter().map(|(id, data)| (*id, data.to_vec())).collect(),
                 services: Vec::new(),
             },
-        }
+        )
     }
 
     #[test]

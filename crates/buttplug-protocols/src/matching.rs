@@ -252,14 +252,14 @@ mod tests {
     }
 
     fn seen(name: &str, manufacturer_data: &[(u16, &[u8])], services: &[u128]) -> Sighting {
-        Sighting {
-            address: String::new(),
-            advertisement: Advertisement::Bluetooth {
+        Sighting::new(
+            "",
+            Advertisement::Bluetooth {
                 name: name.into(),
                 manufacturer_data: manufacturer_data.iter().map(|(id, data)| (*id, data.to_vec())).collect(),
                 services: services.iter().copied().map(Uuid).collect(),
             },
-        }
+        )
     }
 
     fn order(rules: &[Vec<Rule>], sighting: &Sighting) -> Vec<u16> {
@@ -344,7 +344,7 @@ mod tests {
             (Advertisement::WebSocket { identifier: "X".into() }, &[]),
         ];
         for (advertisement, expected) in cases {
-            let sighting = Sighting { address: String::new(), advertisement };
+            let sighting = Sighting::new("", advertisement);
             assert_eq!(order(&rules, &sighting), expected, "{sighting:?}");
         }
         assert_eq!(order(&rules, &seen("x", &[], &[])), [8]);
@@ -358,10 +358,7 @@ mod tests {
     fn a_ports_own_name_comes_before_its_adapter() {
         let adapter = || serial(PortRule::Usb(vec![(1, 1), (1, 2)]));
         let rules = [vec![adapter()], vec![adapter(), serial(PortRule::Named("COM7".into()))]];
-        let port = |name: &str, usb| Sighting {
-            address: String::new(),
-            advertisement: Advertisement::Serial { port: name.into(), usb },
-        };
+        let port = |name: &str, usb| Sighting::new("", Advertisement::Serial { port: name.into(), usb });
         for (name, usb, expected) in [
             ("COM7", Some((1, 2)), &[1, 0][..]),
             ("COM8", Some((1, 1)), &[0, 1]),

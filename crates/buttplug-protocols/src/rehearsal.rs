@@ -196,13 +196,13 @@ impl Vector {
     /// What a bus would have seen of the hardware of this vector.
     pub fn sighting(&self) -> Sighting {
         let name = self.name.as_ref().or(self.model.as_ref()).cloned().unwrap_or_default();
-        Sighting {
-            address: self.address.clone().unwrap_or_else(|| "rehearsal".into()),
-            advertisement: Advertisement::Bluetooth {
+        Sighting::new(
+            self.address.clone().unwrap_or_else(|| "rehearsal".into()),
+            Advertisement::Bluetooth {
                 name,
                 manufacturer_data: self.manufacturer.clone(),
                 services: Vec::new(),
             },
-        }
+        )
     }
 }

@@ -107,6 +107,9 @@ pub struct Sighting {
     pub address: String,
     /// What it says of itself.
     pub advertisement: Advertisement,
+    /// How well it was heard, in dBm, from about -100 at the edge to -30 close by; `None` where that means nothing or is
+    /// not told. Not what it is recognised by.
+    pub signal_dbm: Option<i16>,
 }
 
 /// What hardware says of itself, in the terms of its bus.
@@ -167,6 +170,11 @@ pub enum Advertisement {
 }
 
 impl Sighting {
+    /// Hardware with this address that says this of itself.
+    pub fn new(address: impl Into<String>, advertisement: Advertisement) -> Self {
+        Self { address: address.into(), advertisement, signal_dbm: None }
+    }
+
     /// The bus.
     pub fn bus(&self) -> BusKind {
         match self.advertisement {

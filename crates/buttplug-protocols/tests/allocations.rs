@@ -95,7 +95,7 @@ fn hardware_that_is_not_known_is_passed_over_without_the_heap() {
         Advertisement::Hid { vendor_id: 1, product_id: 2, product: String::from("Toy") },
     ];
     for advertisement in advertisements {
-        let sighting = Sighting { address: String::from("00:11:22:33:44:55"), advertisement };
+        let sighting = Sighting::new("00:11:22:33:44:55", advertisement);
         let counted = measure(|| assert!(catalogue.candidates(&sighting).is_empty()));
         assert_eq!(counted.count_total, 0, "{sighting:?}");
     }

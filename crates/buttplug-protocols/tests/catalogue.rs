@@ -396,7 +396,7 @@ fn definitions_that_have_been_read_are_added_all_or_none() {
         Arc::new(definition::parse(file, &text).unwrap().definition)
     };
     let advertisement = Advertisement::WebSocket { identifier: "it".into() };
-    let sighting = Sighting { address: "it".into(), advertisement };
+    let sighting = Sighting::new("it", advertisement);
     let mut catalogue = Catalogue::builtin();
     let (good, bad) = (read("b.toml", ""), read("a.toml", "code = \"no-such-code\""));
     let error = catalogue.add_definitions([Arc::clone(&good), bad]).unwrap_err();
@@ -415,7 +415,7 @@ fn hardware_that_calls_itself_like_anothers_is_known_by_its_service() {
             manufacturer_data: Vec::new(),
             services: services.iter().map(|service| service.parse::<Uuid>().unwrap()).collect(),
         };
-        let sighting = Sighting { address: "it".into(), advertisement };
+        let sighting = Sighting::new("it", advertisement);
         let candidates = Catalogue::builtin().candidates(&sighting);
         candidates.iter().map(|candidate| candidate.protocol().to_owned()).collect()
     };
@@ -428,7 +428,7 @@ fn a_gamepad_is_shown_under_its_own_name_and_one_that_is_named_has_its_own_proto
     let catalogue = Catalogue::builtin();
     let found = |name: &str| -> Vec<(String, String)> {
         let advertisement = Advertisement::Gamepad { name: name.into() };
-        let sighting = Sighting { address: "it".into(), advertisement };
+        let sighting = Sighting::new("it", advertisement);
         let candidates = catalogue.candidates(&sighting);
         let shown = |candidate: &Candidate| candidate.model_of(&sighting, None).unwrap().name;
         candidates.iter().map(|candidate| (candidate.protocol().to_owned(), shown(candidate))).collect()
@@ -445,7 +445,7 @@ fn a_gamepad_is_shown_under_its_own_name_and_one_that_is_named_has_its_own_proto
 fn a_websocket_rule_of_ones_own_comes_first() {
     let mut catalogue = Catalogue::builtin();
     let advertisement = Advertisement::WebSocket { identifier: "me".into() };
-    let sighting = Sighting { address: "me".into(), advertisement };
+    let sighting = Sighting::new("me", advertisement);
     assert!(catalogue.candidates(&sighting).is_empty());
     catalogue.add_websocket_rule("maxpro", "me").unwrap();
     let candidates = catalogue.candidates(&sighting);

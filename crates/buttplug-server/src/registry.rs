@@ -18,6 +18,7 @@ use crate::statistics::Statistics;
 use crate::version::Devices;
 use buttplug_core::message::DeviceDescription;
 use buttplug_core::{DeviceIndex, FeatureIndex};
+use buttplug_protocols::sighting::BusKind;
 use dashmap::DashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,6 +27,9 @@ use tokio::sync::watch;
 
 /// Devices that may be connected at a time.
 pub const MAX_DEVICES: usize = 2000;
+
+/// Where hardware is, on this machine.
+type Place = (BusKind, String);
 
 /// All connected devices at one moment, in the order of their indexes.
 #[derive(Clone, Debug, Default)]
@@ -90,12 +94,12 @@ impl Registry {
         self.roll.device_came(index, present);
     }
 
-    /// Takes a device out, unless another connection has its index by now.
+    /// Takes a device out, unless it never was here, or another connection has its index by now.
     fn remove(&self, device: &DeviceHandle) {
         let index = device.description().index;
         let removed = self.by_index.remove_if(&index, |_, current| current.is(device));
-        self.publish();
         if removed.is_some() {
+            self.publish();
             self.roll.device_went(index);
         }
     }

@@ -133,6 +133,65 @@ async fn a_device_that_is_denied_while_it_runs_is_stopped_and_leaves() {
     assert_eq!(rig.server.devices().len(), 2);
 }
 
+/// Its link is lost while it runs; when it is there again, this is what its owner has decided.
+async fn a_lost_runner_returns_to(configuration: UserConfiguration) -> Rig {
+    let rig = rig(&[OneMotorVibrator, OneMotorVibrator], Vec::new()).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 9).await;
+    settle().await;
+    rig.devices[0].vanish();
+    settle().await;
+    rig.server.set_user_configuration(configuration);
+    rig.devices[0].forget_writes();
+    rig.devices[0].reappear();
+    client.asks(r#"[{"StartScanning":{"Id":2}}]"#).await;
+    sleep_ms(5_000).await;
+    rig
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_was_lost_while_it_ran_is_stopped_even_if_it_may_not_stay() {
+    let deny = DeviceConfiguration { deny: true, ..at("simulated:0") };
+    let allow = DeviceConfiguration { allow: true, ..at("simulated:1") };
+    for decided in [deny, allow] {
+        let configuration = UserConfiguration { devices: vec![decided], ..UserConfiguration::default() };
+        let rig = a_lost_runner_returns_to(configuration).await;
+        assert_eq!(texts(&rig.devices[0]), ["0 Vibrate 0"], "its zero, and nothing after it");
+        assert!(!rig.devices[0].is_connected(), "then it is let go");
+        assert_eq!(rig.server.running_devices().borrow().len(), 0);
+        let seen: Vec<_> = rig.server.devices().iter().map(|device| device.index.0).collect();
+        assert_eq!(seen, [1], "no client gets to see it");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_was_lost_while_it_ran_is_stopped_at_whatever_step_of_its_return_it_is_denied() {
+    for steps in 0..30 {
+        let rig = rig(&[OneMotorVibrator], Vec::new()).await;
+        let mut client = rig.client().await;
+        client.sets(0, 0, "Vibrate", 9).await;
+        settle().await;
+        rig.devices[0].vanish();
+        settle().await;
+        rig.devices[0].forget_writes();
+        rig.devices[0].reappear();
+        client.says(r#"[{"StartScanning":{"Id":2}}]"#);
+        for _ in 0..steps {
+            tokio::task::yield_now().await;
+        }
+        let deny = DeviceConfiguration { deny: true, ..at("simulated:0") };
+        rig.server.set_user_configuration(UserConfiguration {
+            devices: vec![deny],
+            ..UserConfiguration::default()
+        });
+        sleep_ms(5_000).await;
+        let told = texts(&rig.devices[0]);
+        assert!(!told.is_empty() && told.iter().all(|told| told == "0 Vibrate 0"), "{steps}: {told:?}");
+        assert!(!rig.devices[0].is_connected(), "{steps}");
+        assert_eq!(rig.server.devices().len(), 0, "{steps}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_has_connected_is_known_with_its_index_and_word_comes_of_it() {
     let mut rig = rig(&[OneMotorVibrator], Vec::new()).await;

@@ -8,10 +8,13 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use thiserror::Error;
-use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, ORIGIN};
-use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
+use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, HeaderName, ORIGIN};
+use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue, Uri};
 
-/// What is known of a peer that asks for an upgrade.
+/// Browsers tell here how the page that asks relates to the place that is asked.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What is known of a peer that asks for an upgrade, or in HTTP for something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Visit {
     /// Where it comes from.
@@ -23,17 +26,20 @@ pub struct Visit {
 }
 
 impl Visit {
-    pub(crate) fn new<B>(peer: SocketAddr, request: &Request<B>) -> Self {
+    /// Reads it off a request.
+    pub fn new(peer: SocketAddr, uri: &Uri, headers: &HeaderMap) -> Self {
         // More than one is what no browser sends; together they are no origin.
-        let pages: Vec<&HeaderValue> = request.headers().get_all(ORIGIN).iter().collect();
+        let pages: Vec<&HeaderValue> = headers.get_all(ORIGIN).iter().collect();
+        let is_elsewhere = headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
         let page = match pages.as_slice() {
-            [] => None,
+            // Browsers name no origin where a page only shows something, an image for example.
+            [] => is_elsewhere.then_some(Err(OriginError::Hidden)),
             [page] => Some(page.to_str().map_err(|_| OriginError::BadHost).and_then(str::parse)),
             _ => Some(Err(OriginError::BadHost)),
         };
-        let header = request.headers().get(AUTHORIZATION);
+        let header = headers.get(AUTHORIZATION);
         let token = header.and_then(|value| Presented::in_header(value.as_bytes()));
-        let token = token.or_else(|| Presented::in_query(request.uri().query()?));
+        let token = token.or_else(|| Presented::in_query(uri.query()?));
         Self { peer, page, token }
     }
 }
@@ -133,11 +139,13 @@ mod tests {
     const TOKEN: &str = "0123456789abcdef";
 
     fn visit(uri: &str, headers: &[(&str, &str)]) -> Visit {
-        let mut request = Request::builder().uri(uri);
+        let header = |(name, value): &(&str, &str)| (name.parse().unwrap(), value.parse().unwrap());
+        let headers: Vec<(HeaderName, HeaderValue)> = headers.iter().map(header).collect();
+        let mut map = HeaderMap::new();
         for (name, value) in headers {
-            request = request.header(*name, *value);
+            map.append(name, value);
         }
-        Visit::new("192.0.2.1:5".parse().unwrap(), &request.body(()).unwrap())
+        Visit::new("192.0.2.1:5".parse().unwrap(), &uri.parse().unwrap(), &map)
     }
 
     fn page(origin: &str) -> Visit {
@@ -165,6 +173,20 @@ mod tests {
         }
         let twice = visit("/", &[("Origin", "http://localhost"), ("Origin", "https://example.org")]);
         assert!(rules.check(&twice).is_err());
+    }
+
+    #[test]
+    fn a_page_that_hides_behind_an_image_is_a_page() {
+        let from = |site| visit("/", &[("Sec-Fetch-Site", site)]);
+        assert_eq!(
+            Rules::default().check(&from("cross-site")),
+            Err(Objection::Unreadable(OriginError::Hidden))
+        );
+        for near in ["none", "same-origin", "same-site"] {
+            assert_eq!(Rules::default().check(&from(near)), Ok(()), "{near}");
+        }
+        let local = visit("/", &[("Origin", "http://localhost"), ("Sec-Fetch-Site", "cross-site")]);
+        assert_eq!(Rules::default().check(&local), Ok(()));
     }
 
     #[test]

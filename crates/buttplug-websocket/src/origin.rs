@@ -43,6 +43,9 @@ pub enum OriginError {
     /// A port that is none.
     #[error("its port has to be a number from 1 to 65535")]
     BadPort,
+    /// The browser says only that the page is from elsewhere.
+    #[error("its browser says that it is from elsewhere, and not from where")]
+    Hidden,
     /// `*` where it can't be understood.
     #[error(
         "a * may only stand for what is before a domain, as in https://*.example.org; every page is `any`"

@@ -128,7 +128,7 @@ impl Upgrade<'_> {
         if self.must_encrypt {
             return Err(UpgradeError::NotEncrypted);
         }
-        let visit = Visit::new(self.peer, &request);
+        let visit = Visit::new(self.peer, request.uri(), request.headers());
         self.gate.admit(&visit).await.map_err(UpgradeError::Refused)?;
         write(stream, &response, limit).await?;
         Ok(rest)

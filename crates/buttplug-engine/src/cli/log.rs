@@ -18,7 +18,7 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
 #[command(next_help_heading = "Log")]
 pub(crate) struct LogFlags {
     /// How lines look: text for people, json for programs, an object in each line
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: Format,
 
     /// Keep the log in this file too; when it is full it is renamed to FILE.1, FILE.1 to FILE.2, and so on

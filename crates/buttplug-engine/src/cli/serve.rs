@@ -1,8 +1,8 @@
 //! `buttplug serve`: its flags, and the life of the program from the first line to the exit code.
 
 use super::{
-    AbsentFlags, GuardFlags, LaunchFlags, LimitFlags, LogFlags, OwnFlags, SearchFlags, Subcommand, complain,
-    say,
+    AbsentFlags, GuardFlags, LaunchFlags, LimitFlags, LogFlags, OwnFlags, SearchFlags, SourceFlags,
+    Subcommand, TypedFlags, complain, say,
 };
 use crate::exit::Exit;
 use crate::frontend::{Failure, Frontend};
@@ -13,6 +13,7 @@ use crate::repeater::{Repeater, RepeaterSettings};
 use crate::settings::{Listen, Settings, SettingsError, Surroundings, pages_gate};
 use crate::signals::{End, Panics, Parent, Signals, Wish};
 use crate::sleep::{Sleep, Sleeps};
+use crate::sources::{self, Around, Settled, SourceError};
 use crate::supervisor::{News, Supervisor};
 use crate::user;
 use crate::wiring::{Engine, MAX_SHUTDOWN, StartError};
@@ -32,7 +33,7 @@ const FIRST_LINE: &str = "Intiface Server, starting up with stdout output.";
 /// What `serve` can be told. Spelled as by earlier engines, because programs pass them.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct ServeFlags {
-    /// Port for clients, 12345 unless given; 0 takes any free port, and the log tells which
+    /// Port for clients; 0 takes any free port, and the log tells which [default: 12345]
     #[arg(long, value_name = "PORT", help_heading = "Clients")]
     pub(crate) websocket_port: Option<u16>,
 
@@ -66,7 +67,7 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "ORIGIN", help_heading = "Who may come in")]
     pub(crate) allow_origin: Vec<OriginPattern>,
 
-    /// Let in only those who know this token, clients and devices alike: in the header `Authorization: Bearer`, or in the
+    /// Let in only those who know this token, clients, devices and REST alike: in the header `Authorization: Bearer`, or in the
     /// address, as ?token=…; other people on this machine may see it here
     #[arg(
         long,
@@ -95,6 +96,9 @@ pub(crate) struct ServeFlags {
 
     #[command(flatten)]
     pub(crate) own: OwnFlags,
+
+    #[command(flatten)]
+    pub(crate) sources: SourceFlags,
 
     /// Run under a small process that starts the engine again should it die, and first of all stops what ran
     #[arg(long, help_heading = "Program")]
@@ -147,7 +151,8 @@ fn run_range() -> std::ops::RangeInclusive<i64> {
 }
 
 /// Serves until told to end.
-pub(crate) fn run(flags: &ServeFlags, subcommand: Subcommand) -> Exit {
+pub(super) fn run(typed: &TypedFlags, subcommand: Subcommand) -> Exit {
+    let flags = &typed.flags;
     if flags.server_version {
         say(env!("CARGO_PKG_VERSION"));
         return Exit::Orderly;
@@ -156,8 +161,15 @@ pub(crate) fn run(flags: &ServeFlags, subcommand: Subcommand) -> Exit {
         say(concat!("buttplug ", env!("CARGO_PKG_VERSION")));
         return Exit::Orderly;
     }
+    // No earlier engine had that flag, so nobody relies on what those did without it.
+    let subcommand = if flags.sources.config.is_some() { Subcommand::Typed } else { subcommand };
+    let settled = match sources::settle(&typed.given, subcommand, &Around::usual()) {
+        Ok(settled) => settled,
+        Err(error) => return wrong(&error),
+    };
+    let flags = &settled.flags;
     if flags.guard && flags.stop_first.is_none() {
-        return guard(flags);
+        return guard(&settled, subcommand);
     }
     let wanted = Wanted {
         level: flags.log,
@@ -166,11 +178,14 @@ pub(crate) fn run(flags: &ServeFlags, subcommand: Subcommand) -> Exit {
         lines_per_peer: flags.limits.max_log_lines,
     };
     let log = Log::start(wanted, FIRST_LINE);
+    for notice in &settled.notices {
+        tracing::warn!("{notice}");
+    }
     let panics = Panics::install();
     let exit = match serve(flags, subcommand, &panics) {
         Ok(exit) => exit,
         Err(reason) => {
-            refuse(&reason);
+            refuse(&settled.explain(&reason.to_string()));
             reason.exit()
         }
     };
@@ -178,11 +193,27 @@ pub(crate) fn run(flags: &ServeFlags, subcommand: Subcommand) -> Exit {
     exit
 }
 
-/// Looks after an engine with the same flags.
-fn guard(flags: &ServeFlags) -> Exit {
+/// Says what is wrong with flags, environment or file.
+pub(super) fn wrong(error: &SourceError) -> Exit {
+    match error {
+        SourceError::Flags(error) => {
+            // Nobody reads what is wrong: the exit code says it too.
+            let _ = error.print();
+        }
+        SourceError::Problems(problems) => problems.iter().for_each(complain),
+    }
+    Exit::Mend
+}
+
+/// Looks after an engine with the same settings.
+fn guard(settled: &Settled, subcommand: Subcommand) -> Exit {
+    for notice in &settled.notices {
+        complain(notice);
+    }
+    let handover = (subcommand == Subcommand::Typed).then(|| settled.handover());
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| GuardError::System(error.to_string()));
-    match runtime.and_then(|runtime| runtime.block_on(guard::run(flags))) {
+    match runtime.and_then(|runtime| runtime.block_on(guard::run(&settled.flags, handover.as_ref()))) {
         Ok(exit) => exit,
         Err(reason) => {
             complain(reason);
@@ -419,7 +450,7 @@ impl Endings<'_> {
 }
 
 /// Says why the program ends: to a person on stderr, and in the log for programs that read only that.
-fn refuse(reason: &Refusal) {
+fn refuse(reason: &str) {
     let seen_twice = io::stdout().is_terminal() && io::stderr().is_terminal();
     if !seen_twice {
         tracing::error!("{reason}");

@@ -3,6 +3,7 @@
 use super::{journal, json};
 use std::fmt;
 use std::io::{self, IsTerminal};
+use std::str::FromStr;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Full, Writer};
@@ -10,13 +11,30 @@ use tracing_subscriber::fmt::time::SystemTime;
 use tracing_subscriber::registry::LookupSpan;
 
 /// For whom lines are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Format {
     /// For people.
     #[default]
     Text,
     /// For programs: an object in each line.
     Json,
+}
+
+/// What is not a form of lines.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a form of log lines; there are text and json")]
+pub(crate) struct NoSuchFormat;
+
+impl FromStr for Format {
+    type Err = NoSuchFormat;
+
+    fn from_str(text: &str) -> Result<Self, NoSuchFormat> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(NoSuchFormat),
+        }
+    }
 }
 
 /// Whether stdout is a terminal whose owner wants colours.

@@ -10,7 +10,7 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue,
-    ORIGIN, VARY,
+    ORIGIN, VARY, WWW_AUTHENTICATE,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
@@ -84,7 +84,17 @@ pub(crate) fn problem(problem: &Problem) -> Answer {
     if let Problem::WrongMethod { allow } = problem {
         answer.headers_mut().extend(HeaderValue::from_str(allow).ok().map(|allow| (ALLOW, allow)));
     }
+    if status == StatusCode::UNAUTHORIZED {
+        answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     answer
+}
+
+/// Whether a browser asks whether a page may ask.
+pub(crate) fn is_preflight(parts: &Parts) -> bool {
+    parts.method == Method::OPTIONS
+        && parts.headers.contains_key(ORIGIN)
+        && parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// The answer to a browser that asks whether a page may ask, if that is what this is. Whether the page may at all has been
@@ -93,10 +103,7 @@ pub(crate) fn problem(problem: &Problem) -> Answer {
 /// # Errors
 /// There is no such path.
 pub(crate) fn preflight(parts: &Parts) -> Result<Option<Answer>, Problem> {
-    let asks = parts.method == Method::OPTIONS
-        && parts.headers.contains_key(ORIGIN)
-        && parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    if !asks {
+    if !is_preflight(parts) {
         return Ok(None);
     }
     let (route, _) = route::at(parts.uri.path())?;
@@ -106,7 +113,7 @@ pub(crate) fn preflight(parts: &Parts) -> Result<Option<Answer>, Problem> {
     headers.extend(
         HeaderValue::from_str(&route.allow()).ok().map(|allow| (ACCESS_CONTROL_ALLOW_METHODS, allow)),
     );
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type"));
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_SECONDS));
     Ok(Some(answer))
 }

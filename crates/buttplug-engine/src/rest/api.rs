@@ -9,6 +9,7 @@ use super::problem::Problem;
 use super::route::{self, Action, Captured};
 use super::wire::{self, DeviceOut, FeatureOut};
 use super::{metrics, openapi, output};
+use crate::gatekeeper::Gatekeeper;
 use buttplug_client::{Client, Device, Error, Feature, StopWhat};
 use buttplug_core::{DeviceIndex, FeatureIndex};
 use buttplug_server::Server;
@@ -20,6 +21,7 @@ use hyper::http::request::Parts;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -35,6 +37,7 @@ const STOP_AGAIN: Duration = Duration::from_millis(10);
 pub(crate) struct Api {
     client: Client,
     server: Server,
+    gate: Gatekeeper,
     leases: Leases,
     streams: Arc<Semaphore>,
 }
@@ -59,33 +62,30 @@ impl Scope {
 
 impl Api {
     /// An API that is not connected yet.
-    pub(crate) fn new(server: Server) -> Self {
+    pub(crate) fn new(server: Server, gate: Gatekeeper) -> Self {
         let client = Client::new(CLIENT_NAME);
         // The stream that keeps what nobody reads.
         drop(client.events());
         let streams = Arc::new(Semaphore::new(MAX_EVENT_STREAMS));
-        Self { client, server, leases: Leases::default(), streams }
+        Self { client, server, gate, leases: Leases::default(), streams }
     }
 
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Answers a request.
-    pub(crate) async fn answer<B>(&self, request: Request<B>) -> Answer
+    /// Answers a request of this peer.
+    pub(crate) async fn answer<B>(&self, peer: SocketAddr, request: Request<B>) -> Answer
     where
         B: Body,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (parts, body) = request.into_parts();
-        let admitted = admit(&parts);
+        let admitted = admit(&parts, peer, &self.gate).await;
         let is_admitted = admitted.is_ok();
         let outcome = match admitted {
             Ok(()) => self.respond(&parts, body).await,
-            Err(refusal) => {
-                tracing::warn!(path = %parts.uri.path(), "refused: {refusal}");
-                Err(refusal.into())
-            }
+            Err(refusal) => Err(refusal.into()),
         };
         let mut answer = outcome.unwrap_or_else(|problem| {
             tracing::debug!(method = %parts.method, path = %parts.uri.path(), %problem, "not done");
@@ -326,12 +326,16 @@ mod tests {
         assert_eq!(read(StreamBody::new(broken)).await, Err(Problem::BrokenBody));
     }
 
+    fn gate() -> Gatekeeper {
+        Gatekeeper { rules: Default::default(), any_page: false, allowed: None, desk: None }
+    }
+
     /// A server with one simulated vibrator, and an API that is connected to it.
     async fn api() -> (Api, SimulatedDevice) {
         let device = SimulatedDevice::new(Archetype::OneMotorVibrator, "simulated:0");
         let bus = Arc::new(SimulatedBus::new([device.clone()]));
         let server = Server::builder().bus(bus).start();
-        let api = Api::new(server.clone());
+        let api = Api::new(server.clone(), gate());
         api.client.connect(InProcessConnector::new(Arc::new(server))).await.unwrap();
         api.client.start_scanning().await.unwrap();
         while api.client.devices().is_empty() {
@@ -342,7 +346,7 @@ mod tests {
 
     async fn ask(api: &Api, method: &str, path: &str) -> u16 {
         let request = Request::builder().method(method).uri(path).body(Full::<Bytes>::default()).unwrap();
-        api.answer(request).await.status().as_u16()
+        api.answer("127.0.0.1:5".parse().unwrap(), request).await.status().as_u16()
     }
 
     async fn in_motion(device: &SimulatedDevice) {
@@ -366,7 +370,7 @@ mod tests {
         other.connect(InProcessConnector::new(Arc::new(api.server.clone()))).await.unwrap();
         other.devices()[0].vibrate(0.5).await.unwrap();
         in_motion(&device).await;
-        let api = Api::new(api.server.clone());
+        let api = Api::new(api.server.clone(), gate());
         assert_eq!(ask(&api, "GET", "/healthz").await, 503);
         assert_eq!(ask(&api, "PUT", VIBRATE).await, 503);
         assert_eq!(ask(&api, "PUT", "/api/v1/devices/0/stop").await, 200);

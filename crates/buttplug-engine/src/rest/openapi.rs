@@ -20,7 +20,15 @@ pub(crate) fn document() -> Value {
             "license": {"name": "BSD-3-Clause"},
         },
         "paths": paths,
-        "components": {"schemas": schemas()},
+        "components": {
+            "schemas": schemas(),
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "token": {"type": "apiKey", "in": "query", "name": "token"},
+            },
+        },
+        // Nothing is needed unless the program was started with a token.
+        "security": [{}, {"bearer": []}, {"token": []}],
     })
 }
 
@@ -32,7 +40,7 @@ fn operations(route: &Route) -> Value {
 fn operation(route: &Route, verb: Verb) -> Value {
     let Told { id, summary, answer, problems } = tell(route.action);
     let mut responses = Map::from_iter([(String::from("200"), answer)]);
-    let usual = [403];
+    let usual = [401, 403];
     for status in usual.iter().chain(problems) {
         responses.insert(status.to_string(), problem(*status));
     }
@@ -188,7 +196,8 @@ fn with(content_type: &str, schema: Value) -> Value {
 fn problem(status: u16) -> Value {
     let description = match status {
         400 => "The request makes no sense, or asks for more than the range.",
-        403 => "Asked by a web page from elsewhere, or by a name that is not this machine's.",
+        401 => "The program was started with a token, and this is not it, or none.",
+        403 => "Asked by a web page that nobody has allowed, or by a name that is not this machine's.",
         404 => "There is no such device, feature, output or input.",
         408 => "The body did not come in time.",
         409 => "The device can't do it, or did not.",

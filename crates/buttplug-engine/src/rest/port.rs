@@ -7,6 +7,7 @@ use super::crowd::{Crowd, Requests, Room};
 use super::events::MAX_EVENT_STREAMS;
 use super::lease::Leased;
 use super::patient::Patient;
+use crate::gatekeeper::Gatekeeper;
 use buttplug_client::{MAX_STOPS_IN_FLIGHT, Reconnect, ReconnectEnd};
 use buttplug_connector_inprocess::InProcessConnector;
 use buttplug_server::Server;
@@ -72,7 +73,7 @@ enum Wake {
     Over(Vec<Leased>),
     Ended(Id),
     Resume,
-    Accepted(io::Result<TcpStream>),
+    Accepted(io::Result<(TcpStream, SocketAddr)>),
     Unconnected(ReconnectEnd),
 }
 
@@ -90,12 +91,12 @@ impl RestPort {
         self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
-    /// Serves until `stop`. Returns when the port is closed, what was set in motion here is stopped, and every task has
+    /// Serves whom the gate lets in, until `stop`. Returns when the port is closed, what was set in motion here is stopped, and every task has
     /// ended. Dropping it stops what was set in motion, too.
-    pub(crate) async fn run(self, server: Server, stop: impl Future<Output = ()>) {
+    pub(crate) async fn run(self, server: Server, gate: Gatekeeper, stop: impl Future<Output = ()>) {
         let Self { listeners } = self;
         let mut stop = pin!(stop);
-        let api = Arc::new(Api::new(server.clone()));
+        let api = Arc::new(Api::new(server.clone(), gate));
         let mut connector = InProcessConnector::new(Arc::new(server));
         if let Err(error) = api.client().connect_through(&mut connector).await {
             tracing::warn!(%error, "the REST API is not connected yet");
@@ -131,7 +132,7 @@ impl RestPort {
                     tracing::error!("the REST API can do nothing more: {end}");
                 }
                 Wake::Resume => resume = None,
-                Wake::Accepted(Ok(stream)) => {
+                Wake::Accepted(Ok((stream, peer))) => {
                     complained = false;
                     match crowd.room() {
                         Room::Free => {}
@@ -146,7 +147,7 @@ impl RestPort {
                         }
                     }
                     let requests = Requests::default();
-                    let serving = serve(stream, Arc::clone(&api), requests.clone(), ending.subscribe());
+                    let serving = serve(stream, peer, Arc::clone(&api), requests.clone(), ending.subscribe());
                     let handle = tasks.spawn(serving);
                     crowd.add(handle.id(), handle, requests);
                 }
@@ -179,11 +180,11 @@ fn ended_id(ended: Result<(Id, ()), JoinError>) -> Id {
 }
 
 /// Accepts on whichever listener has somebody.
-async fn accept(listeners: &[TcpListener]) -> io::Result<TcpStream> {
+async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
     poll_fn(|cx| {
         for listener in listeners {
             if let Poll::Ready(accepted) = listener.poll_accept(cx) {
-                return Poll::Ready(accepted.map(|(stream, _)| stream));
+                return Poll::Ready(accepted);
             }
         }
         Poll::Pending
@@ -197,14 +198,22 @@ async fn told(ending: &mut watch::Receiver<bool>) {
 }
 
 /// Serves one connection until it or the port ends.
-async fn serve(stream: TcpStream, api: Arc<Api>, requests: Requests, mut ending: watch::Receiver<bool>) {
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    api: Arc<Api>,
+    requests: Requests,
+    mut ending: watch::Receiver<bool>,
+) {
     // Fails only on a connection that is gone.
     let _ = stream.set_nodelay(true);
     let stream = TokioIo::new(Patient::new(stream, STALL_TIME, requests.clone()));
     let service = service_fn(move |request| {
         let (api, request_here) = (Arc::clone(&api), requests.begin());
         let mut answer =
-            Box::pin(async move { api.answer(request).await.map(|body| Held::new(body, request_here)) });
+            Box::pin(
+                async move { api.answer(peer, request).await.map(|body| Held::new(body, request_here)) },
+            );
         // Begun here, and not when the answer is wanted: the connection may have broken behind the request, and it may be a
         // stop.
         let at_once = answer.as_mut().now_or_never();

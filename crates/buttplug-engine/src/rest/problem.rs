@@ -63,6 +63,9 @@ impl Problem {
     /// The status, and a name for programs.
     pub(crate) fn kind(&self) -> (StatusCode, &'static str) {
         match self {
+            Self::Refused(Refusal::Gate { wants_token: true, .. }) => {
+                (StatusCode::UNAUTHORIZED, "token-needed")
+            }
             Self::Refused(_) => (StatusCode::FORBIDDEN, "refused"),
             Self::NoSuchPath(_) => (StatusCode::NOT_FOUND, "no-such-path"),
             Self::WrongMethod { .. } => (StatusCode::METHOD_NOT_ALLOWED, "wrong-method"),
@@ -131,9 +134,9 @@ mod tests {
         let text = || String::from("x");
         let device = DeviceIndex(3);
         for problem in [
-            Problem::Refused(Refusal::CrossSite),
             Problem::Refused(Refusal::Host(text())),
-            Problem::Refused(Refusal::Origin(text())),
+            Problem::Refused(Refusal::Gate { wants_token: false, text: text() }),
+            Problem::Refused(Refusal::Gate { wants_token: true, text: text() }),
             Problem::NoSuchPath(text()),
             Problem::WrongMethod { allow: text() },
             Problem::BadIndex { what: "index of a device", value: text() },

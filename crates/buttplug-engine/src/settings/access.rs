@@ -1,6 +1,7 @@
 //! Who may come in at which port, from the flags and from the way in which the program was started.
 
-use super::{ALL_INTERFACES, DEVICES_LISTEN, LISTEN, Listen, SettingsError, Surroundings};
+use super::listen::{ALL_INTERFACES, DEVICES_LISTEN, LISTEN};
+use super::{Listen, SettingsError, Surroundings};
 use crate::cli::{ServeFlags, Subcommand};
 use crate::gatekeeper::{AllowedPages, Desk, Gatekeeper};
 use buttplug_connector_websocket::{Rules, Token};
@@ -19,6 +20,8 @@ pub(crate) enum Port {
     Clients,
     /// The one for devices.
     Devices,
+    /// The one for REST.
+    Rest,
 }
 
 /// How the program was started.
@@ -63,7 +66,7 @@ impl Access {
     pub(crate) fn gate(&self, port: Port) -> Gatekeeper {
         Gatekeeper {
             rules: self.rules.clone(),
-            // No page is a device unless its owner says so.
+            // No page is a device unless its owner says so, and in earlier engines no page could read what REST answers.
             any_page: self.any_page && port == Port::Clients,
             allowed: self.allowed.clone(),
             desk: self.desk.clone(),
@@ -208,7 +211,7 @@ mod tests {
     fn any_page_is_a_client_only_for_programs_that_rely_on_it() {
         let any = |settings: Result<Settings, SettingsError>| {
             let settings = settings.unwrap();
-            assert!(!settings.access.gate(Port::Devices).any_page);
+            assert!([Port::Devices, Port::Rest].iter().all(|port| !settings.access.gate(*port).any_page));
             settings.access.gate(Port::Clients).any_page
         };
         let port = |flags: &mut ServeFlags| flags.websocket_port = Some(5);

@@ -119,7 +119,8 @@ impl Reader<'_> {
                 "model" => {}
                 "index" => device.index = self.number(item, key).map(DeviceIndex),
                 "name" => device.display_name = self.text(item, key),
-                "allow" => device.allow = self.boolean(item, key).unwrap_or(false),
+                // Whatever was meant, it was not that devices connect that are not named here.
+                "allow" => device.allow = self.boolean(item, key).unwrap_or(true),
                 // Whatever was meant, it was not that the device may connect.
                 "deny" => device.deny = self.boolean(item, key).unwrap_or(true),
                 "gap" => device.message_gap = self.gap(item),
@@ -143,15 +144,36 @@ impl Reader<'_> {
             return Vec::new();
         };
         let mut outputs = Vec::new();
+        let mut mistaken = Vec::new();
         for (key, item) in table.iter() {
-            match output_name(key) {
-                Some((feature, kind)) => outputs.push(self.output(feature, kind, item)),
-                None => self.notice(
-                    item,
-                    format_args!(
-                        "`{key}` is no output: a feature's number and a kind, for example \"0 vibrate\""
-                    ),
+            if let Some((feature, kind)) = output_name(key) {
+                outputs.push(self.output(feature, kind, item));
+                continue;
+            }
+            let feature = key.split(' ').next().and_then(|number| number.parse().ok()).map(FeatureIndex);
+            let meanwhile = feature.map(|feature| {
+                format!("; what is not named of feature {} is disabled until this is mended", feature.0)
+            });
+            self.notice(
+                item,
+                format_args!(
+                    "`{key}` is no output: a feature's number and a kind, for example \"0 vibrate\"{}",
+                    meanwhile.unwrap_or_default()
                 ),
+            );
+            mistaken.extend(feature);
+        }
+        for feature in mistaken {
+            for kind in OutputKind::ALL {
+                if !outputs
+                    .iter()
+                    .any(|output: &OutputConfiguration| (output.feature, output.kind) == (feature, kind))
+                {
+                    outputs.push(OutputConfiguration {
+                        disabled: true,
+                        ..OutputConfiguration::new(feature, kind)
+                    });
+                }
             }
         }
         outputs
@@ -420,6 +442,25 @@ name = "Test"
             let last = decisions.notices.last().unwrap();
             assert!(last.contains("Vibrate of feature 0 is disabled until this is mended"), "{last}");
         }
+    }
+
+    #[test]
+    fn an_output_of_a_kind_that_there_is_not_disables_what_is_not_named_of_its_feature() {
+        let text = "[[device]]\naddress = \"a\"\n[device.outputs]\n\"1 vibrte\" = { limit = [0, 5] }\n\"1 rotate\" = { limit = [0, 9] }\n\"x\" = {}";
+        let decisions = read("x.toml", text).unwrap();
+        let outputs = &decisions.configuration.devices[0].outputs;
+        let open: Vec<_> = outputs.iter().filter(|output| !output.disabled).collect();
+        assert!(outputs.iter().all(|output| output.feature == FeatureIndex(1)), "{outputs:?}");
+        assert_eq!(outputs.len(), OutputKind::ALL.len());
+        assert_eq!(open.iter().map(|output| output.kind).collect::<Vec<_>>(), [OutputKind::Rotate]);
+        assert!(decisions.notices[0].contains("of feature 1 is disabled"), "{:?}", decisions.notices);
+        assert_eq!(decisions.notices.len(), 2);
+    }
+
+    #[test]
+    fn what_was_meant_as_an_allow_keeps_others_out() {
+        let decisions = read("x.toml", "[[device]]\naddress = \"a\"\nallow = \"true\"").unwrap();
+        assert!(decisions.configuration.devices[0].allow);
     }
 
     #[test]

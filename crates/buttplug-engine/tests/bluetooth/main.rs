@@ -168,6 +168,9 @@ async fn an_adapter_that_is_switched_off_stays_off_and_the_search_resumes_when_i
     bluez.power(true);
     assert_eq!(playing.index("Lovense Hush").await, index);
     assert_eq!(doctor(&bus).await, (Some(0), "ok         Bluetooth: ready (hci0)".into()));
+    // Whoever switches it off must not find it on again, however soon a search begins.
+    let asked = bluez.written().into_iter().find(|line| line.starts_with("adapter"));
+    assert_eq!(asked, None, "only a person switches an adapter on");
 }
 
 #[tokio::test]

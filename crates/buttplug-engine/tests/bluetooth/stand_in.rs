@@ -103,7 +103,7 @@ impl StandIn {
         self.order(move |world| world.power(on));
     }
 
-    /// Everything written so far, as `name: text`, and the count of it.
+    /// Everything written so far, as `name: text`, and what was asked of the adapter's power.
     pub(crate) fn written(&self) -> Vec<String> {
         self.heard.0.lock().expect("no panic in it").clone()
     }
@@ -402,13 +402,13 @@ impl World {
             }
             (PROPERTIES, "Set") => {
                 let (_, _, value): (Option<String>, Option<String>, Option<Variant<bool>>) = call.get3();
-                let on = value.is_some_and(|value| value.0);
-                if !self.is(ADAPTER, "Powered") || !on {
-                    self.power(on);
-                }
+                self.note(format!("adapter: Powered {}", value.is_some_and(|value| value.0)));
                 done()
             }
             (_, "SetDiscoveryFilter") => done(),
+            (_, "StartDiscovery") if !self.is(ADAPTER, "Powered") => {
+                Answer::Error("org.bluez.Error.NotReady", "Resource Not Ready".into())
+            }
             (_, "StartDiscovery") if self.is(ADAPTER, "Discovering") => {
                 Answer::Error("org.bluez.Error.InProgress", "Operation already in progress".into())
             }
@@ -464,11 +464,7 @@ impl World {
     }
 
     fn written(&mut self, toy: Toy, text: &str) {
-        {
-            let (log, changed) = &*self.log;
-            log.lock().expect("no panic in it").push(format!("{}: {text}", toy.name));
-            changed.notify_all();
-        }
+        self.note(format!("{}: {text}", toy.name));
         let reply = match text {
             "DeviceType;" => format!("{}:11:0082059AD3BD;", toy.kind),
             "Battery;" => "85;".to_owned(),
@@ -478,6 +474,12 @@ impl World {
         if self.is(&rx, "Notifying") {
             self.set(&rx, &[("Value", Some(Value::Bytes(reply.into_bytes())))]);
         }
+    }
+
+    fn note(&self, line: String) {
+        let (log, changed) = &*self.log;
+        log.lock().expect("no panic in it").push(line);
+        changed.notify_all();
     }
 
     fn managed(&self) -> HashMap<Path<'static>, HashMap<String, PropMap>> {

@@ -13,7 +13,7 @@ pub(super) fn radio_error(error: btleplug::Error) -> RadioError {
 }
 
 /// BlueZ's and D-Bus's own words.
-fn in_words(text: &str) -> RadioError {
+pub(super) fn in_words(text: &str) -> RadioError {
     // The hardware or its adapter is gone, or the service with both of them.
     const GONE: &[&str] = &[
         "Not connected",

@@ -57,7 +57,7 @@ impl Offer {
             "serial" => {
                 let port = text_of("port", wire.port.as_ref())?;
                 let address = address(&wire)?.unwrap_or_else(|| port.clone());
-                let sighting = Sighting { address, advertisement: Advertisement::Serial { port, usb: None } };
+                let sighting = Sighting::new(address, Advertisement::Serial { port, usb: None });
                 Ok(Self { sighting, transport: Transport::Serial })
             }
             "hid" | "usb" => {
@@ -68,7 +68,7 @@ impl Offer {
                     _ => Advertisement::Usb { vendor_id, product_id },
                 };
                 let address = address(&wire)?.unwrap_or_else(|| format!("{vendor_id:04x}:{product_id:04x}"));
-                let sighting = Sighting { address, advertisement };
+                let sighting = Sighting::new(address, advertisement);
                 Ok(Self { sighting, transport: Transport::Usb })
             }
             other => Err(BadGreeting::UnknownTransport(quoted(other))),
@@ -84,9 +84,11 @@ fn bluetooth(wire: &Wire) -> Result<Offer, BadGreeting> {
         _ => return Err(BadGreeting::Missing("name")),
     };
     let address = address(wire)?.ok_or(BadGreeting::Missing("address"))?;
-    if wire.rssi.as_ref().is_some_and(|rssi| !rssi.is_i64()) {
-        return Err(BadGreeting::Wrong("rssi", "a signal strength in dBm"));
-    }
+    let rssi = wire
+        .rssi
+        .as_ref()
+        .map(|rssi| rssi.as_i64().ok_or(BadGreeting::Wrong("rssi", "a signal strength in dBm")));
+    let rssi = rssi.transpose()?;
     let manufacturer_data = wire.manufacturer_data.as_ref().map_or(Some(Vec::new()), manufacturer_data);
     let manufacturer_data =
         manufacturer_data.ok_or(BadGreeting::Wrong("manufacturer_data", MANUFACTURER_DATA))?;
@@ -95,7 +97,9 @@ fn bluetooth(wire: &Wire) -> Result<Offer, BadGreeting> {
     let services = wire.services.as_ref().and_then(services);
     let services = services.ok_or(BadGreeting::Wrong("services", SERVICES))?;
     let advertisement = Advertisement::Bluetooth { name, manufacturer_data, services: advertised };
-    let sighting = Sighting { address, advertisement };
+    // A strength that is none is no reason to refuse a device.
+    let signal_dbm = rssi.and_then(|rssi| i16::try_from(rssi).ok());
+    let sighting = Sighting { signal_dbm, ..Sighting::new(address, advertisement) };
     Ok(Offer { sighting, transport: Transport::Bluetooth(services) })
 }
 

@@ -30,7 +30,8 @@ async fn a_bridge_offers_hardware_and_is_told_which_protocol_drives_it() {
         manufacturer_data: vec![(93, vec![1, 2])],
         services: vec!["0000fff0-0000-1000-8000-00805f9b34fb".parse().unwrap()],
     };
-    assert_eq!(sighting, Sighting { address: "AA:BB:CC:DD:EE:FF".into(), advertisement });
+    let expected = Sighting { signal_dbm: Some(-60), ..Sighting::new("AA:BB:CC:DD:EE:FF", advertisement) };
+    assert_eq!(sighting, expected);
     let hardware = rig.bus.open(&sighting, &[&Wiring::Direct, &wiring()]).await.unwrap();
     assert_eq!((hardware.wiring, hardware.endpoints), (1, vec![Endpoint::Tx, Endpoint::Rx]));
     rig.bus.accept(&sighting, "lovense").await;

@@ -92,7 +92,7 @@ async fn only_devices_of_a_make_that_somebody_wants_are_seen() {
     let (bus, mut reports) = searching(&system).await;
     assert_eq!((bus.kind(), bus.message_gap(BusKind::Hid)), (BusKind::Hid, Duration::ZERO));
     let advertisement = Advertisement::Hid { vendor_id: TOY.0, product_id: TOY.1, product: "Toy".into() };
-    let expected = Sighting { address: "A7".into(), advertisement };
+    let expected = Sighting::new("A7", advertisement);
     assert_eq!(sighted(&mut reports).await, expected);
     assert_eq!(sighted(&mut reports).await, expected, "again and again, and nothing else");
     bus.set_ids([(1, 2)]);

@@ -85,7 +85,7 @@ impl Toys {
                 continue;
             }
             let advertisement = Advertisement::LovenseConnect { name: toy.name };
-            there.push(Sighting { address: toy.id, advertisement });
+            there.push(Sighting::new(toy.id, advertisement));
         }
         there
     }

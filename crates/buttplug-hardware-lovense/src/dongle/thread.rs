@@ -258,5 +258,5 @@ fn sighting(toy: String) -> Sighting {
         manufacturer_data: Vec::new(),
         services: Vec::new(),
     };
-    Sighting { address: toy, advertisement }
+    Sighting::new(toy, advertisement)
 }

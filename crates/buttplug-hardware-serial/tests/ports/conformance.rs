@@ -70,7 +70,7 @@ async fn the_contract_of_all_buses_is_kept() {
 
 fn sighting(pty: &Pty) -> Sighting {
     let port = pty.name();
-    Sighting { address: port.clone(), advertisement: Advertisement::Serial { port, usb: None } }
+    Sighting::new(port.clone(), Advertisement::Serial { port, usb: None })
 }
 
 async fn open(bus: &SerialBus, pty: &Pty, baud_rate: u32) -> OpenHardware {

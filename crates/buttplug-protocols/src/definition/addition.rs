@@ -151,7 +151,7 @@ mod tests {
     }
 
     fn dialling_in(name: &str) -> Sighting {
-        Sighting { address: name.into(), advertisement: Advertisement::WebSocket { identifier: name.into() } }
+        Sighting::new(name, Advertisement::WebSocket { identifier: name.into() })
     }
 
     const MINE: &str = r#"
@@ -185,7 +185,7 @@ mod tests {
             manufacturer_data: Vec::new(),
             services: Vec::new(),
         };
-        let found = catalogue.candidates(&Sighting { address: "1".into(), advertisement });
+        let found = catalogue.candidates(&Sighting::new("1", advertisement));
         assert_eq!(found[0].model(Some("P")).unwrap().name, "Mine");
         assert_eq!(found[0].wiring(), Catalogue::builtin().protocol("lovense").unwrap().wiring());
         assert_ne!(found[0].model(Some("A")).unwrap().name, "Mine");

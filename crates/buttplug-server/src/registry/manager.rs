@@ -2,7 +2,7 @@
 
 use super::attempt::{AttemptError, Ready, connect};
 use super::indexes::{Assigned, Indexes, MAX_REMEMBERED};
-use super::{MAX_DEVICES, Motion, Registry, Running, ScanRequests};
+use super::{MAX_DEVICES, Motion, Place, Registry, Running, ScanRequests};
 use crate::configuration::{DeviceIdentity, KnownDevice, Tuned, UserConfiguration, tune};
 use crate::device::DeviceHandle;
 use crate::device::task::{self, DeviceParts};
@@ -11,7 +11,7 @@ use crate::present::PresentDevice;
 use crate::sightings::{Outcome, Telling};
 use buttplug_core::message::DeviceDescription;
 use buttplug_protocols::catalogue::{Candidate, Catalogue};
-use buttplug_protocols::sighting::{BusKind, Sighting};
+use buttplug_protocols::sighting::Sighting;
 use futures_util::FutureExt;
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
@@ -28,11 +28,11 @@ const MAX_SCAN_CALL: Duration = Duration::from_secs(10);
 /// The longest that a bus may take to turn hardware away.
 const MAX_REFUSAL: Duration = Duration::from_secs(1);
 
+/// Why hardware beyond [`MAX_DEVICES`] may not stay.
+const TOO_MANY: &str = "too many devices are connected";
+
 /// Reports that may wait for the manager, per bus.
 const MAX_WAITING_REPORTS: usize = 64;
-
-/// Where hardware is, on this machine.
-pub(super) type Place = (BusKind, String);
 
 /// What the manager is made of.
 pub(crate) struct ManagerParts {
@@ -62,6 +62,14 @@ struct Attempt {
     bus: usize,
     sighting: Sighting,
     outcome: Result<Box<Ready>, AttemptError>,
+}
+
+/// A device that no task runs yet.
+struct Made {
+    parts: DeviceParts,
+    present: PresentDevice,
+    /// It has been connected before.
+    returning: bool,
 }
 
 /// All that can wake the manager.
@@ -203,11 +211,12 @@ impl Manager {
             device.close();
         }
         self.connecting.retain(|place, attempt| {
-            let denied = self.configuration.denies(&place.1);
-            if denied {
+            // One that was left running still has to be stopped.
+            let called_off = self.configuration.denies(&place.1) && !self.running.is_at(place);
+            if called_off {
                 attempt.abort();
             }
-            !denied
+            !called_off
         });
     }
 
@@ -219,7 +228,9 @@ impl Manager {
             return;
         }
         let name = sighting.name();
-        if let Some(reason) = self.configuration.refusal(&sighting.address) {
+        // One that was left running is let in whoever it is, for as long as it takes to stop it.
+        let runs = self.running.is_at(&place);
+        if let Some(reason) = self.configuration.refusal(&sighting.address).filter(|_| !runs) {
             debug!(bus = %sighting.bus(), name, address = sighting.address, reason, "not connected");
             self.telling.tell(&sighting, || Outcome::Refused(reason.into()));
             refuse(&*owner, &sighting, reason).await;
@@ -232,16 +243,15 @@ impl Manager {
             refuse(&*owner, &sighting, "no known device matches").await;
             return;
         }
-        if self.registry.by_index.len() + self.connecting.len() >= MAX_DEVICES {
+        if self.is_full() && !runs {
             warn!(
                 name,
                 address = sighting.address,
                 limit = MAX_DEVICES,
                 "too many devices, this one is refused"
             );
-            const REASON: &str = "too many devices are connected";
-            self.telling.tell(&sighting, || Outcome::Refused(REASON.into()));
-            refuse(&*owner, &sighting, REASON).await;
+            self.telling.tell(&sighting, || Outcome::Refused(TOO_MANY.into()));
+            refuse(&*owner, &sighting, TOO_MANY).await;
             return;
         }
         self.telling.tell(&sighting, || Outcome::Matched(protocols(&candidates)));
@@ -271,13 +281,13 @@ impl Manager {
         let place = (sighting.bus(), sighting.address.clone());
         self.connecting.remove(&place);
         match outcome {
-            Ok(ready) if self.configuration.denies(&place.1) => {
-                // Decided while it was connecting; its attempt had ended already.
-                let reason = self.configuration.refusal(&place.1).unwrap_or_default();
-                self.telling.tell(&sighting, || Outcome::Refused(reason.into()));
-                self.closing.spawn(task::close(ready.open.hardware));
+            Ok(ready) => {
+                let refusal = self.configuration.refusal(&place.1);
+                match refusal.or_else(|| self.is_full().then_some(TOO_MANY)) {
+                    None => self.add(bus, &sighting, place, *ready),
+                    Some(reason) => self.dismiss(bus, &sighting, place, *ready, reason),
+                }
             }
-            Ok(ready) => self.add(bus, sighting, place, *ready),
             Err(error) => {
                 warn!(bus = %sighting.bus(), name = sighting.name(), address = sighting.address, %error, "not connected");
                 self.telling.tell(&sighting, || Outcome::Failed(error.to_string()));
@@ -294,13 +304,47 @@ impl Manager {
         }
     }
 
-    fn add(&mut self, bus: usize, sighting: Sighting, place: Place, ready: Ready) {
+    /// Whether there is no room for one more device.
+    fn is_full(&self) -> bool {
+        self.registry.by_index.len() + self.connecting.len() >= MAX_DEVICES
+    }
+
+    /// Gives clients a device.
+    fn add(&mut self, bus: usize, sighting: &Sighting, place: Place, ready: Ready) {
+        let Made { parts, present, returning } = self.make(bus, ready, &place);
+        let handle = parts.handle.clone();
+        let index = handle.description().index;
+        let PresentDevice { name, identity, .. } = &present;
+        if returning {
+            self.registry.reconnects.fetch_add(1, Ordering::Relaxed);
+        }
+        info!(device = index.0, name, protocol = identity.protocol, bus = %place.0, "device connected");
+        self.telling.tell(sighting, || Outcome::Connected {
+            index,
+            name: name.clone(),
+            protocol: identity.protocol.clone(),
+        });
+        self.note(KnownDevice { identity: identity.clone(), index, name: name.clone() });
+        self.start(place, parts);
+        self.registry.insert(handle, present);
+    }
+
+    /// Stops a device that may not stay, and lets it go. No client gets to see it.
+    fn dismiss(&mut self, bus: usize, sighting: &Sighting, place: Place, ready: Ready, reason: &str) {
+        let Made { parts, present, .. } = self.make(bus, ready, &place);
+        warn!(name = present.name, address = place.1, reason, "it is stopped and let go");
+        self.telling.tell(sighting, || Outcome::Refused(reason.into()));
+        parts.handle.close();
+        self.start(place, parts);
+    }
+
+    /// Makes a device of hardware that takes commands.
+    fn make(&mut self, bus: usize, ready: Ready, place: &Place) -> Made {
         let Ready { open, protocol, protocol_id, identifier, model } = ready;
-        let address = sighting.address.clone();
-        let identity = DeviceIdentity { bus: place.0, protocol: protocol_id, identifier, address };
+        let (bus_kind, address) = place.clone();
+        let identity = DeviceIdentity { bus: bus_kind, protocol: protocol_id, identifier, address };
         info!("Device {} ({}) found.", model.name, identity.address);
-        let configuration = Arc::clone(&self.configuration);
-        let decided = configuration.device(&identity);
+        let decided = self.configuration.device(&identity);
         let by_index = &self.registry.by_index;
         let wanted = decided.and_then(|decided| decided.index);
         let assigned = self.indexes.assign(identity.clone(), wanted, |index| by_index.contains_key(&index));
@@ -312,56 +356,49 @@ impl Manager {
         let message_gap = decided
             .and_then(|decided| decided.message_gap)
             .or(model.message_gap)
-            .unwrap_or_else(|| self.buses[bus].message_gap(place.0));
+            .unwrap_or_else(|| self.buses[bus].message_gap(bus_kind));
         let Tuned { features, tuning, notices } = tune(&model, decided);
         for notice in notices {
             warn!(device = index.0, address = identity.address, "your configuration: {notice}");
         }
+        let display_name = decided.and_then(|decided| decided.display_name.clone());
         let description = Arc::new(DeviceDescription {
             index,
             name: model.name.clone(),
-            display_name: decided.and_then(|decided| decided.display_name.clone()),
+            display_name: display_name.clone(),
             message_gap_ms: u32::try_from(message_gap.as_millis()).unwrap_or(u32::MAX),
             features,
         });
         let outputs = model.outputs().map(|(feature, output)| (feature, output.kind));
-        let max_run = decided.and_then(|decided| decided.max_run).or(configuration.max_run);
+        let max_run = decided.and_then(|decided| decided.max_run).or(self.configuration.max_run);
         let tally = Arc::clone(&self.registry.tally);
-        let handle = DeviceHandle::new(description, outputs, tuning, tally, max_run);
-        if returning {
-            self.registry.reconnects.fetch_add(1, Ordering::Relaxed);
-        }
-        info!(device = index.0, name = model.name, protocol = identity.protocol, bus = %place.0, "device connected");
-        self.telling.tell(&sighting, || Outcome::Connected {
-            index,
-            name: model.name.clone(),
-            protocol: identity.protocol.clone(),
-        });
         let present = PresentDevice {
             name: model.name.clone(),
-            display_name: handle.description().display_name.clone(),
+            display_name,
             identity: identity.clone(),
             needs_keepalive: protocol.keepalive().is_some(),
         };
-        // It may go on with what it was told before.
-        let returning = returning || self.running.contains(&identity);
-        let motion = Motion::new(identity.clone(), self.running.clone());
-        self.note(KnownDevice { identity, index, name: model.name });
         let parts = DeviceParts {
-            handle: handle.clone(),
+            handle: DeviceHandle::new(description, outputs, tuning, tally, max_run),
             protocol,
             hardware: open.hardware,
             events: open.events,
             message_gap,
-            returning,
-            motion,
+            // It may go on with what it was told before.
+            returning: returning || self.running.is_at(place),
+            motion: Motion::new(identity, self.running.clone()),
         };
+        Made { parts, present, returning }
+    }
+
+    /// Starts a device's task.
+    fn start(&mut self, place: Place, parts: DeviceParts) {
+        let handle = parts.handle.clone();
         self.devices.spawn(task::run(parts));
-        if let Some(earlier) = self.connected.insert(place, handle.clone()) {
+        if let Some(earlier) = self.connected.insert(place, handle) {
             // Its task has stopped taking anything but is still closing its hardware.
             self.registry.remove(&earlier);
         }
-        self.registry.insert(handle, present);
     }
 
     /// Notes that a device was here, for whoever keeps that.

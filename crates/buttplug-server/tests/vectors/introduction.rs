@@ -144,7 +144,7 @@ impl Had {
 fn sightings(candidate: &Candidate, vector: &Vector) -> Vec<Sighting> {
     let mut found = Vec::new();
     let address = vector.address.as_deref().unwrap_or("rehearsal");
-    let mut add = |advertisement| found.push(Sighting { address: address.into(), advertisement });
+    let mut add = |advertisement| found.push(Sighting::new(address, advertisement));
     let definition = candidate.definition();
     for rule in &definition.rules {
         let (names, manufacturer, advertised) = match rule {

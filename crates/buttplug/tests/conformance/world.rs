@@ -87,8 +87,7 @@ impl World {
     pub(crate) async fn add(&mut self, model: &str) -> SimulatedDevice {
         let archetype = model.to_owned();
         let advertisement = Advertisement::Simulated { archetype };
-        let device =
-            SimulatedDevice::playing(Sighting { address: format!("simulated:{model}"), advertisement });
+        let device = SimulatedDevice::playing(Sighting::new(format!("simulated:{model}"), advertisement));
         device.set_battery(CHARGE);
         self.bus.add(device.clone());
         self.devices.push(device.clone());

@@ -25,6 +25,8 @@ pub(super) struct Seen {
 #[derive(Debug)]
 struct Hardware {
     name: String,
+    /// How well it was heard last, in dBm, if its bus tells.
+    signal_dbm: Option<i16>,
     /// What it looks like: ids of protocols.
     protocols: Vec<String>,
     found: Found,
@@ -47,9 +49,11 @@ impl Seen {
         }
         let hardware = self.hardware.entry(place).or_insert_with(|| Hardware {
             name: String::new(),
+            signal_dbm: None,
             protocols: Vec::new(),
             found: Found::Outcome(Outcome::Unknown),
         });
+        hardware.signal_dbm = sighting.signal_dbm.or(hardware.signal_dbm);
         if !sighting.name().is_empty() {
             hardware.name = sighting.name().to_owned();
         }
@@ -84,8 +88,12 @@ impl Seen {
         };
         for port in listed.iter().filter(|port| !is_wanted(port)) {
             let usb = port.usb.map(|(vendor, product)| format!("USB {vendor:04x}:{product:04x}"));
-            let hardware =
-                Hardware { name: usb.unwrap_or_default(), protocols: Vec::new(), found: Found::UnnamedPort };
+            let hardware = Hardware {
+                name: usb.unwrap_or_default(),
+                signal_dbm: None,
+                protocols: Vec::new(),
+                found: Found::UnnamedPort,
+            };
             if self.hardware.len() < MAX_LISTED {
                 self.hardware.entry((BusKind::Serial, port.name.clone())).or_insert(hardware);
             } else {
@@ -133,6 +141,7 @@ impl Hardware {
         };
         json!({
             "name": self.name,
+            "signal_dbm": self.signal_dbm,
             "outcome": outcome,
             "protocols": self.protocols,
             "device": device,
@@ -163,19 +172,24 @@ impl fmt::Display for Hardware {
 /// A line for each piece of hardware, and the sum of them.
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<[String; 4]> = self
+        let lines: Vec<[String; 5]> = self
             .hardware
             .iter()
             .map(|((bus, address), hardware)| {
-                [bus.to_string(), address.clone(), hardware.name.clone(), hardware.to_string()]
+                let signal = hardware.signal_dbm.map(|dbm| format!("{dbm} dBm")).unwrap_or_default();
+                [bus.to_string(), address.clone(), signal, hardware.name.clone(), hardware.to_string()]
                     // What hardware says must not look like lines of this program, nor play with the terminal.
                     .map(|text| text.replace(char::is_control, " "))
             })
             .collect();
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-        let (bus, address, name) = (width(0), width(1), width(2));
-        for [a, b, c, what] in &lines {
-            writeln!(f, "{a:bus$}  {b:address$}  {c:name$}  {what}")?;
+        let (bus, address, signal, name) = (width(0), width(1), width(2), width(3));
+        for [a, b, s, c, what] in &lines {
+            write!(f, "{a:bus$}  {b:address$}  ")?;
+            if signal > 0 {
+                write!(f, "{s:>signal$}  ")?;
+            }
+            writeln!(f, "{c:name$}  {what}")?;
         }
         let count = |which: fn(&Outcome) -> bool| {
             let those = self.hardware.values();
@@ -211,7 +225,7 @@ mod tests {
             manufacturer_data: Vec::new(),
             services: Vec::new(),
         };
-        Sighted { sighting: Sighting { address: address.into(), advertisement }, outcome }
+        Sighted { sighting: Sighting::new(address, advertisement), outcome }
     }
 
     fn hush() -> Outcome {
@@ -253,6 +267,24 @@ mod tests {
         assert_eq!(outcomes, ["connected", "unknown", "failed", "refused", "matched"]);
         assert_eq!(json["hardware"][0]["device"]["name"], "Lovense Hush");
         assert_eq!(json["hardware"][2]["reason"], "has no tx");
+    }
+
+    #[test]
+    fn how_well_it_is_heard_stands_beside_hardware_on_the_air() {
+        let mut seen = Seen::default();
+        for (address, signal_dbm) in [("A", Some(-100)), ("A", Some(-61)), ("A", None), ("B", None)] {
+            let Sighted { sighting, outcome } = sighted(address, "Nova", Outcome::Unknown);
+            seen.note(Sighted { sighting: Sighting { signal_dbm, ..sighting }, outcome });
+        }
+        assert_eq!(
+            seen.to_string(),
+            "bluetooth  A  -61 dBm  Nova  no known device looks like this\n\
+             bluetooth  B           Nova  no known device looks like this\n\
+             2 pieces of hardware seen: 0 devices\n"
+        );
+        let json: Value = serde_json::from_str(&seen.json()).unwrap();
+        assert_eq!(json["hardware"][0]["signal_dbm"], -61);
+        assert!(json["hardware"][1]["signal_dbm"].is_null());
     }
 
     #[test]

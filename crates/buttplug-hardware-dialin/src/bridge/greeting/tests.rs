@@ -13,7 +13,7 @@ fn parse(text: &str) -> Result<Greeting, BadGreeting> {
 }
 
 fn offer(address: &str, advertisement: Advertisement, transport: Transport) -> Result<Greeting, BadGreeting> {
-    let sighting = Sighting { address: address.into(), advertisement };
+    let sighting = Sighting::new(address, advertisement);
     Ok(Greeting::Bridge(Offer { sighting, transport }))
 }
 
@@ -33,7 +33,9 @@ fn a_greeting_offers_hardware_as_its_operating_system_sees_it() {
         services: vec![uuid_of(SERVICE)],
     };
     let services = BTreeMap::from([(uuid_of(SERVICE), vec![uuid_of(CHARACTERISTIC)])]);
-    assert_eq!(parse(whole), offer("AA:BB:CC:DD:EE:FF", advertisement, Transport::Bluetooth(services)));
+    let sighting = Sighting { signal_dbm: Some(-60), ..Sighting::new("AA:BB:CC:DD:EE:FF", advertisement) };
+    let whole_offer = Offer { sighting, transport: Transport::Bluetooth(services) };
+    assert_eq!(parse(whole), Ok(Greeting::Bridge(whole_offer)));
     let nameless =
         Advertisement::Bluetooth { name: String::new(), manufacturer_data: Vec::new(), services: Vec::new() };
     let least = r#"{"version":1,"transport":"bluetooth-le","address":"x","name":"","services":{}}"#;

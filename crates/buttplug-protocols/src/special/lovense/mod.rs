@@ -277,10 +277,7 @@ mod tests {
     #[test]
     fn a_model_with_an_output_that_has_no_command_is_refused() {
         let lovense = Catalogue::builtin().protocol("lovense").unwrap();
-        let sighting = Sighting {
-            address: String::new(),
-            advertisement: Advertisement::WebSocket { identifier: String::new() },
-        };
+        let sighting = Sighting::new("", Advertisement::WebSocket { identifier: String::new() });
         let build = |features: &[&[OutputKind]], identifier| {
             let model = model(features);
             let setup = Setup { identifier, model: &model, sighting: &sighting, endpoints: &[], seed: 0 };
