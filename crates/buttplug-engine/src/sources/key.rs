@@ -140,12 +140,19 @@ impl Key {
         match command.try_get_matches_from([word("value", value)]) {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == ErrorKind::InvalidUtf8 => Err("it is not UTF-8 text".into()),
-            Err(error) => Err(match (error.source(), self.kind) {
-                (_, Kind::Switch) => "there are true and false".into(),
+            Err(error) => Err(match (error.source(), self.words()) {
+                _ if self.kind == Kind::Switch => "there are true and false".into(),
                 (Some(reason), _) => reason.to_string(),
-                (None, _) => "it is empty".into(),
+                (None, words) if words.is_empty() => "it is empty".into(),
+                (None, words) => format!("there are {}", words.join(", ")),
             }),
         }
+    }
+
+    /// The words of which the value is one, if there are only some.
+    pub(super) fn words(&self) -> Vec<String> {
+        let words = self.parser.possible_values().into_iter().flatten();
+        words.map(|word| word.get_name().to_owned()).collect()
     }
 }
 
@@ -303,6 +310,18 @@ mod tests {
         variables.sort_unstable();
         variables.dedup();
         assert_eq!(variables.len(), keys.iter().count());
+    }
+
+    #[test]
+    fn a_value_that_is_none_of_a_few_words_is_told_them() {
+        let flag = Arg::new("form").long("form").action(ArgAction::Set).value_parser(["plain", "json"]);
+        let key = Key::of(&flag).unwrap();
+        assert_eq!((key.kind, key.words()), (Kind::Text, vec!["plain".to_owned(), "json".to_owned()]));
+        assert_eq!(key.check("json".as_ref()), Ok(()));
+        assert_eq!(key.check("xml".as_ref()), Err("there are plain, json".into()));
+        let file =
+            Arg::new("file").long("file").action(ArgAction::Set).value_parser(clap::value_parser!(PathBuf));
+        assert_eq!(Key::of(&file).unwrap().check("".as_ref()), Err("it is empty".into()));
     }
 
     #[test]

@@ -8,8 +8,12 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// Said where no flag has a default that would say it.
-const USUAL_PLACES: &str = "# No place of devices is set, so the usual ones count: Bluetooth, serial ports, human interface \
-    devices, and the port for devices.";
+const USUAL_PLACES: &str = if cfg!(feature = "bluetooth") {
+    "# No place of devices is set, so the usual ones count: Bluetooth, serial ports, human interface devices, and the port \
+     for devices."
+} else {
+    "# No place of devices is set, so the usual ones count: serial ports, human interface devices, and the port for devices."
+};
 
 /// What is set is written so that it can be read back; what is not, as a comment.
 pub(super) fn text(settled: &Settled) -> String {
@@ -39,7 +43,7 @@ pub(super) fn text(settled: &Settled) -> String {
     text
 }
 
-/// The headings of the help, in its order, as far as something is under them.
+/// The headings of the help, in its order, as far as something is under them; what has none comes last.
 fn headings(settled: &Settled) -> Vec<Option<&str>> {
     let mut headings = Vec::new();
     for (number, key) in settled.keys.iter().enumerate() {
@@ -49,6 +53,7 @@ fn headings(settled: &Settled) -> Vec<Option<&str>> {
             headings.push(heading);
         }
     }
+    headings.sort_by_key(Option::is_none);
     headings
 }
 

@@ -286,6 +286,7 @@ fn example(key: &key::Key) -> String {
         ("allow-origin", _) => "https://a.example".into(),
         ("token", _) => TOKEN.into(),
         (_, key::Kind::Switch) => "true".into(),
+        _ if !key.words().is_empty() => key.words().pop().unwrap(),
         (_, key::Kind::Number) => {
             let default = key.default.as_ref().and_then(|default| default.parse::<i64>().ok());
             default.filter(|default| *default > 1).map_or(1500, |default| default - 1).to_string()
@@ -332,7 +333,7 @@ fn every_flag_of_serve_can_be_set_in_the_file_and_the_environment_and_is_shown()
 fn what_is_shown_can_be_kept_as_the_file() {
     let before = settled(
         "--websocket-port=5 --allow-origin=null --use-xinput --max-run=007",
-        &[("BUTTPLUG_SERVER_NAME", "\"quoted\" \\ and # more"), ("BUTTPLUG_ALLOW_ORIGIN", "any")],
+        &[("BUTTPLUG_SERVER_NAME", "\"quoted\" \\ and # more\n# of it"), ("BUTTPLUG_ALLOW_ORIGIN", "any")],
         "guard = true\nsingle-client = true\ntoken-file = 't'",
     );
     let shown = before.show();
