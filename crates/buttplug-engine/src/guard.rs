@@ -1,23 +1,28 @@
 //! `--guard`: the same program once more, as a small process that looks after the one that serves.
 //!
 //! It holds the other end of the engine's standard input. Closing it tells the engine to end, and the system closes it
-//! when the guard itself dies, so that neither outlives the other with a device running. An engine that dies is started
-//! again with the order to stop first what ran.
+//! when the guard itself dies, so that neither outlives the other with a device running. From there comes how things stand.
+//! An engine that dies, or hangs, is started again with the order to stop first what ran.
+
+mod lifeline;
+mod ward;
 
 use crate::cli::ServeFlags;
 use crate::exit::Exit;
-use crate::log::Log;
+use crate::log::Queue;
 use crate::settings::DEFAULT_CLIENT_PORT;
 use crate::signals::{Parent, Signals, Wish};
 use crate::sources::Handover;
+use crate::supervisor::{News, Supervisor};
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
+use ward::{Life, Ward};
 
 /// How long an engine may take to end in order: as long as it allows itself, and some more for a busy machine.
 const MAX_FAREWELL: Duration = Duration::from_secs(4);
@@ -30,6 +35,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// The longest pause. A machine on which nothing starts is tried six times a minute.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Signs of life that an engine gives in the time after which it counts as hanging.
+const BEATS: u32 = 4;
 
 /// Why nothing can be guarded.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -95,16 +103,24 @@ impl Word {
 /// Looks after an engine with these flags until told to end, or the engine has ended in order. Without a handover it is
 /// passed the flags that were typed.
 pub(crate) async fn run(flags: &ServeFlags, handover: Option<&Handover>) -> Result<Exit, GuardError> {
-    let system = |error: io::Error| GuardError::System(error.to_string());
-    let mut command = Command::new(std::env::current_exe().map_err(system)?);
+    // Whoever started this process hears from it, not from the engine.
+    let supervisor = Supervisor::of_environment();
+    let outcome = tokio::select! {
+        outcome = look_after(flags, handover, &supervisor) => outcome,
+        never = supervisor.keep_telling() => never,
+    };
+    supervisor.tell(News::Ending);
+    outcome
+}
+
+async fn look_after(
+    flags: &ServeFlags,
+    handover: Option<&Handover>,
+    supervisor: &Supervisor,
+) -> Result<Exit, GuardError> {
+    let program = std::env::current_exe().map_err(system)?;
     let mut arguments: Vec<OsString> = match handover {
-        Some(handover) => {
-            handover.removed().for_each(|variable| {
-                command.env_remove(variable);
-            });
-            command.envs(handover.set());
-            handover.arguments().collect()
-        }
+        Some(handover) => handover.arguments().collect(),
         None => std::env::args_os().skip(1).collect(),
     };
     arguments.extend(["--stop-first".into(), running_file(flags).ok_or(GuardError::NoFolder)?.into()]);
@@ -114,26 +130,41 @@ pub(crate) async fn run(flags: &ServeFlags, handover: Option<&Handover>) -> Resu
         arguments.push("--stop-with-parent".into());
         None
     };
-    command.args(arguments).stdin(Stdio::piped());
+    let max_hang = Duration::from_secs(flags.guarding.max_hang.into());
     let mut word = Word { signals: Signals::install().map_err(system)?, parent };
-    let log = Log::beside();
+    let log = Queue::beside();
     let mut deaths = Deaths::default();
+    let mut died: Option<String> = None;
     loop {
+        let mut command = Command::new(&program);
+        command.args(&arguments);
+        if let Some(died) = &died {
+            command.arg(format!("--after-death={died}"));
+        }
+        let settings = handover.into_iter().flat_map(Handover::removed);
+        for variable in settings.chain(["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"]) {
+            command.env_remove(variable);
+        }
+        command.envs(handover.into_iter().flat_map(Handover::set));
         let born = Instant::now();
-        let how = match command.spawn() {
-            Ok(mut engine) => {
-                let lifeline = engine.stdin.take();
-                let status = tokio::select! {
-                    status = engine.wait() => status.map_err(system)?,
-                    () = word.end() => {
+        let how = match lifeline::start(command, max_hang / BEATS) {
+            Ok((engine, lifeline)) => {
+                let mut ward = Ward { engine, lifeline, max_hang };
+                match ward.live(&mut word, supervisor).await.map_err(system)? {
+                    Life::ToldToEnd => {
+                        supervisor.tell(News::Ending);
+                        let Ward { engine, lifeline, .. } = ward;
                         drop(lifeline);
                         return Ok(farewell(engine, &log).await);
                     }
-                };
-                if let Some(exit) = deaths.is_the_end(status) {
-                    return Ok(exit);
+                    Life::Hung => format!("it hung for {} s and was killed", max_hang.as_secs()),
+                    Life::Ended(status) => {
+                        if let Some(exit) = deaths.is_the_end(status) {
+                            return Ok(exit);
+                        }
+                        status.to_string()
+                    }
                 }
-                status.to_string()
             }
             Err(error) if deaths.0 == 0 => return Err(system(error)),
             Err(error) => error.to_string(),
@@ -143,6 +174,7 @@ pub(crate) async fn run(flags: &ServeFlags, handover: Option<&Handover>) -> Resu
             "buttplug: the engine died ({how}); starting it again in {} s, what ran is stopped first",
             pause.as_secs_f32()
         ));
+        died = Some(how);
         tokio::select! {
             () = sleep(pause) => {}
             () = word.end() => return Ok(Exit::Internal),
@@ -150,8 +182,12 @@ pub(crate) async fn run(flags: &ServeFlags, handover: Option<&Handover>) -> Resu
     }
 }
 
+fn system(error: io::Error) -> GuardError {
+    GuardError::System(error.to_string())
+}
+
 /// Waits for an engine that has been told to end.
-async fn farewell(mut engine: Child, log: &Log) -> Exit {
+async fn farewell(mut engine: Child, log: &Queue) -> Exit {
     match timeout(MAX_FAREWELL, engine.wait()).await {
         Ok(Ok(status)) if status.success() => Exit::Orderly,
         Ok(_) => Exit::Internal,

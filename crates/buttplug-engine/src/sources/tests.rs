@@ -282,6 +282,7 @@ fn another_process_is_handed_all_of_it_and_secrets_not_where_others_see_them() {
 fn example(key: &key::Key) -> String {
     match (key.name.as_str(), key.kind) {
         ("log", _) => "trace".into(),
+        ("log-format", _) => "json".into(),
         ("allow-origin", _) => "https://a.example".into(),
         ("token", _) => TOKEN.into(),
         (_, key::Kind::Switch) => "true".into(),
