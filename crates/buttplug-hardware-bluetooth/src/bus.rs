@@ -322,6 +322,10 @@ impl<R: Radio> HardwareBus for Bus<R> {
         locked(&self.inner.finder).is_wanted()
     }
 
+    fn seeks(&self, address: &str) -> bool {
+        locked(&self.inner.finder).seeks(address)
+    }
+
     async fn open(&self, sighting: &Sighting, wirings: &[&Wiring]) -> Result<OpenHardware, HardwareError> {
         if *self.stop.borrow() {
             return Err(HardwareError::Gone);

@@ -218,8 +218,10 @@ async fn the_end_of_a_link_is_noticed_at_once_and_the_device_sought_without_a_cl
     rig.radio.done();
     rig.radio.drop_link("AA");
     let lost = Instant::now();
+    assert!(!rig.bus.seeks("AA"), "it is open");
     assert_eq!(open.events.recv().await, Some(HardwareEvent::Gone("the link ended".into())));
     assert_eq!(lost.elapsed(), Duration::ZERO);
+    assert!(rig.bus.seeks("AA") && !rig.bus.seeks("BB"), "so the server need not search for it");
     assert_eq!(open.hardware.write(&frame(7)).await, Err(HardwareError::Gone));
     open.hardware.close().await;
     rig.radio.change("AA", |toy| toy.view.name = String::new());
@@ -229,6 +231,7 @@ async fn the_end_of_a_link_is_noticed_at_once_and_the_device_sought_without_a_cl
     assert_eq!(found, std::slice::from_ref(&sighting), "as what it was, so that it gets its index");
     let again = rig.open(&sighting).await.unwrap();
     assert!(again.hardware.write(&frame(0)).await.is_ok());
+    assert!(!rig.bus.seeks("AA"), "it is back");
     sleep(SECOND).await;
     assert!(!rig.radio.is_scanning());
 }
@@ -240,7 +243,10 @@ async fn a_lost_device_is_given_up_after_a_while() {
     rig.bus.stop_scanning().await.unwrap();
     sleep(10 * SECOND).await;
     rig.radio.drop_link("AA");
-    sleep(SEEK_TIME + 10 * SECOND).await;
+    sleep(SEEK_TIME - SECOND).await;
+    assert!(rig.bus.seeks("AA"));
+    sleep(11 * SECOND).await;
+    assert!(!rig.bus.seeks("AA"));
     rig.radio.done();
     sleep(3600 * SECOND).await;
     assert_eq!(rig.radio.done(), Vec::<String>::new());
