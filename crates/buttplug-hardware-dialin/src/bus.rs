@@ -4,7 +4,7 @@ use crate::bridge::{Bridge, Bridged};
 use crate::greeting::Greeting;
 use crate::limits::{BRIDGED_BLUETOOTH_GAP, DialInLimits, MESSAGE_GAP};
 use crate::line::{Line, LineTimes};
-use crate::roster::Roster;
+use crate::roster::{Full, Roster};
 use crate::speech::Speech;
 use crate::version0::{Hearing, Version0};
 use async_trait::async_trait;
@@ -102,11 +102,17 @@ impl DialInBus {
 
     /// The line that this sighting is about.
     fn pending(&self, sighting: &Sighting) -> Option<Arc<Line>> {
-        self.line(sighting).filter(|line| line.is_pending())
+        self.port.roster.find(sighting, Line::is_pending)
     }
 
-    fn line(&self, sighting: &Sighting) -> Option<Arc<Line>> {
-        self.port.roster.find(sighting).filter(|line| line.sighting() == sighting)
+    fn open_line(&self, line: &Arc<Line>, wirings: &[&Wiring]) -> Result<OpenHardware, HardwareError> {
+        if line.sighting().bus() != BusKind::WebSocket {
+            return Bridged::open(Arc::clone(line), wirings);
+        }
+        let wiring = wirings.iter().position(|wiring| matches!(wiring, Wiring::Direct));
+        let wiring = wiring.ok_or(HardwareError::NoProtocolFits)?;
+        let (hardware, events) = Version0::open(Arc::clone(line))?;
+        Ok(OpenHardware { hardware: Arc::new(hardware), events, wiring, endpoints: Vec::new() })
     }
 }
 
@@ -149,16 +155,8 @@ impl Port {
     async fn admit(self: Arc<Self>, line: Arc<Line>, peer: SocketAddr, events: BusEvents) {
         let sighting = line.sighting().clone();
         tracing::debug!(%peer, bus = %sighting.bus(), address = ?sighting.address, name = ?sighting.name(), "a device dialled in");
-        let full = match self.roster.add(Arc::clone(&line)) {
-            Ok(None) => false,
-            Ok(Some(replaced)) => {
-                replaced.end_replaced();
-                false
-            }
-            Err(_) => true,
-        };
         let pending_time = self.limits.pending_time;
-        if full {
+        if let Err(Full) = self.roster.add(&line) {
             let max = self.limits.max_devices;
             tracing::warn!(%peer, max, "refusing a device: as many as may be are connected");
             line.end(CloseCode::Again, &format!("{max} devices are connected, no more may be"));
@@ -251,17 +249,14 @@ impl HardwareBus for DialInBus {
 
     async fn open(&self, sighting: &Sighting, wirings: &[&Wiring]) -> Result<OpenHardware, HardwareError> {
         let line = self.pending(sighting).ok_or(HardwareError::Gone)?;
-        if sighting.bus() != BusKind::WebSocket {
-            return Bridged::open(line, wirings);
-        }
-        let wiring = wirings.iter().position(|wiring| matches!(wiring, Wiring::Direct));
-        let wiring = wiring.ok_or(HardwareError::NoProtocolFits)?;
-        let (hardware, events) = Version0::open(line)?;
-        Ok(OpenHardware { hardware: Arc::new(hardware), events, wiring, endpoints: Vec::new() })
+        let opened = self.open_line(&line, wirings)?;
+        // One that the server has not let go of yet must not stay open beside this one.
+        self.port.roster.before(&line).iter().for_each(|earlier| earlier.end_replaced());
+        Ok(opened)
     }
 
     async fn accept(&self, sighting: &Sighting, protocol: &str) {
-        if let Some(line) = self.line(sighting) {
+        if let Some(line) = self.port.roster.find(sighting, Line::is_opened) {
             line.accept(protocol);
         }
     }
