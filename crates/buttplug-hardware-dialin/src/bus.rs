@@ -166,13 +166,16 @@ impl Port {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that have ended are let go of here.
         while tasks.try_join_next().is_some() {}
+        let reported = Arc::clone(&line);
         tasks.spawn(async move {
-            let reported = async {
+            let report = async {
                 // The server may take its time: the line waits, the port does not. An attached server that is gone
                 // ends the bus.
-                let _ = events.send(BusEvent::Sighted(sighting)).await;
+                if let Ok(room) = events.reserve().await {
+                    reported.report(|| room.send(BusEvent::Sighted(sighting)));
+                }
             };
-            Arc::clone(&line).run(pending_time, reported).await;
+            Arc::clone(&line).run(pending_time, report).await;
             port.roster.remove(&line);
         });
     }
@@ -248,11 +251,20 @@ impl HardwareBus for DialInBus {
     }
 
     async fn open(&self, sighting: &Sighting, wirings: &[&Wiring]) -> Result<OpenHardware, HardwareError> {
-        let line = self.pending(sighting).ok_or(HardwareError::Gone)?;
-        let opened = self.open_line(&line, wirings)?;
-        // One that the server has not let go of yet must not stay open beside this one.
-        self.port.roster.before(&line).iter().for_each(|earlier| earlier.end_replaced());
-        Ok(opened)
+        while let Some(line) = self.pending(sighting) {
+            match self.open_line(&line, wirings) {
+                // Another with the same greeting may have taken its place just now.
+                Err(HardwareError::Gone) => {}
+                opened => {
+                    if opened.is_ok() {
+                        // One that the server has not let go of yet must not stay open beside this one.
+                        self.port.roster.before(&line).iter().for_each(|earlier| earlier.end_replaced());
+                    }
+                    return opened;
+                }
+            }
+        }
+        Err(HardwareError::Gone)
     }
 
     async fn accept(&self, sighting: &Sighting, protocol: &str) {

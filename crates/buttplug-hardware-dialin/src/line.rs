@@ -45,6 +45,8 @@ struct State {
     /// Where notifications go once the server has opened the hardware.
     events: Option<mpsc::Sender<HardwareEvent>>,
     opened: bool,
+    /// The server has been told of what greeted here, or need not be.
+    reported: bool,
     /// The line on which the same address has dialled in again.
     successor: Weak<Line>,
     ending: Option<Ending>,
@@ -99,6 +101,7 @@ impl Line {
             task: None,
             events: None,
             opened: false,
+            reported: false,
             successor: Weak::new(),
             ending: None,
         };
@@ -156,14 +159,31 @@ impl Line {
 
     /// The same address has dialled in again. The server lets go of what it has opened only once it wants the newcomer: until
     /// then this line is the only way to stop the hardware.
+    ///
+    /// What the server has not opened yet the newcomer stands in for. One that has greeted in the same words is not reported
+    /// again: the server would open it for the first report, and close it for the second.
     pub(crate) fn replaced_by(&self, newcomer: &Arc<Self>) {
         let mut state = self.state();
         if state.opened {
             state.successor = Arc::downgrade(newcomer);
             // Nobody waits long for what does not go out any more.
             self.written.notify_waiters();
-        } else {
-            state.end(Ending::replaced());
+            return;
+        }
+        let waits = state.is_live();
+        state.end(Ending::replaced());
+        let reported = std::mem::replace(&mut state.reported, true);
+        drop(state);
+        if waits && reported && self.sighting == newcomer.sighting {
+            newcomer.state().reported = true;
+        }
+    }
+
+    /// Lets `report` tell the server of it, unless that has been done.
+    pub(crate) fn report(&self, report: impl FnOnce()) {
+        let mut state = self.state();
+        if !std::mem::replace(&mut state.reported, true) {
+            report();
         }
     }
 

@@ -361,6 +361,30 @@ async fn a_bridge_keeps_its_hardware_while_a_newcomer_at_its_address_waits_and_w
 }
 
 #[tokio::test]
+async fn the_same_greeting_again_is_reported_again_only_once_the_server_has_taken_the_first() {
+    let mut rig = Rig::new(DialInLimits::default()).await;
+    let replaced = closed(1008, "the same address has dialled in again");
+    let (first, sighting) = rig.bridge(&offer("a1")).await;
+    let mut second = Bridge::new(rig.dial().await);
+    second.says(&offer("a1"));
+    assert_eq!(first.end().await.1, replaced);
+    // Whatever else is reported comes behind what the second would have caused.
+    assert_eq!(rig.bridge(&offer("a2")).await.1.address, "a2");
+    let open = rig.bus.open(&sighting, &[&wiring()]).await.unwrap();
+    open.hardware.write(&frame(&[1])).await.unwrap();
+    assert!(second.hears().await.contains(r#""data":"01""#), "the first report is good for the second");
+    // From here on it is a connection like any other, and one in other words is always news.
+    let (third, _) = rig.bridge(&offer("a1")).await;
+    let (_fourth, other) = rig.bridge(&offer("a1").replace("-60", "-61")).await;
+    assert_eq!(third.end().await.1, replaced);
+    assert_eq!(rig.bus.open(&sighting, &[&wiring()]).await.err(), Some(HardwareError::Gone));
+    open.hardware.write(&frame(&[2])).await.unwrap();
+    assert!(second.hears().await.contains(r#""data":"02""#));
+    rig.bus.open(&other, &[&wiring()]).await.unwrap();
+    assert_eq!(second.end().await.1, replaced);
+}
+
+#[tokio::test]
 async fn serial_hid_and_usb_have_endpoints_with_names() {
     let mut rig = Rig::new(DialInLimits::default()).await;
     let ids = r#""vendor_id": 4660, "product_id": 22136"#;
