@@ -15,5 +15,5 @@ pub use connect::{
 };
 pub use dongle::{
     CONNECT_TIME, DONGLE_WRITE_TIME, DongleBus, DongleKind, FIND_TIME, MAX_LINE_BYTES, MAX_REQUESTS,
-    MAX_RESENDS, MESSAGE_GAP, PROBE_TIME, Port, PortError, Ports, READ_TIME, SETTLE_TIME,
+    MAX_RESENDS, MESSAGE_GAP, PROBE_TIME, Port, PortError, Ports, READ_TIME, RESEND_PAUSE, SETTLE_TIME,
 };
