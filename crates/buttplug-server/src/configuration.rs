@@ -102,7 +102,7 @@ impl DeviceConfiguration {
     }
 
     /// How much this says about the device; `None`: it is about another.
-    fn fits(&self, device: &DeviceIdentity) -> Option<usize> {
+    pub fn fits(&self, device: &DeviceIdentity) -> Option<usize> {
         let is = |asked: Option<bool>| asked.map_or(Some(0), |same| same.then_some(1));
         let identifier = self.identifier.as_deref();
         let fits = [

@@ -99,22 +99,19 @@ impl Reader<'_> {
     }
 
     fn device(&mut self, at: &Item, table: &dyn TableLike) {
-        let mut device = DeviceConfiguration::default();
-        let mut address = None;
+        let about = about(table);
+        let is_one = about.is_some();
+        let mut device = about.unwrap_or_default();
         for (key, item) in table.iter() {
             match key {
-                "address" => address = self.text(item, key),
-                "bus" => {
-                    device.bus = self.text(item, key).and_then(|name| {
-                        let bus = BusKind::from_name(&name);
-                        if bus.is_none() {
-                            self.notice(item, format_args!("no bus is called {name:?}; any bus counts"));
-                        }
-                        bus
-                    });
+                "address" | "protocol" | "identifier" => {
+                    let _ = self.text(item, key);
                 }
-                "protocol" => device.protocol = self.text(item, key),
-                "identifier" => device.identifier = self.text(item, key),
+                "bus" => {
+                    if let Some(name) = self.text(item, key).filter(|name| BusKind::from_name(name).is_none()) {
+                        self.notice(item, format_args!("no bus is called {name:?}; any bus counts"));
+                    }
+                }
                 // For people only.
                 "model" => {}
                 "index" => device.index = self.number(item, key).map(DeviceIndex),
@@ -129,12 +126,10 @@ impl Reader<'_> {
                 _ => self.unknown(item, key),
             }
         }
-        match address {
-            Some(address) => {
-                device.address = address;
-                self.decisions.configuration.devices.push(device);
-            }
-            None => self.notice(at, "a device without an `address` is no device; nothing here counts"),
+        if is_one {
+            self.decisions.configuration.devices.push(device);
+        } else {
+            self.notice(at, "a device without an `address` is no device; nothing here counts");
         }
     }
 
@@ -287,6 +282,18 @@ impl Reader<'_> {
             MIN_RUN
         })
     }
+}
+
+/// Which device a table is about, as it is read. `None`: it is about none.
+fn about(table: &dyn TableLike) -> Option<DeviceConfiguration> {
+    let text = |key| table.get(key).and_then(Item::as_str).map(str::to_owned);
+    Some(DeviceConfiguration {
+        address: text("address")?,
+        bus: text("bus").and_then(|name| BusKind::from_name(&name)),
+        protocol: text("protocol"),
+        identifier: text("identifier"),
+        ..DeviceConfiguration::default()
+    })
 }
 
 fn end(value: &Value) -> Option<u32> {
