@@ -59,6 +59,9 @@ pub struct DeviceConfiguration {
     pub max_run: Option<Duration>,
     /// Its outputs.
     pub outputs: Vec<OutputConfiguration>,
+    /// Of these kinds clients see only what is named in `outputs`: something was decided about others, but it is not known
+    /// what, or about which.
+    pub only_named: Vec<OutputKind>,
 }
 
 /// What a person decided about one output.

@@ -32,7 +32,7 @@ pub(in crate::user) fn with_known(text: &str, known: &[impl AsRef<KnownDevice>])
             Some(Item::Value(toml_edit::Value::Array(devices))) => {
                 devices.push(new_entry(known).into_inline_table());
             }
-            // Whatever it is, it is its owner's.
+            // Whatever it is, it is its owner's, and only they can make a list of it.
             Some(_) => continue,
         }
         changed = true;
@@ -51,7 +51,8 @@ fn entry<'d>(document: &'d mut DocumentMut, known: &KnownDevice) -> Option<&'d m
         Item::Value(toml_edit::Value::Array(devices)) => {
             devices.iter_mut().filter_map(|value| Some(value.as_inline_table_mut()? as _)).collect()
         }
-        _ => return None,
+        // One that is no list.
+        device => vec![device.as_table_like_mut()?],
     };
     let mut best: Option<(usize, &mut dyn TableLike)> = None;
     for table in tables {
@@ -171,5 +172,8 @@ index = 4
         let written = with_known(text, &[known("AA", None, 3)]).unwrap();
         assert!(written.starts_with("device = [{ address = \"CC\" }, { address = \"AA\","), "{written}");
         assert_eq!(with_known("device = 5", &[known("AA", None, 3)]), None);
+        let one = "[device]\naddress = \"AA\"\n";
+        let met = [known("AA", None, 3), known("BB", None, 4)];
+        assert_eq!(with_known(one, &met), Some(format!("{one}index = 3\n")), "there is no place for another");
     }
 }
