@@ -42,6 +42,13 @@ impl WebSocketDialer {
         })
     }
 
+    /// The same with other bounds of its connections.
+    #[must_use]
+    pub fn with_limits(mut self, limits: SocketLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Where it leads.
     pub fn url(&self) -> &str {
         &self.url
