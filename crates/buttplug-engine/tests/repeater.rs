@@ -163,3 +163,28 @@ async fn pages_from_elsewhere_are_let_in_only_if_they_are_allowed() {
         assert_eq!(knock(port, "/", &[("Origin", origin)]).await.0, status, "{origin}");
     }
 }
+
+#[tokio::test]
+async fn with_a_token_only_those_who_know_it_are_let_in_and_what_has_no_effect_is_said() {
+    const TOKEN: &str = "0123456789abcdef";
+    let server = Elsewhere::new().await;
+    let file = program::File::new("repeater-token", TOKEN);
+    let mut repeater = Engine::start_with(&[
+        "--repeater",
+        "--repeater-port",
+        "0",
+        "--repeater-remote-address",
+        &server.address(),
+        "--token-file",
+        file.name(),
+        "--allow-raw",
+    ])
+    .await;
+    repeater.line_with("--allow-raw").await;
+    let port = repeater.client_port().await;
+    let own_page = ("Origin", "http://localhost:3000");
+    assert_eq!(knock(port, "/", &[]).await.0, 401);
+    assert_eq!(knock(port, "/", &[own_page]).await.0, 401, "a page of this machine is no exception");
+    assert_eq!(knock(port, "/?token=0123456789abcdeX", &[]).await.0, 401);
+    assert_eq!(knock(port, &format!("/?token={TOKEN}"), &[own_page]).await.0, 101);
+}
