@@ -2,6 +2,7 @@
 
 use crate::error::dial_error;
 use crate::server::WebSocketServerConnection;
+use crate::shown::shown_url;
 use buttplug_core::connector::{AcceptConnection, ConnectorError};
 use buttplug_core::limits::MAX_FRAME_BYTES;
 use buttplug_websocket::{CloseCode, DialError, Socket, SocketLimits, check_url, dial};
@@ -85,8 +86,9 @@ impl WebSocketDialer {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        tracing::info!(url = self.url, "connected to a client");
-        let (connection, over) = WebSocketServerConnection::new(socket, self.url.clone(), None);
+        let url = shown_url(&self.url);
+        tracing::info!(url, "connected to a client");
+        let (connection, over) = WebSocketServerConnection::new(socket, url, None);
         let refused = server.accept(Box::new(connection)).err();
         // The socket comes back when the session has dropped it.
         if let (Ok(mut socket), Some(reason)) = (over.await, refused) {

@@ -47,7 +47,7 @@ impl Repeater {
         for address in listener.local_addresses() {
             tracing::info!(%address, "listening for clients");
         }
-        tracing::info!(server = settings.remote.url(), "repeating a server; there are no devices here");
+        tracing::info!(server = settings.remote.shown(), "repeating a server; there are no devices here");
         let (stop, stopped) = oneshot::channel();
         // Ends when told to, and is awaited in `shut_down`.
         let task = tokio::spawn(run(listener, settings.remote, async { drop(stopped.await) }));

@@ -97,7 +97,7 @@ async fn everything_is_passed_on_unread_for_several_clients_at_once() {
 #[tokio::test]
 async fn the_end_of_one_side_is_the_end_of_the_other() {
     let elsewhere = Elsewhere::new().await;
-    let mut repeater = repeater(&elsewhere.address()).await;
+    let mut repeater = repeater(&format!("ws://{}/?token=secret", elsewhere.address())).await;
     let code = |code: Option<_>| code.map(u16::from);
     // A client that closes in order, with its own code.
     let (mut client, mut server) = (repeater.client().await, elsewhere.accept().await);
@@ -115,8 +115,12 @@ async fn the_end_of_one_side_is_the_end_of_the_other() {
     drop(server);
     assert_eq!(raw_close_code(client).await, 1014);
     // A server that is not there.
+    let address = elsewhere.address();
     drop(elsewhere);
     assert_eq!(raw_close_code(raw_client(port).await).await, 1014);
+    let line = repeater.line_with("the server can't be reached").await;
+    assert!(line.contains(&address), "{line}");
+    assert!(repeater.lines.iter().all(|line| !line.contains("token")), "{:#?}", repeater.lines);
 }
 
 #[cfg(unix)]

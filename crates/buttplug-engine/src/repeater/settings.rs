@@ -2,7 +2,7 @@
 
 use crate::cli::ServeFlags;
 use crate::settings::{DEFAULT_CLIENT_PORT, Listen, SettingsError, token};
-use buttplug_connector_websocket::Token;
+use buttplug_connector_websocket::{Token, shown_url};
 use buttplug_core::connector::ConnectorError;
 use buttplug_websocket::{check_url, is_encrypted};
 
@@ -84,7 +84,7 @@ impl Remote {
             }
         };
         check_url(&url).map_err(|error| ConnectorError::BadAddress {
-            address: address.to_owned(),
+            address: shown_url(address),
             reason: error.to_string(),
         })?;
         Ok(Self { url })
@@ -92,6 +92,11 @@ impl Remote {
 
     pub(super) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The URL as it may be shown: there may be a token in it.
+    pub(super) fn shown(&self) -> String {
+        shown_url(&self.url)
     }
 
     pub(super) fn is_encrypted(&self) -> bool {
