@@ -367,6 +367,17 @@ fn a_token_is_not_shown_and_the_usual_places_are() {
 }
 
 #[test]
+fn an_address_is_not_shown_if_there_may_be_a_token_in_it() {
+    for name in ["websocket-client-address", "repeater-remote-address"] {
+        let shown = settled(&format!("--{name}=ws://phone:5/a?token={TOKEN}"), &[], "").show();
+        assert!(shown.contains(&format!("\n# {name} is set and not shown  # ")), "{shown}");
+        assert!(!shown.contains(TOKEN), "{shown}");
+        let shown = settled(&format!("--{name}=ws://phone:5/a"), &[], "").show();
+        assert!(shown.contains(&format!("\n{name} = \"ws://phone:5/a\"  # ")), "{shown}");
+    }
+}
+
+#[test]
 fn the_full_example_of_the_book_names_every_setting_and_is_understood() {
     let chapter = include_str!("../../../../docs/src/settings.md");
     let example = chapter.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
