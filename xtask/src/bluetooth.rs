@@ -18,6 +18,11 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     tally.close(outcome)
 }
 
+/// All scenarios as a step of `ci`.
+pub(crate) fn all(tally: &mut Tally) -> Outcome {
+    play(&[], tally)
+}
+
 fn play(only: &[String], tally: &mut Tally) -> Outcome {
     let parts = fetch::parts()?;
     let engine = build_engine(&[])?;

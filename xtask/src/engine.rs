@@ -71,6 +71,8 @@ impl Engine {
             .arg("--user-device-config-file")
             .arg(&user_file)
             .args(["--server-name", SERVER_NAME])
+            // What whoever runs this has set for themselves plays no part.
+            .arg("--no-config")
             .args(more)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())

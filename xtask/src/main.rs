@@ -30,7 +30,7 @@ const TASKS: &[Task] = &[
     Task { name: "test", about: "all tests that need no network, and tidy", run: test::run },
     Task {
         name: "ci",
-        about: "what a change must pass: fmt, clippy, docs, book, test, fuzz, cross, interop",
+        about: "what a change must pass: fmt, clippy, docs, book, test, fuzz, cross, bluetooth, interop",
         run: ci::run,
     },
     Task {

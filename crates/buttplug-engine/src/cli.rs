@@ -8,23 +8,33 @@ mod config;
 mod demo;
 mod devices;
 mod doctor;
+mod guard;
+mod health;
 mod launch;
 mod limits;
+mod log;
 mod own;
 mod scan;
 mod search;
 mod serve;
+mod service;
+#[cfg(feature = "shell")]
+mod shell;
+mod sources;
 #[cfg(feature = "tls")]
 mod tls;
 
 pub(crate) use absent::AbsentFlags;
 #[cfg(test)]
 pub(crate) use devices::udev_rules;
+pub(crate) use guard::GuardFlags;
 pub(crate) use launch::LaunchFlags;
 pub(crate) use limits::LimitFlags;
+pub(crate) use log::LogFlags;
 pub(crate) use own::OwnFlags;
 pub(crate) use search::SearchFlags;
 pub(crate) use serve::ServeFlags;
+pub(crate) use sources::{GivenFlags, SourceFlags, TypedFlags};
 #[cfg(feature = "tls")]
 pub(crate) use tls::TlsFlags;
 
@@ -51,7 +61,12 @@ struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Serves clients and drives devices until told to stop
-    Serve(Box<ServeFlags>),
+    #[command(
+        after_help = "Every flag is a setting: it may also stand in a file, as a key of the same name, or in the \
+        environment, as BUTTPLUG_ and the name in capitals, with _ for -. A flag goes before the environment, and that \
+        before the file. `buttplug config show` with the same flags tells what counts, and why."
+    )]
+    Serve(Box<TypedFlags>),
     /// Shows a server, a client and four simulated devices at work, and checks them
     Demo,
     /// Lets web pages use the devices of this machine
@@ -62,21 +77,37 @@ enum Command {
     Scan(Box<scan::ScanFlags>),
     /// Says how things stand on this machine with what devices need, and what to do
     Doctor(Box<doctor::DoctorFlags>),
-    /// Converts what you decided about your devices in an earlier engine
-    Config(config::ConfigFlags),
+    /// Asks the engine on this machine whether it serves, for programs that look after it
+    Health(health::HealthFlags),
+    /// Prints what this system needs to run the engine by itself, and how to install it
+    Service(service::ServiceFlags),
+    /// Shows the settings and where each comes from; converts files of earlier engines
+    Config(Box<config::ConfigFlags>),
+    /// Prints what makes a shell complete subcommands and flags
+    #[cfg(feature = "shell")]
+    Completions(shell::CompletionsFlags),
+    /// Prints a page of the manual, or writes all of them
+    #[cfg(feature = "shell")]
+    Man(shell::ManFlags),
 }
 
 /// Does what was typed. The first of `arguments` is the program's own name.
 pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
     let (arguments, subcommand) = with_subcommand(arguments);
     match Cli::try_parse_from(arguments) {
-        Ok(Cli { command: Command::Serve(flags) }) => serve::run(&flags, subcommand),
+        Ok(Cli { command: Command::Serve(typed) }) => serve::run(&typed, subcommand),
         Ok(Cli { command: Command::Allow(flags) }) => allow::run(&flags),
         Ok(Cli { command: Command::Demo }) => demo::run(),
         Ok(Cli { command: Command::Devices(flags) }) => devices::run(&flags),
-        Ok(Cli { command: Command::Scan(flags) }) => scan::run(*flags),
-        Ok(Cli { command: Command::Doctor(flags) }) => doctor::run(*flags),
+        Ok(Cli { command: Command::Scan(flags) }) => scan::run(&flags),
+        Ok(Cli { command: Command::Doctor(flags) }) => doctor::run(&flags),
+        Ok(Cli { command: Command::Health(flags) }) => health::run(&flags),
+        Ok(Cli { command: Command::Service(flags) }) => service::run(&flags),
         Ok(Cli { command: Command::Config(flags) }) => config::run(&flags),
+        #[cfg(feature = "shell")]
+        Ok(Cli { command: Command::Completions(flags) }) => shell::completions(&flags),
+        #[cfg(feature = "shell")]
+        Ok(Cli { command: Command::Man(flags) }) => shell::man(&flags),
         Err(error) => {
             // Nobody reads what is wrong: the exit code says it too.
             let _ = error.print();
@@ -130,6 +161,12 @@ fn complain(text: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "buttplug: {text}");
 }
 
+/// All flags of `serve`.
+#[cfg(all(test, feature = "shell"))]
+fn serve_flags() -> Vec<clap::Arg> {
+    <ServeFlags as clap::Args>::augment_args(clap::Command::new("serve")).get_arguments().cloned().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,7 +180,7 @@ mod tests {
 
     fn flags(line: &str) -> ServeFlags {
         match parse(line) {
-            Ok(Cli { command: Command::Serve(flags) }) => *flags,
+            Ok(Cli { command: Command::Serve(typed) }) => typed.flags,
             other => panic!("{line}: {other:?}"),
         }
     }

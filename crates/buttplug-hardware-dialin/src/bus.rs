@@ -4,7 +4,7 @@ use crate::bridge::{Bridge, Bridged};
 use crate::greeting::Greeting;
 use crate::limits::{BRIDGED_BLUETOOTH_GAP, DialInLimits, MESSAGE_GAP};
 use crate::line::{Line, LineTimes};
-use crate::roster::Roster;
+use crate::roster::{Full, Roster};
 use crate::speech::Speech;
 use crate::version0::{Hearing, Version0};
 use async_trait::async_trait;
@@ -102,11 +102,17 @@ impl DialInBus {
 
     /// The line that this sighting is about.
     fn pending(&self, sighting: &Sighting) -> Option<Arc<Line>> {
-        self.line(sighting).filter(|line| line.is_pending())
+        self.port.roster.find(sighting, Line::is_pending)
     }
 
-    fn line(&self, sighting: &Sighting) -> Option<Arc<Line>> {
-        self.port.roster.find(sighting).filter(|line| line.sighting() == sighting)
+    fn open_line(&self, line: &Arc<Line>, wirings: &[&Wiring]) -> Result<OpenHardware, HardwareError> {
+        if line.sighting().bus() != BusKind::WebSocket {
+            return Bridged::open(Arc::clone(line), wirings);
+        }
+        let wiring = wirings.iter().position(|wiring| matches!(wiring, Wiring::Direct));
+        let wiring = wiring.ok_or(HardwareError::NoProtocolFits)?;
+        let (hardware, events) = Version0::open(Arc::clone(line))?;
+        Ok(OpenHardware { hardware: Arc::new(hardware), events, wiring, endpoints: Vec::new() })
     }
 }
 
@@ -149,16 +155,8 @@ impl Port {
     async fn admit(self: Arc<Self>, line: Arc<Line>, peer: SocketAddr, events: BusEvents) {
         let sighting = line.sighting().clone();
         tracing::debug!(%peer, bus = %sighting.bus(), address = ?sighting.address, name = ?sighting.name(), "a device dialled in");
-        let full = match self.roster.add(Arc::clone(&line)) {
-            Ok(None) => false,
-            Ok(Some(replaced)) => {
-                replaced.end_replaced();
-                false
-            }
-            Err(_) => true,
-        };
         let pending_time = self.limits.pending_time;
-        if full {
+        if let Err(Full) = self.roster.add(&line) {
             let max = self.limits.max_devices;
             tracing::warn!(%peer, max, "refusing a device: as many as may be are connected");
             line.end(CloseCode::Again, &format!("{max} devices are connected, no more may be"));
@@ -168,13 +166,16 @@ impl Port {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that have ended are let go of here.
         while tasks.try_join_next().is_some() {}
+        let reported = Arc::clone(&line);
         tasks.spawn(async move {
-            let reported = async {
+            let report = async {
                 // The server may take its time: the line waits, the port does not. An attached server that is gone
                 // ends the bus.
-                let _ = events.send(BusEvent::Sighted(sighting)).await;
+                if let Ok(room) = events.reserve().await {
+                    reported.report(|| room.send(BusEvent::Sighted(sighting)));
+                }
             };
-            Arc::clone(&line).run(pending_time, reported).await;
+            Arc::clone(&line).run(pending_time, report).await;
             port.roster.remove(&line);
         });
     }
@@ -245,23 +246,34 @@ impl HardwareBus for DialInBus {
         Ok(())
     }
 
+    /// Hardware that is lost dials in again.
+    fn seeks(&self, _address: &str) -> bool {
+        true
+    }
+
     fn is_scanning(&self) -> bool {
         false
     }
 
     async fn open(&self, sighting: &Sighting, wirings: &[&Wiring]) -> Result<OpenHardware, HardwareError> {
-        let line = self.pending(sighting).ok_or(HardwareError::Gone)?;
-        if sighting.bus() != BusKind::WebSocket {
-            return Bridged::open(line, wirings);
+        while let Some(line) = self.pending(sighting) {
+            match self.open_line(&line, wirings) {
+                // Another with the same greeting may have taken its place just now.
+                Err(HardwareError::Gone) => {}
+                opened => {
+                    if opened.is_ok() {
+                        // One that the server has not let go of yet must not stay open beside this one.
+                        self.port.roster.before(&line).iter().for_each(|earlier| earlier.end_replaced());
+                    }
+                    return opened;
+                }
+            }
         }
-        let wiring = wirings.iter().position(|wiring| matches!(wiring, Wiring::Direct));
-        let wiring = wiring.ok_or(HardwareError::NoProtocolFits)?;
-        let (hardware, events) = Version0::open(line)?;
-        Ok(OpenHardware { hardware: Arc::new(hardware), events, wiring, endpoints: Vec::new() })
+        Err(HardwareError::Gone)
     }
 
     async fn accept(&self, sighting: &Sighting, protocol: &str) {
-        if let Some(line) = self.line(sighting) {
+        if let Some(line) = self.port.roster.find(sighting, Line::is_opened) {
             line.accept(protocol);
         }
     }

@@ -9,7 +9,7 @@ use buttplug_server::hardware::{HardwareError, HardwareEvent, MAX_WAITING_EVENTS
 use buttplug_websocket::{CloseCode, Received, Socket, SocketError};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -45,6 +45,10 @@ struct State {
     /// Where notifications go once the server has opened the hardware.
     events: Option<mpsc::Sender<HardwareEvent>>,
     opened: bool,
+    /// The server has been told of what greeted here, or need not be.
+    reported: bool,
+    /// The line on which the same address has dialled in again.
+    successor: Weak<Line>,
     ending: Option<Ending>,
 }
 
@@ -55,6 +59,14 @@ struct Ending {
     reason: String,
     /// What is said before the socket is closed.
     last_words: Option<String>,
+}
+
+impl Ending {
+    /// The same hardware is on another line. It is not to be let go of.
+    fn replaced() -> Self {
+        let reason = String::from("the same address has dialled in again");
+        Self { code: CloseCode::Policy, reason, last_words: None }
+    }
 }
 
 /// Why something was not sent.
@@ -89,6 +101,8 @@ impl Line {
             task: None,
             events: None,
             opened: false,
+            reported: false,
+            successor: Weak::new(),
             ending: None,
         };
         Self { sighting, times, state: Mutex::new(state), written: Notify::new(), ended: Semaphore::new(0) }
@@ -130,13 +144,58 @@ impl Line {
     /// Whether it waits for the server to decide.
     pub(crate) fn is_pending(&self) -> bool {
         let state = self.state();
-        !state.opened && state.socket.is_some() && state.ending.is_none()
+        !state.opened && state.is_live()
+    }
+
+    /// Whether the server has taken the hardware.
+    pub(crate) fn is_opened(&self) -> bool {
+        self.state().opened
+    }
+
+    /// Whether it has neither ended nor is about to.
+    pub(crate) fn is_live(&self) -> bool {
+        self.state().is_live()
+    }
+
+    /// The same address has dialled in again. The server lets go of what it has opened only once it wants the newcomer: until
+    /// then this line is the only way to stop the hardware.
+    ///
+    /// What the server has not opened yet the newcomer stands in for. One that has greeted in the same words is not reported
+    /// again: the server would open it for the first report, and close it for the second.
+    pub(crate) fn replaced_by(&self, newcomer: &Arc<Self>) {
+        let mut state = self.state();
+        if state.opened {
+            state.successor = Arc::downgrade(newcomer);
+            // Nobody waits long for what does not go out any more.
+            self.written.notify_waiters();
+            return;
+        }
+        let waits = state.is_live();
+        state.end(Ending::replaced());
+        let reported = std::mem::replace(&mut state.reported, true);
+        drop(state);
+        if waits && reported && self.sighting == newcomer.sighting {
+            newcomer.state().reported = true;
+        }
+    }
+
+    /// Lets `report` tell the server of it, unless that has been done.
+    pub(crate) fn report(&self, report: impl FnOnce()) {
+        let mut state = self.state();
+        if !std::mem::replace(&mut state.reported, true) {
+            report();
+        }
+    }
+
+    /// Whether a line with the same address is there that came later.
+    fn is_replaced(&self) -> bool {
+        let successor = self.state().successor.upgrade();
+        successor.is_some_and(|successor| successor.is_live())
     }
 
     /// The server will speak this protocol to what it has opened.
     pub(crate) fn accept(&self, protocol: &str) {
-        let opened = self.state().opened;
-        if opened {
+        if self.is_opened() {
             // A line that takes no word has ended; its task says so.
             let _ = self.send(|speech, socket| {
                 if let Some(text) = speech.accept(protocol) {
@@ -147,18 +206,20 @@ impl Line {
         }
     }
 
-    /// Ends the line: the other side is told that it is refused, or no longer needed, and code and reason. The first
-    /// end counts.
+    /// Ends the line: the other side is told that it is refused, or no longer needed, and code and reason. Where the same
+    /// hardware is on another line by now, it is told that. The first end counts.
     pub(crate) fn end(&self, code: CloseCode, reason: &str) {
+        if self.is_replaced() {
+            return self.end_replaced();
+        }
         let mut state = self.state();
         let last_words = state.speech.last_words(reason);
         state.end(Ending { code, reason: String::from(reason), last_words });
     }
 
-    /// Ends the line because the same hardware is on another one by now. It is not to be let go of.
+    /// Ends the line because the same hardware is on another one by now.
     pub(crate) fn end_replaced(&self) {
-        let reason = String::from("the same address has dialled in again");
-        self.state().end(Ending { code: CloseCode::Policy, reason, last_words: None });
+        self.state().end(Ending::replaced());
     }
 
     /// Waits for the line's task to have ended.
@@ -170,7 +231,7 @@ impl Line {
     /// Looks at what is said on the line, or changes it. `None`: the line has ended or is about to.
     pub(crate) fn with_speech<T>(&self, look: impl FnOnce(&mut Speech) -> T) -> Option<T> {
         let mut state = self.state();
-        (state.socket.is_some() && state.ending.is_none()).then(|| look(&mut state.speech))
+        state.is_live().then(|| look(&mut state.speech))
     }
 
     /// Lets `speak` queue a message and writes it out as far as it goes without waiting. False beside what it returns:
@@ -208,7 +269,7 @@ impl Line {
         }
     }
 
-    /// Waits until everything queued has been written.
+    /// Waits until everything queued has been written; on a line that is replaced it is not waited for.
     pub(crate) async fn written(&self) -> Result<(), HardwareError> {
         let all = async {
             loop {
@@ -219,6 +280,9 @@ impl Line {
                     None => return Err(HardwareError::Gone),
                     Some(socket) if socket.is_flushed() => return Ok(()),
                     Some(_) => {}
+                }
+                if self.is_replaced() {
+                    return Err(HardwareError::TimedOut("a write"));
                 }
                 written.await;
             }
@@ -331,6 +395,10 @@ impl Line {
 }
 
 impl State {
+    fn is_live(&self) -> bool {
+        self.socket.is_some() && self.ending.is_none()
+    }
+
     fn wake(&self) {
         if let Some(task) = &self.task {
             task.wake_by_ref();

@@ -1,16 +1,20 @@
-//! Who is there: one line per address, the newest.
+//! Who is there: for each address the newest line, and the one that the server drives until it has opened the newest.
 
 use crate::line::Line;
 use buttplug_protocols::sighting::{BusKind, Sighting};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The devices that are connected, by address.
 #[derive(Debug)]
 pub(crate) struct Roster {
-    lines: Mutex<HashMap<Place, Arc<Line>>>,
+    /// The newest is the last of its list. No list is empty.
+    lines: Mutex<HashMap<Place, Vec<Arc<Line>>>>,
     max_devices: usize,
 }
+
+/// All places are taken.
+pub(crate) struct Full;
 
 /// Addresses mean something on their bus only.
 type Place = (BusKind, Box<str>);
@@ -24,30 +28,53 @@ impl Roster {
         Self { lines: Mutex::default(), max_devices }
     }
 
-    /// Adds a line and returns the one whose place it takes. `Err`: all places are taken; the line comes back.
-    pub(crate) fn add(&self, line: Arc<Line>) -> Result<Option<Arc<Line>>, Arc<Line>> {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+    fn lines(&self) -> MutexGuard<'_, HashMap<Place, Vec<Arc<Line>>>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a line, and tells the earlier ones with its address of it.
+    pub(crate) fn add(&self, line: &Arc<Line>) -> Result<(), Full> {
+        let mut lines = self.lines();
         let place = place(line.sighting());
         if lines.len() >= self.max_devices && !lines.contains_key(&place) {
-            return Err(line);
+            return Err(Full);
         }
-        Ok(lines.insert(place, line))
+        let here = lines.entry(place).or_default();
+        here.iter().for_each(|earlier| earlier.replaced_by(line));
+        here.retain(|earlier| earlier.is_live());
+        here.push(Arc::clone(line));
+        Ok(())
     }
 
-    pub(crate) fn find(&self, sighting: &Sighting) -> Option<Arc<Line>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).get(&place(sighting)).cloned()
+    /// The newest line that has greeted with exactly this and of which `wanted` is true.
+    pub(crate) fn find(&self, sighting: &Sighting, wanted: impl Fn(&Line) -> bool) -> Option<Arc<Line>> {
+        let lines = self.lines();
+        let mut newest_first = lines.get(&place(sighting))?.iter().rev();
+        newest_first.find(|line| line.sighting() == sighting && wanted(line)).cloned()
     }
 
-    /// Removes a line that has ended, unless a newer one has its place.
+    /// The lines that had the address of this one before it.
+    pub(crate) fn before(&self, line: &Arc<Line>) -> Vec<Arc<Line>> {
+        let lines = self.lines();
+        let Some(here) = lines.get(&place(line.sighting())) else { return Vec::new() };
+        let number = here.iter().position(|there| Arc::ptr_eq(there, line)).unwrap_or(0);
+        here.iter().take(number).cloned().collect()
+    }
+
+    /// Removes a line that has ended.
     pub(crate) fn remove(&self, line: &Arc<Line>) {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lines();
         let place = place(line.sighting());
-        if lines.get(&place).is_some_and(|there| Arc::ptr_eq(there, line)) {
-            lines.remove(&place);
+        if let Some(here) = lines.get_mut(&place) {
+            here.retain(|there| !Arc::ptr_eq(there, line));
+            if here.is_empty() {
+                lines.remove(&place);
+            }
         }
     }
 
+    /// All lines; of those with one address the newest first.
     pub(crate) fn all(&self) -> Vec<Arc<Line>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.lines().values().flat_map(|here| here.iter().rev()).cloned().collect()
     }
 }

@@ -1,7 +1,8 @@
-//! `buttplug config`: from files of earlier engines to the program's own.
+//! `buttplug config`: what the settings are, and from files of earlier engines to the program's own.
 
-use super::{complain, print};
+use super::{Subcommand, TypedFlags, complain, print, serve};
 use crate::exit::Exit;
+use crate::sources::{Around, settle};
 use crate::user::earlier::{Converted, convert};
 use crate::user::{read_text, replace};
 use buttplug_protocols::catalogue::Catalogue;
@@ -18,6 +19,10 @@ pub(crate) struct ConfigFlags {
 
 #[derive(Debug, clap::Subcommand)]
 enum Task {
+    /// Prints all settings that `buttplug serve` has with the same flags, each with where it comes from, as a file that can
+    /// be kept
+    Show(Box<TypedFlags>),
+
     /// Converts a user file of an earlier engine, of whatever version, and leaves that file as it is
     Import(ImportFlags),
 }
@@ -42,8 +47,20 @@ struct ImportFlags {
 /// Does what `config` was told.
 pub(super) fn run(flags: &ConfigFlags) -> Exit {
     match &flags.task {
+        Task::Show(typed) => show(typed),
         Task::Import(flags) => import(flags),
     }
+}
+
+fn show(typed: &TypedFlags) -> Exit {
+    let settled = match settle(&typed.given, Subcommand::Typed, &Around::usual()) {
+        Ok(settled) => settled,
+        Err(error) => return serve::wrong(&error),
+    };
+    for notice in &settled.notices {
+        complain(notice);
+    }
+    print(&settled.show(), Exit::Orderly)
 }
 
 fn import(flags: &ImportFlags) -> Exit {

@@ -1,11 +1,12 @@
 //! `buttplug doctor`: examines what `serve` would need with the same flags, and says what to do.
 
-use super::{OwnFlags, SearchFlags, ServeFlags, Subcommand, complain, print};
+use super::{GivenFlags, OwnFlags, SearchFlags, SourceFlags, Subcommand, complain, print, serve};
 use crate::definitions;
 use crate::doctor::{self, Check, Holder, Standing};
 use crate::exit::Exit;
 use crate::known::Known;
 use crate::settings::{Listen, Settings, Surroundings};
+use crate::sources::{Around, settle};
 use crate::user::{self, UserFile};
 use std::path::Path;
 use std::time::Instant;
@@ -14,38 +15,59 @@ use tokio::runtime::Builder;
 /// What `doctor` can be told.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Pass the flags that you pass to `serve`: what they ask for is examined, and without any the usual \
-        places. Ends with 0 if there is no problem, with 1 if there is one."
+    after_help = "Pass the flags that you pass to `serve`: what they ask for is examined, or what your file with settings \
+        asks for, and without any the usual places. Ends with 0 if there is no problem, with 1 if there is one."
 )]
 pub(crate) struct DoctorFlags {
+    // The first, because it only looks, and the others take.
+    #[command(flatten)]
+    given: GivenFlags,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
 
     /// Port for clients
     #[arg(long, value_name = "PORT", help_heading = "Clients")]
+    #[allow(dead_code, reason = "read as one of those that were given")]
     websocket_port: Option<u16>,
 
     #[command(flatten)]
+    #[allow(dead_code, reason = "the same")]
     search: SearchFlags,
 
     #[command(flatten)]
+    #[allow(dead_code, reason = "the same")]
     own: OwnFlags,
+
+    #[command(flatten)]
+    #[allow(dead_code, reason = "the same")]
+    sources: SourceFlags,
 }
 
 /// Looks and says what it finds: in order only if nothing is in the way of devices.
-pub(super) fn run(flags: DoctorFlags) -> Exit {
-    let DoctorFlags { json, websocket_port, search, own } = flags;
-    // The file is examined below; here one of no use shall not hide all else.
-    let own = OwnFlags { ignore_bad_user_config: true, ..own };
-    let serve = ServeFlags { websocket_port, search, own, ..ServeFlags::default() };
-    let settings = match Settings::new(&serve, Subcommand::Typed, Surroundings::usual()) {
+pub(super) fn run(flags: &DoctorFlags) -> Exit {
+    let mut settled = match settle(&flags.given, Subcommand::Typed, &Around::usual()) {
+        Ok(settled) => settled,
+        Err(error) => return serve::wrong(&error),
+    };
+    // The file of devices is examined below; here one of no use shall not hide all else.
+    settled.flags.own.ignore_bad_user_config = true;
+    // No certificate is made here.
+    #[cfg(feature = "tls")]
+    {
+        settled.flags.tls = super::TlsFlags::default();
+    }
+    let settings = match Settings::new(&settled.flags, Subcommand::Typed, Surroundings::usual()) {
         Ok(settings) => settings,
         Err(error) => {
-            complain(error);
+            complain(settled.explain(&error.to_string()));
             return Exit::Mend;
         }
     };
+    for notice in &settled.notices {
+        complain(notice);
+    }
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -53,11 +75,11 @@ pub(super) fn run(flags: DoctorFlags) -> Exit {
             return Exit::Internal;
         }
     };
-    let user_file = serve.own.user_device_config_file.clone().or_else(user::usual_path);
+    let user_file = settled.flags.own.user_device_config_file.clone().or_else(user::usual_path);
     let checks = runtime.block_on(examine(&settings, user_file.as_deref()));
     runtime.shutdown_background();
     let exit = if doctor::worst(&checks) == Standing::Problem { Exit::Mend } else { Exit::Orderly };
-    print(&if json { doctor::json(&checks) } else { doctor::text(&checks) }, exit)
+    print(&if flags.json { doctor::json(&checks) } else { doctor::text(&checks) }, exit)
 }
 
 async fn examine(settings: &Settings, user_file: Option<&Path>) -> Vec<Check> {

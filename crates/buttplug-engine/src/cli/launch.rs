@@ -30,7 +30,7 @@ pub(crate) struct LaunchFlags {
     #[arg(long, help_heading = "Repeater")]
     pub(crate) repeater: bool,
 
-    /// Port on this machine for the clients of the repeater, 12345 unless given
+    /// Port on this machine for the clients of the repeater [default: 12345]
     #[arg(long, value_name = "PORT", help_heading = "Repeater")]
     pub(crate) repeater_port: Option<u16>,
 

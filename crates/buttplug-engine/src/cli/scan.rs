@@ -2,10 +2,14 @@
 
 mod seen;
 
-use super::{OwnFlags, SearchFlags, ServeFlags, Subcommand, complain, print};
+use super::{
+    GivenFlags, LaunchFlags, OwnFlags, SearchFlags, ServeFlags, SourceFlags, Subcommand, complain, print,
+    serve,
+};
 use crate::exit::Exit;
 use crate::settings::{Settings, Surroundings};
 use crate::signals::Signals;
+use crate::sources::{Around, settle};
 use crate::wiring::{DeviceSide, MAX_SHUTDOWN};
 use buttplug_hardware_serial::system_ports;
 use seen::Seen;
@@ -22,6 +26,10 @@ use tokio::time::{Instant, sleep_until, timeout};
         then stopped and let go; so end an engine that uses them first, or pass --look-only."
 )]
 pub(crate) struct ScanFlags {
+    // The first, because it only looks, and the others take.
+    #[command(flatten)]
+    given: GivenFlags,
+
     /// How long to look; Ctrl-C ends it before
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=3600))]
     seconds: u16,
@@ -35,24 +43,34 @@ pub(crate) struct ScanFlags {
     json: bool,
 
     #[command(flatten)]
+    #[allow(dead_code, reason = "read as one of those that were given")]
     search: SearchFlags,
 
     #[command(flatten)]
+    #[allow(dead_code, reason = "the same")]
     own: OwnFlags,
+
+    #[command(flatten)]
+    #[allow(dead_code, reason = "the same")]
+    sources: SourceFlags,
 }
 
 /// Looks, and says what is there: in order only if a device is.
-pub(super) fn run(flags: ScanFlags) -> Exit {
-    let ScanFlags { seconds, look_only, json, search, own } = flags;
-    let serve = ServeFlags { search, own, ..ServeFlags::default() };
+pub(super) fn run(flags: &ScanFlags) -> Exit {
+    let &ScanFlags { seconds, look_only, json, .. } = flags;
+    let mut settled = match settle(&flags.given, Subcommand::Typed, &Around::usual()) {
+        Ok(settled) => settled,
+        Err(error) => return serve::wrong(&error),
+    };
+    let serve = for_devices(std::mem::take(&mut settled.flags));
     let settings = match Settings::new(&serve, Subcommand::Typed, Surroundings::usual()) {
         Ok(settings) => settings,
         Err(error) => {
-            complain(error);
+            complain(settled.explain(&error.to_string()));
             return Exit::Mend;
         }
     };
-    for notice in &settings.notices {
+    for notice in settled.notices.iter().chain(&settings.notices) {
         complain(notice);
     }
     let look = Look { time: Duration::from_secs(seconds.into()), only: look_only };
@@ -70,6 +88,13 @@ pub(super) fn run(flags: ScanFlags) -> Exit {
         Ok(None) => Exit::Mend,
         Err(error) => failed(&error),
     }
+}
+
+/// What of the settings is about devices: clients are not served.
+fn for_devices(flags: ServeFlags) -> ServeFlags {
+    let ServeFlags { search, own, token, token_file, no_token, launch, .. } = flags;
+    let launch = LaunchFlags { device_config_file: launch.device_config_file, ..LaunchFlags::default() };
+    ServeFlags { search, own, token, token_file, no_token, launch, ..ServeFlags::default() }
 }
 
 fn failed(error: &io::Error) -> Exit {

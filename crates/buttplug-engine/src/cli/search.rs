@@ -53,7 +53,7 @@ pub(crate) struct SearchFlags {
     #[arg(long, help_heading = "Devices")]
     pub(crate) use_device_websocket_server: bool,
 
-    /// Port for devices, 54817 unless given; 0 takes any free port, and the log tells which
+    /// Port for devices; 0 takes any free port, and the log tells which [default: 54817]
     #[arg(long, value_name = "PORT", help_heading = "Devices")]
     pub(crate) device_websocket_server_port: Option<u16>,
 

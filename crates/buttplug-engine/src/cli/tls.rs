@@ -17,6 +17,6 @@ pub(crate) struct TlsFlags {
 
     /// The same with a certificate that is made and kept beside your settings; the log shows its fingerprint, which your
     /// browser shows too
-    #[arg(long, conflicts_with = "tls_certificate")]
+    #[arg(long, conflicts_with_all = ["tls_certificate", "tls_key"])]
     pub(crate) tls_self_signed: bool,
 }

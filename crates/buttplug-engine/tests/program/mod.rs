@@ -30,6 +30,9 @@ static COMMANDS: AtomicUsize = AtomicUsize::new(0);
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_buttplug"));
     command.args(arguments).env_remove("RUST_LOG").env_remove("NO_COLOR");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BUTTPLUG_")) {
+        command.env_remove(name);
+    }
     // What its owner decided about their devices plays no part in tests, nor what another test has met.
     let number = COMMANDS.fetch_add(1, Ordering::Relaxed);
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("home-{}-{number}", std::process::id()));

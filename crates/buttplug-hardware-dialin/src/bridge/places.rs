@@ -43,7 +43,7 @@ impl Places {
                         found.entry(*endpoint).or_insert(*uuid);
                     }
                 }
-                (!found.is_empty()).then_some(Self::Characteristics(found))
+                found.keys().any(|endpoint| tells(*endpoint)).then_some(Self::Characteristics(found))
             }
             (Transport::Serial, Wiring::Serial(settings)) => Some(Self::Named(Some(*settings))),
             (Transport::Serial | Transport::Usb, Wiring::Direct) => Some(Self::Named(None)),
@@ -77,6 +77,12 @@ impl Places {
             Self::Unknown | Self::Characteristics(_) => None,
         }
     }
+}
+
+/// Whether an endpoint says anything about the protocol. A battery and a model number stand in services that hardware of
+/// any sort has, here as on the engine's own radio.
+fn tells(endpoint: Endpoint) -> bool {
+    !matches!(endpoint, Endpoint::RxBleBattery | Endpoint::RxBleModel)
 }
 
 #[cfg(test)]
@@ -128,6 +134,15 @@ mod tests {
             });
             assert_eq!(found, places, "{there:?}");
         }
+    }
+
+    #[test]
+    fn a_battery_and_a_model_number_alone_make_no_protocol_fit() {
+        use Endpoint::{RxBleBattery, RxBleModel, Tx};
+        let listed = bluetooth(&[(1, &[(Tx, 11)]), (2, &[(RxBleBattery, 21)]), (3, &[(RxBleModel, 31)])]);
+        assert_eq!(Places::find(&hardware(&[(2, &[21]), (3, &[31])]), &[&listed]), None);
+        let (_, places) = Places::find(&hardware(&[(1, &[11]), (2, &[21])]), &[&listed]).unwrap();
+        assert_eq!(places.endpoints(), [Tx, RxBleBattery]);
     }
 
     #[test]

@@ -338,6 +338,53 @@ async fn the_same_address_replaces_the_earlier_bridge_which_must_not_let_go_of_t
 }
 
 #[tokio::test]
+async fn a_bridge_keeps_its_hardware_while_a_newcomer_at_its_address_waits_and_when_that_is_refused() {
+    let mut rig = Rig::new(DialInLimits::default()).await;
+    let (mut old, old_open) = rig.open_bridge("a1").await;
+    let (new, sighting) = rig.bridge(&offer("a1").replace("LVS-Z001", "Nobody")).await;
+    let nobody = sighting.clone();
+    old_open.hardware.write(&frame(&[1])).await.unwrap();
+    assert!(old.hears().await.contains(r#""data":"01""#));
+    rig.bus.refuse(&sighting, "no known device matches").await;
+    assert_eq!(new.end().await.1, closed(1008, "no known device matches"));
+    // Nobody else has the hardware, so it is let go of in words.
+    old_open.hardware.write(&frame(&[0])).await.unwrap();
+    let ((said, end), ()) = tokio::join!(old.end(), old_open.hardware.close());
+    assert!(said[0].contains(r#""data":"00""#), "{said:?}");
+    assert_eq!((&said[1..], end), (&[DISCONNECT.to_owned()][..], closed(1000, "")));
+    // One that the server closes for a newcomer holds on to the hardware.
+    let (old, old_open) = rig.open_bridge("a1").await;
+    let (_new, _) = rig.bridge(&offer("a1")).await;
+    let ((said, end), ()) = tokio::join!(old.end(), old_open.hardware.close());
+    assert_eq!((said, end), (Vec::new(), closed(1008, "the same address has dialled in again")));
+    assert_eq!(rig.bus.open(&nobody, &[&wiring()]).await.err(), Some(HardwareError::Gone));
+}
+
+#[tokio::test]
+async fn the_same_greeting_again_is_reported_again_only_once_the_server_has_taken_the_first() {
+    let mut rig = Rig::new(DialInLimits::default()).await;
+    let replaced = closed(1008, "the same address has dialled in again");
+    let (first, sighting) = rig.bridge(&offer("a1")).await;
+    let mut second = Bridge::new(rig.dial().await);
+    second.says(&offer("a1"));
+    assert_eq!(first.end().await.1, replaced);
+    // Whatever else is reported comes behind what the second would have caused.
+    assert_eq!(rig.bridge(&offer("a2")).await.1.address, "a2");
+    let open = rig.bus.open(&sighting, &[&wiring()]).await.unwrap();
+    open.hardware.write(&frame(&[1])).await.unwrap();
+    assert!(second.hears().await.contains(r#""data":"01""#), "the first report is good for the second");
+    // From here on it is a connection like any other, and one in other words is always news.
+    let (third, _) = rig.bridge(&offer("a1")).await;
+    let (_fourth, other) = rig.bridge(&offer("a1").replace("-60", "-61")).await;
+    assert_eq!(third.end().await.1, replaced);
+    assert_eq!(rig.bus.open(&sighting, &[&wiring()]).await.err(), Some(HardwareError::Gone));
+    open.hardware.write(&frame(&[2])).await.unwrap();
+    assert!(second.hears().await.contains(r#""data":"02""#));
+    rig.bus.open(&other, &[&wiring()]).await.unwrap();
+    assert_eq!(second.end().await.1, replaced);
+}
+
+#[tokio::test]
 async fn serial_hid_and_usb_have_endpoints_with_names() {
     let mut rig = Rig::new(DialInLimits::default()).await;
     let ids = r#""vendor_id": 4660, "product_id": 22136"#;

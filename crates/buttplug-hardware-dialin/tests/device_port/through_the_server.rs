@@ -110,10 +110,31 @@ async fn hardware_that_comes_back_through_another_bridge_keeps_its_index_and_is_
     assert_eq!(after.index(), before.index());
     assert_eq!(second.hears().await, written("Vibrate:0;"));
     let (said, end) = first.end().await;
-    assert_eq!(said, [written("Vibrate:5;")], "nothing goes to the old connection any more");
-    assert_eq!(end, closed(1008, "the same address has dialled in again"));
+    assert_eq!(said, [written("Vibrate:5;"), written("Vibrate:0;")], "the old connection is told to rest");
+    assert_eq!(end, closed(1008, "the same address has dialled in again"), "and not to let go");
     world.client.stop_all().await.unwrap();
     assert_eq!(other.hears().await, written("Vibrate:0;"));
+}
+
+#[tokio::test]
+async fn a_stranger_at_the_address_of_hardware_that_runs_is_turned_away_and_what_runs_stays_under_control() {
+    let world = World::new(Catalogue::builtin()).await;
+    let (mut bridge, device) = world.lovense("AA:BB").await;
+    device.run_output(vibrate(5)).await.unwrap();
+    assert_eq!(bridge.hears().await, written("Vibrate:5;"));
+    let stranger = world.bridge(&offer("AA:BB").replace("LVS-Z001", "Nobody")).await;
+    assert_eq!(stranger.end().await.1, closed(1008, "no known device matches"));
+    device.run_output(vibrate(7)).await.unwrap();
+    assert_eq!(bridge.hears().await, written("Vibrate:7;"));
+    // One that matches and then has no endpoints gets to the device, which rests first.
+    let unfit =
+        r#"{"version":1,"transport":"bluetooth-le","address":"AA:BB","name":"LVS-Z001","services":{}}"#;
+    let (said, _) = world.bridge(unfit).await.end().await;
+    assert!(said[0].contains("none of the matching protocols finds its endpoints"), "{said:?}");
+    let (said, _) = bridge.end().await;
+    assert_eq!(said[0], written("Vibrate:0;"));
+    // It may be let go of in words, as nobody has it any more by then.
+    assert!(said[1..].iter().all(|word| word == r#"{"disconnect":{}}"#), "{said:?}");
 }
 
 #[tokio::test]
@@ -191,8 +212,17 @@ async fn a_stop_goes_out_although_the_bridge_answers_nothing() {
     assert!(others < Duration::from_millis(200), "another device's stop took {others:?}");
     assert!(zeros < Duration::from_secs(1), "zeros went out after {zeros:?}, unanswered writes hold them up");
     assert!(answered < Duration::from_secs(2), "answered after {answered:?}");
+    // Nor does one that dials in anew wait long for the old connection.
     let asked = Instant::now();
-    let ((), (said, _)) = tokio::join!(world.server.shut_down(), bridge.end());
+    let mut again = world.bridge(&offer("CC:DD").replace("LVS-Z001", "Confirms")).await;
+    assert_eq!(again.hears().await, r#"{"accepted":{"protocol":"confirms"}}"#);
+    let accepted = asked.elapsed();
+    assert!(accepted < Duration::from_secs(2), "accepted after {accepted:?}");
+    let (said, end) = bridge.end().await;
+    assert!(!said.is_empty() && said.iter().all(|zero| zero.contains("00\"")), "{said:?}");
+    assert_eq!(end, closed(1008, "the same address has dialled in again"));
+    let asked = Instant::now();
+    let ((), (said, _)) = tokio::join!(world.server.shut_down(), again.end());
     assert!(said.contains(&String::from(r#"{"disconnect":{}}"#)), "{said:?}");
     assert!(asked.elapsed() < Duration::from_secs(3), "the server ended after {:?}", asked.elapsed());
 }

@@ -173,15 +173,25 @@ async fn the_same_address_replaces_the_old_connection() {
     let mut rig = Rig::new(DialInLimits::default()).await;
     let (mut old, mut old_hardware) = rig.open("a1").await;
     let (mut new, sighting) = rig.greeted("a1").await;
+    old_hardware.hardware.write(&frame(&[0])).await.unwrap();
+    assert_eq!(
+        hear(&mut old, 1).await,
+        [Received::Binary(Bytes::from_static(&[0]))],
+        "until the new is opened"
+    );
+    let hardware = rig.bus.open(&sighting, &[&Wiring::Direct]).await.unwrap();
     assert_eq!(end_of(&mut old).await, closed(1008, "the same address has dialled in again"));
     assert_eq!(gone(event(&mut old_hardware).await), "the same address has dialled in again");
     assert_eq!(old_hardware.hardware.write(&frame(&[1])).await, Err(HardwareError::Gone));
-    let hardware = rig.bus.open(&sighting, &[&Wiring::Direct]).await.unwrap();
     // The end of the old one does not concern the new one.
     drop((old, old_hardware));
     hardware.hardware.write(&frame(&[2])).await.unwrap();
     assert_eq!(hear(&mut new, 1).await, [Received::Binary(Bytes::from_static(&[2]))]);
-    let (mut newest, _) = rig.greeted("a1").await;
+    let (mut waiting, _) = rig.greeted("a1").await;
+    let mut newest = rig.dial().await;
+    say(&mut newest, &greeting("a1"));
+    assert_eq!(end_of(&mut waiting).await, closed(1008, "the same address has dialled in again"));
+    hardware.hardware.close().await;
     assert_eq!(end_of(&mut new).await, closed(1008, "the same address has dialled in again"));
     assert!(timeout(Duration::from_millis(50), newest.receive(|_| {})).await.is_err(), "the newest stays");
 }

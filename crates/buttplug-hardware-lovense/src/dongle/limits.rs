@@ -49,8 +49,22 @@ pub const MAX_LINE_BYTES: usize = 4096;
 /// Bytes of a toy's id. Real ones have twelve.
 pub(crate) const MAX_ID_BYTES: usize = 64;
 
-/// How often commands are said again of which the dongle says that they did not arrive, until there is a new one.
-pub const MAX_RESENDS: u32 = 5;
+/// The least time between two rounds in which commands are said again of which the dongle says that they did not arrive. Each
+/// of a round's commands may get lost again, which is one more reason for the next round and not for several.
+pub const RESEND_PAUSE: Duration = Duration::from_millis(500);
+
+/// How many such rounds there are at most without a new command: a minute's worth. By then a toy that is out of reach is gone
+/// for the dongle, too.
+pub const MAX_RESENDS: u32 = 120;
+
+/// After which time without a lost command the rounds are counted anew.
+pub(crate) const RESEND_CALM: Duration = Duration::from_secs(5);
+
+/// How long the dongle may take to say that a command did not arrive.
+pub(crate) const ANSWER_TIME: Duration = Duration::from_millis(400);
+
+/// How long the dongle's thread stays for that at its end, rounds included. Shorter than [`END_TIME`].
+pub(crate) const LAST_TIME: Duration = Duration::from_millis(1500);
 
 /// Commands that are remembered for that, one of each name. The toy with the most has four.
 pub(crate) const MAX_REMEMBERED: usize = 16;

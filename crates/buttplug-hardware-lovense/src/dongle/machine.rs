@@ -3,9 +3,8 @@
 //! While it searches, the dongle takes hold of a toy by itself: the first word of a toy, or about one, ends the search. It has
 //! one toy at a time, and no search goes on while it has one.
 
-use super::limits::{
-    CONNECT_TIME, MAX_REMEMBERED, MAX_RESENDS, MAX_STOPS, PROBE_TIME, SETTLE_TIME, STOP_AGAIN,
-};
+use super::limits::{ANSWER_TIME, CONNECT_TIME, MAX_STOPS, PROBE_TIME, SETTLE_TIME, STOP_AGAIN};
+use super::memory::Memory;
 use super::message::{Order, Saying, ToyStatus};
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -54,10 +53,10 @@ pub(crate) struct Machine {
     stop_again: Option<Instant>,
     /// How often that has been done since the search.
     stops_again: u32,
-    /// The newest command of each name that sets something.
-    newest: Vec<(String, String)>,
-    /// How often they have been said again since the last one.
-    resends: u32,
+    /// What the dongle's toy was told, for as long as it has it.
+    memory: Memory,
+    /// When it was told something last.
+    told: Option<Instant>,
     news: VecDeque<News>,
 }
 
@@ -68,8 +67,8 @@ impl Machine {
             wanted: false,
             stop_again: None,
             stops_again: 0,
-            newest: Vec::new(),
-            resends: 0,
+            memory: Memory::default(),
+            told: None,
             news: VecDeque::new(),
         }
     }
@@ -105,7 +104,13 @@ impl Machine {
             }
             State::Missing | State::Idle { .. } | State::Searching | State::Ready { .. } => None,
         };
-        state.into_iter().chain(self.stop_again).min()
+        state.into_iter().chain(self.stop_again).chain(self.memory.due()).min()
+    }
+
+    /// Until when to go on listening at the end: the last command may be reported as lost, and has to be said again then.
+    pub(crate) fn unanswered(&self) -> Option<Instant> {
+        let answer = self.told.map(|told| told + ANSWER_TIME);
+        self.memory.due().max(answer)
     }
 
     /// A dongle is there.
@@ -117,6 +122,7 @@ impl Machine {
     /// The dongle is gone.
     pub(crate) fn lost(&mut self) {
         self.toy_gone("the Lovense dongle was unplugged");
+        self.forget_commands();
         self.stop_again = None;
         self.state = State::Missing;
     }
@@ -150,29 +156,23 @@ impl Machine {
         }
     }
 
-    /// The server lets go of the toy. The dongle keeps it: there is no word for letting go.
+    /// The server lets go of the toy. The dongle keeps it: there is no word for letting go. The zeros that came last may still
+    /// be reported as lost.
     pub(crate) fn let_go(&mut self) {
         if let State::Ready { toy } = &mut self.state {
             let toy = std::mem::take(toy);
             self.state = State::Idle { toy: Some(toy) };
-            self.forget_commands();
+            self.memory.keep_zeros();
         }
     }
 
     /// Something for the toy. False: it is not there.
-    pub(crate) fn command(&mut self, toy: &str, text: &str) -> bool {
+    pub(crate) fn command(&mut self, now: Instant, toy: &str, text: &str) -> bool {
         if self.toy() != Some(toy) {
             return false;
         }
-        self.resends = 0;
-        // What sets something has a name and a value, and may be said twice; a toggle or a question may not.
-        if let Some((name, _)) = text.split_once(':') {
-            self.newest.retain(|(known, _)| known != name);
-            if self.newest.len() >= MAX_REMEMBERED {
-                self.newest.remove(0);
-            }
-            self.newest.push((name.into(), text.into()));
-        }
+        self.memory.add(text);
+        self.told = Some(now);
         self.say(Order::Command { toy: toy.into(), text: text.into() });
         true
     }
@@ -192,7 +192,10 @@ impl Machine {
             (State::Probing { toy, .. }, Saying::Status(ToyStatus::Connected(id))) => *toy = Some(id),
             // One that was out of reach may come back by itself.
             (State::Idle { .. }, Saying::Status(ToyStatus::Connected(id))) => self.ready(id),
-            (State::Idle { toy }, Saying::Status(ToyStatus::Disconnected)) => *toy = None,
+            (State::Idle { toy }, Saying::Status(ToyStatus::Disconnected)) => {
+                *toy = None;
+                self.forget_commands();
+            }
             (State::Searching, Saying::Status(ToyStatus::Connected(toy))) => {
                 self.state = State::Settling { toy, until: now + SETTLE_TIME };
             }
@@ -222,14 +225,15 @@ impl Machine {
             }
             (State::Ready { .. }, Saying::Status(ToyStatus::Disconnected)) => {
                 self.toy_gone("the dongle has lost the toy");
+                self.forget_commands();
                 self.state = State::Idle { toy: None };
             }
             (State::Ready { .. }, Saying::ToyData { data: Some(data), .. }) => {
                 self.news.push_back(News::Data(data));
             }
-            (State::Ready { toy }, Saying::NotDelivered) => {
-                let toy = toy.clone();
-                self.say_again(&toy);
+            (State::Ready { .. } | State::Idle { toy: Some(_) }, Saying::NotDelivered) => {
+                self.memory.not_delivered(now);
+                self.say_again(now);
             }
             (state, saying) => tracing::trace!(?state, ?saying, "the dongle says what does not matter now"),
         }
@@ -242,6 +246,7 @@ impl Machine {
             self.stops_again += 1;
             self.say(Order::StopSearch);
         }
+        self.say_again(now);
         match &mut self.state {
             State::Probing { until, toy } if *until <= now => {
                 let toy = toy.take();
@@ -273,6 +278,7 @@ impl Machine {
     }
 
     fn ready(&mut self, toy: String) {
+        self.memory.begin(&toy);
         self.news.push_back(News::Toy(toy.clone()));
         self.state = State::Ready { toy };
         self.search_is_over();
@@ -287,25 +293,19 @@ impl Machine {
     fn toy_gone(&mut self, reason: &'static str) {
         if self.toy().is_some() {
             self.news.push_back(News::ToyGone(reason));
-            self.forget_commands();
         }
     }
 
     fn forget_commands(&mut self) {
-        self.newest.clear();
-        self.resends = 0;
+        self.memory = Memory::default();
+        self.told = None;
     }
 
-    /// Says the newest commands again. Which of them got lost the dongle does not tell; older ones are never said again, so
-    /// that a stop stays a stop.
-    fn say_again(&mut self, toy: &str) {
-        if self.resends >= MAX_RESENDS {
-            tracing::warn!(toy, "the dongle does not deliver commands");
-            return;
-        }
-        self.resends += 1;
-        for (_, text) in self.newest.clone() {
-            self.say(Order::Command { toy: toy.into(), text });
+    /// Says again what did not arrive, if that is due.
+    fn say_again(&mut self, now: Instant) {
+        for order in self.memory.again(now) {
+            self.told = Some(now);
+            self.say(order);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The bus against a dongle of ours, which speaks as the maker's does: it takes its time, holds one toy, and can be
 //! unplugged. Its thread runs in real time.
 
+mod conformance;
+
 use super::bus::DongleBus;
 use super::framing::Lines;
 use super::port::{Port, PortError, Ports};
@@ -45,6 +47,8 @@ struct State {
     told: Vec<String>,
     /// A write takes as long as this is true.
     stalled: bool,
+    /// The toy is out of reach for so many commands.
+    loses: u32,
 }
 
 impl Dongle {
@@ -117,6 +121,10 @@ impl State {
             ("toy", "command") => {
                 assert_eq!(order["id"], TOY);
                 let text = String::from(order["cmd"].as_str().unwrap());
+                if self.loses > 0 {
+                    self.loses -= 1;
+                    return self.say(r#"{"type":"toy","func":"command","result":402}"#);
+                }
                 self.say(r#"{"type":"toy","func":"command","result":200}"#);
                 if text == "DeviceType;" {
                     self.say(r#"{"type":"toy","func":"toyData","data":{"id":"0082059AD3BD","data":"Z:11:0082059AD3BD;"}}"#);
@@ -309,4 +317,18 @@ async fn through_a_server_a_toy_is_named_driven_and_stopped() {
     assert_eq!(dongle.told(2).await, ["DeviceType;", "Vibrate:20;"]);
     server.shut_down().await;
     assert_eq!(dongle.told(3).await.last().map(String::as_str), Some("Vibrate:0;"));
+}
+
+#[tokio::test]
+async fn a_stop_that_is_lost_is_said_again_also_while_toy_and_bus_are_closed() {
+    let mut world = World::new(Dongle::plugged()).await;
+    let open = world.open().await;
+    open.hardware.write(&frame("Vibrate:20;")).await.unwrap();
+    assert_eq!(world.dongle.told(1).await, ["Vibrate:20;"]);
+    // The zero, and the round that follows it at once.
+    world.dongle.change(|state| state.loses = 2);
+    open.hardware.write(&frame("Vibrate:0;")).await.unwrap();
+    open.hardware.close().await;
+    world.bus.shut_down().await;
+    assert_eq!(world.dongle.state().told, ["Vibrate:20;", "Vibrate:0;"]);
 }

@@ -2,7 +2,7 @@
 //! system are made here, so that one that hangs holds up nobody else.
 
 use super::framing::Lines;
-use super::limits::{FIND_TIME, IDLE_READ_TIME, READ_TIME};
+use super::limits::{FIND_TIME, IDLE_READ_TIME, LAST_TIME, READ_TIME};
 use super::machine::{Machine, News};
 use super::message::heard;
 use super::port::{Port, Ports};
@@ -64,6 +64,7 @@ impl Owner {
     /// Runs until told to end, or until the bus is gone.
     pub(super) fn run(mut self) {
         while self.turn() {}
+        self.see_out();
         self.lose("the bus of the Lovense dongle has ended");
         self.searching.store(false, Ordering::Release);
     }
@@ -86,6 +87,22 @@ impl Owner {
         if self.port.is_some() { self.listen() } else { self.wait() }
     }
 
+    /// Stays for a moment: the last zeros may be reported as lost.
+    fn see_out(&mut self) {
+        self.machine.let_go();
+        let last = Instant::now() + LAST_TIME;
+        loop {
+            let now = Instant::now();
+            self.machine.tick(now);
+            self.carry_out();
+            let wait = self.machine.unanswered().is_some_and(|until| now < until.min(last));
+            if !wait || self.port.is_none() {
+                break;
+            }
+            self.listen();
+        }
+    }
+
     fn handle(&mut self, request: Request) {
         match request {
             Request::StartSearch => {
@@ -104,7 +121,7 @@ impl Owner {
                     return;
                 }
                 let toy = self.machine.toy().map(String::from).filter(|_| self.is_open(number));
-                let taken = toy.is_some_and(|toy| self.machine.command(&toy, &text));
+                let taken = toy.is_some_and(|toy| self.machine.command(Instant::now(), &toy, &text));
                 self.carry_out();
                 let written = taken && self.port.is_some();
                 let _ = done.send(if written { Ok(()) } else { Err(HardwareError::Gone) });

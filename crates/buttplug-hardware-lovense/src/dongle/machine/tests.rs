@@ -1,5 +1,6 @@
 //! The machine, told what the dongle and the server do.
 
+use super::super::limits::MAX_RESENDS;
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -94,7 +95,7 @@ impl Rig {
 
     #[track_caller]
     fn commands(&mut self, text: &str, expected: &[&str]) {
-        assert!(self.machine.command(TOY, text));
+        assert!(self.machine.command(self.now, TOY, text));
         self.gives(expected);
     }
 }
@@ -150,7 +151,7 @@ fn the_first_word_of_a_toy_ends_the_search_and_the_toy_is_left_alone_for_a_while
     rig.hears(Saying::Other, &[]);
     rig.hears(Saying::SearchEnded, &[]);
     rig.after(599, &[]);
-    assert!(!rig.machine.command(TOY, "Vibrate:1;"));
+    assert!(!rig.machine.command(rig.now, TOY, "Vibrate:1;"));
     rig.after(1, &["toy", "search ended"]);
 }
 
@@ -192,7 +193,7 @@ fn a_toy_is_driven_and_heard() {
     rig.hears(data(Some(TOY), Some("P:02:0082059AD3BD;"), false), &["data P:02:0082059AD3BD;"]);
     rig.hears(data(Some(TOY), None, false), &[]);
     rig.hears(Saying::Status(ToyStatus::Other), &[]);
-    assert!(!rig.machine.command("another", "Vibrate:1;"));
+    assert!(!rig.machine.command(rig.now, "another", "Vibrate:1;"));
     rig.machine.start_search();
     rig.gives(&["toy", "search ended"]);
     rig.machine.stop_search();
@@ -203,7 +204,7 @@ fn a_toy_is_driven_and_heard() {
 fn a_toy_that_is_lost_is_gone_and_may_come_back_by_itself() {
     let mut rig = Rig::ready();
     rig.hears(GONE, &["gone"]);
-    assert!(!rig.machine.command(TOY, "Vibrate:1;"));
+    assert!(!rig.machine.command(rig.now, TOY, "Vibrate:1;"));
     rig.hears(GONE, &[]);
     rig.hears(connected(TOY), &["toy"]);
     rig.commands("Vibrate:1;", &["Vibrate:1;"]);
@@ -261,16 +262,121 @@ fn commands_that_did_not_arrive_are_said_again_as_they_stand_now() {
     rig.commands("Vibrate1:0;", &["Vibrate1:0;"]);
     // Whatever got lost: the strength of before the stop never comes back, and a toggle counts.
     rig.hears(Saying::NotDelivered, &["Vibrate2:7;", "Vibrate1:0;"]);
-    for _ in 1..MAX_RESENDS {
-        rig.hears(Saying::NotDelivered, &["Vibrate2:7;", "Vibrate1:0;"]);
-    }
-    rig.hears(Saying::NotDelivered, &[]);
+    rig.after(500, &[]);
     rig.commands("Vibrate2:0;", &["Vibrate2:0;"]);
     rig.hears(Saying::NotDelivered, &["Vibrate1:0;", "Vibrate2:0;"]);
+}
+
+#[test]
+fn however_many_commands_are_lost_there_is_one_round_per_pause_until_one_arrives() {
+    let mut rig = Rig::ready();
+    rig.commands("Vibrate1:0;", &["Vibrate1:0;"]);
+    rig.commands("Vibrate2:0;", &["Vibrate2:0;"]);
+    let round = ["Vibrate1:0;", "Vibrate2:0;"];
+    rig.hears(Saying::NotDelivered, &round);
+    // Half a minute out of reach: both commands of each round are lost, and the one before is reported late.
+    for _ in 0..60 {
+        for _ in 0..3 {
+            rig.hears(Saying::NotDelivered, &[]);
+        }
+        rig.after(499, &[]);
+        rig.after(1, &round);
+    }
+    rig.after(60_000, &[]);
+}
+
+#[test]
+fn a_new_command_leaves_a_round_that_is_due_and_changes_what_it_says() {
+    let mut rig = Rig::ready();
+    rig.commands("Vibrate1:0;", &["Vibrate1:0;"]);
+    rig.hears(Saying::NotDelivered, &["Vibrate1:0;"]);
+    rig.hears(Saying::NotDelivered, &[]);
+    rig.commands("Vibrate2:3;", &["Vibrate2:3;"]);
+    rig.after(499, &[]);
+    rig.after(1, &["Vibrate1:0;", "Vibrate2:3;"]);
+}
+
+#[test]
+fn a_dongle_that_delivers_nothing_is_given_up_after_a_minute_and_begun_with_again_after_a_while() {
+    let mut rig = Rig::ready();
+    rig.commands("Vibrate:0;", &["Vibrate:0;"]);
+    for _ in 0..MAX_RESENDS {
+        rig.hears(Saying::NotDelivered, &["Vibrate:0;"]);
+        rig.after(500, &[]);
+    }
+    rig.hears(Saying::NotDelivered, &[]);
+    rig.after(500, &[]);
+    rig.commands("Vibrate:0;", &["Vibrate:0;"]);
+    rig.hears(Saying::NotDelivered, &["Vibrate:0;"]);
+    for _ in 1..MAX_RESENDS {
+        rig.after(500, &[]);
+        rig.hears(Saying::NotDelivered, &["Vibrate:0;"]);
+    }
+    rig.after(5000, &[]);
+    rig.hears(Saying::NotDelivered, &["Vibrate:0;"]);
+}
+
+#[test]
+fn zeros_that_are_lost_after_the_server_has_let_go_are_said_again_and_nothing_else_is() {
+    let mut rig = Rig::ready();
+    for text in ["Vibrate1:5;", "Vibrate2:0;", "Mply:0:20;", "Air:Level:3;"] {
+        rig.commands(text, &[text]);
+    }
     rig.machine.let_go();
+    let zeros = ["Vibrate2:0;", "Mply:0:20;"];
+    rig.hears(Saying::NotDelivered, &zeros);
+    rig.hears(Saying::NotDelivered, &[]);
+    rig.after(500, &zeros);
     rig.machine.start_search();
     rig.gives(&["toy", "search ended"]);
     rig.hears(Saying::NotDelivered, &[]);
+    rig.after(500, &zeros);
+}
+
+#[test]
+fn what_a_toy_was_told_is_forgotten_with_it() {
+    let ends: [fn(&mut Rig); 4] = [
+        |rig| rig.machine.heard(rig.now, GONE),
+        |rig| {
+            rig.machine.let_go();
+            rig.machine.heard(rig.now, GONE);
+        },
+        |rig| {
+            rig.machine.let_go();
+            rig.machine.lost();
+            rig.machine.found(rig.now);
+        },
+        |rig| {
+            rig.machine.let_go();
+            rig.machine.heard(rig.now, connected("another"));
+        },
+    ];
+    for end in ends {
+        let mut rig = Rig::ready();
+        rig.commands("Vibrate:0;", &["Vibrate:0;"]);
+        rig.hears(Saying::NotDelivered, &["Vibrate:0;"]);
+        rig.hears(Saying::NotDelivered, &[]);
+        end(&mut rig);
+        while rig.machine.next_news().is_some() {}
+        rig.hears(Saying::NotDelivered, &[]);
+        rig.after(1000, &[]);
+    }
+}
+
+#[test]
+fn at_the_end_the_dongle_is_listened_to_until_the_last_command_can_have_been_lost() {
+    let mut rig = Rig::ready();
+    assert_eq!(rig.machine.unanswered(), None);
+    rig.commands("Vibrate:0;", &["Vibrate:0;"]);
+    rig.machine.let_go();
+    assert_eq!(rig.machine.unanswered(), Some(rig.now + Duration::from_millis(400)));
+    rig.after(300, &[]);
+    rig.hears(Saying::NotDelivered, &["Vibrate:0;"]);
+    assert_eq!(rig.machine.unanswered(), Some(rig.now + Duration::from_millis(400)));
+    rig.hears(Saying::NotDelivered, &[]);
+    assert_eq!(rig.machine.unanswered(), Some(rig.now + Duration::from_millis(500)));
+    rig.hears(GONE, &[]);
+    assert_eq!(rig.machine.unanswered(), None);
 }
 
 /// Something that happens to the machine.
@@ -338,7 +444,7 @@ proptest! {
                 }
                 Event::Command(name, value) => {
                     let text = format!("{name}:{value};");
-                    if machine.command(TOY, &text) {
+                    if machine.command(now, TOY, &text) {
                         newest.insert(name.into(), text);
                     }
                 }
@@ -361,13 +467,4 @@ proptest! {
             prop_assert!(!machine.is_missing() || machine.toy().is_none());
         }
     }
-}
-
-#[test]
-fn what_is_remembered_is_bounded() {
-    let mut rig = Rig::ready();
-    for number in 0..100 {
-        assert!(rig.machine.command(TOY, &format!("{number}:1;")));
-    }
-    assert_eq!(rig.machine.newest.len(), MAX_REMEMBERED);
 }
