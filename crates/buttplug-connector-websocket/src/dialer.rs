@@ -2,6 +2,7 @@
 
 use crate::error::dial_error;
 use crate::server::WebSocketServerConnection;
+use crate::shown::shown_url;
 use buttplug_core::connector::{AcceptConnection, ConnectorError};
 use buttplug_core::limits::MAX_FRAME_BYTES;
 use buttplug_websocket::{CloseCode, DialError, Socket, SocketLimits, check_url, dial};
@@ -42,6 +43,13 @@ impl WebSocketDialer {
         })
     }
 
+    /// The same with other bounds of its connections.
+    #[must_use]
+    pub fn with_limits(mut self, limits: SocketLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Where it leads.
     pub fn url(&self) -> &str {
         &self.url
@@ -78,8 +86,9 @@ impl WebSocketDialer {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        tracing::info!(url = self.url, "connected to a client");
-        let (connection, over) = WebSocketServerConnection::new(socket, self.url.clone(), None);
+        let url = shown_url(&self.url);
+        tracing::info!(url, "connected to a client");
+        let (connection, over) = WebSocketServerConnection::new(socket, url, None);
         let refused = server.accept(Box::new(connection)).err();
         // The socket comes back when the session has dropped it.
         if let (Ok(mut socket), Some(reason)) = (over.await, refused) {

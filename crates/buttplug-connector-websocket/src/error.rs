@@ -1,5 +1,6 @@
 //! From the errors of sockets and of dialling to a connector's.
 
+use crate::shown::shown_url;
 use buttplug_core::connector::ConnectorError;
 use buttplug_core::limits::quoted;
 use buttplug_websocket::{DialError, SocketError};
@@ -18,9 +19,9 @@ pub(crate) fn connector_error(error: SocketError) -> ConnectorError {
     }
 }
 
-/// What it means that there is no connection to this URL.
+/// What it means that there is no connection to this URL, of which only what may be shown is told.
 pub(crate) fn dial_error(url: &str, error: DialError) -> ConnectorError {
-    let address = String::from(url);
+    let address = shown_url(url);
     match error {
         DialError::BadUrl { reason } => ConnectorError::BadAddress { address, reason },
         DialError::Refused { reason } => ConnectorError::Refused { address, reason },

@@ -22,6 +22,7 @@ mod error;
 mod listener;
 mod places;
 mod server;
+mod shown;
 
 pub use buttplug_websocket::{
     Admission, BindError, Gate, ListenerLimits, Objection, Origin, OriginError, OriginPattern, Presented,
@@ -32,3 +33,4 @@ pub use buttplug_websocket::{Identity, IdentityError};
 pub use client::{MAX_SERVER_FRAME_BYTES, WebSocketClientConnector};
 pub use dialer::{DIAL_TIME, WebSocketDialer};
 pub use listener::{MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, WebSocketLimits, WebSocketListener};
+pub use shown::shown_url;

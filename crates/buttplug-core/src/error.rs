@@ -83,6 +83,9 @@ pub enum UnknownError {
     /// The server is ending and takes no more commands.
     #[error("the server is shutting down")]
     ShuttingDown,
+    /// The server's machine is about to sleep, and devices must not run on meanwhile.
+    #[error("this machine is about to sleep; its devices rest until it is awake again")]
+    Resting,
     /// The server takes one client, and has it.
     #[error("another client is connected, and this server takes one at a time; close that one first")]
     Taken,
@@ -411,6 +414,7 @@ mod tests {
         let (device, feature, name) = (DeviceIndex(3), FeatureIndex(1), String::from("Twin"));
         let all: Vec<ButtplugError> = vec![
             UnknownError::ShuttingDown.into(),
+            UnknownError::Resting.into(),
             UnknownError::Taken.into(),
             UnknownError::Full { limit: 256 }.into(),
             HandshakeError::Missing.into(),

@@ -8,12 +8,16 @@ mod config;
 mod demo;
 mod devices;
 mod doctor;
+mod guard;
+mod health;
 mod launch;
 mod limits;
+mod log;
 mod own;
 mod scan;
 mod search;
 mod serve;
+mod service;
 #[cfg(feature = "shell")]
 mod shell;
 mod sources;
@@ -23,8 +27,10 @@ mod tls;
 pub(crate) use absent::AbsentFlags;
 #[cfg(test)]
 pub(crate) use devices::udev_rules;
+pub(crate) use guard::GuardFlags;
 pub(crate) use launch::LaunchFlags;
 pub(crate) use limits::LimitFlags;
+pub(crate) use log::LogFlags;
 pub(crate) use own::OwnFlags;
 pub(crate) use search::SearchFlags;
 pub(crate) use serve::ServeFlags;
@@ -71,6 +77,10 @@ enum Command {
     Scan(Box<scan::ScanFlags>),
     /// Says how things stand on this machine with what devices need, and what to do
     Doctor(Box<doctor::DoctorFlags>),
+    /// Asks the engine on this machine whether it serves, for programs that look after it
+    Health(health::HealthFlags),
+    /// Prints what this system needs to run the engine by itself, and how to install it
+    Service(service::ServiceFlags),
     /// Shows the settings and where each comes from; converts files of earlier engines
     Config(Box<config::ConfigFlags>),
     /// Prints what makes a shell complete subcommands and flags
@@ -91,6 +101,8 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
         Ok(Cli { command: Command::Devices(flags) }) => devices::run(&flags),
         Ok(Cli { command: Command::Scan(flags) }) => scan::run(&flags),
         Ok(Cli { command: Command::Doctor(flags) }) => doctor::run(&flags),
+        Ok(Cli { command: Command::Health(flags) }) => health::run(&flags),
+        Ok(Cli { command: Command::Service(flags) }) => service::run(&flags),
         Ok(Cli { command: Command::Config(flags) }) => config::run(&flags),
         #[cfg(feature = "shell")]
         Ok(Cli { command: Command::Completions(flags) }) => shell::completions(&flags),

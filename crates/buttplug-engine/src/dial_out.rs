@@ -2,7 +2,7 @@
 //! server's affair.
 
 use crate::random;
-use buttplug_connector_websocket::WebSocketDialer;
+use buttplug_connector_websocket::{WebSocketDialer, shown_url};
 use buttplug_core::connector::{AcceptConnection, ConnectorError};
 use std::future::Future;
 use std::pin::pin;
@@ -48,7 +48,7 @@ pub(crate) async fn run(
     server: Arc<dyn AcceptConnection>,
     stop: impl Future<Output = ()>,
 ) {
-    repeat(dialer.url(), || dialer.serve_once(&*server), stop).await;
+    repeat(&shown_url(dialer.url()), || dialer.serve_once(&*server), stop).await;
 }
 
 /// Makes attempts until `stop`. Each returns when its connection is over, or why there is none.

@@ -1,26 +1,32 @@
 //! `--guard`: the same program once more, as a small process that looks after the one that serves.
 //!
 //! It holds the other end of the engine's standard input. Closing it tells the engine to end, and the system closes it
-//! when the guard itself dies, so that neither outlives the other with a device running. An engine that dies is started
-//! again with the order to stop first what ran.
+//! when the guard itself dies, so that neither outlives the other with a device running. From there comes how things stand.
+//! An engine that dies, or hangs, is started again with the order to stop first what ran.
+
+mod lifeline;
+mod ward;
 
 use crate::cli::ServeFlags;
 use crate::exit::Exit;
-use crate::log::Log;
+use crate::log::Queue;
 use crate::settings::DEFAULT_CLIENT_PORT;
 use crate::signals::{Parent, Signals, Wish};
 use crate::sources::Handover;
+use crate::supervisor::{News, Supervisor};
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
+use ward::{Life, Ward};
 
-/// How long an engine may take to end in order: as long as it allows itself, and some more for a busy machine.
-const MAX_FAREWELL: Duration = Duration::from_secs(4);
+/// How long an engine may take to end in order: as long as it allows itself, and some more for a busy machine. Programs that
+/// start this one kill it after three seconds, and an engine that hangs must be dead by then.
+const MAX_FAREWELL: Duration = Duration::from_millis(2700);
 
 /// An engine that has served for so long is well: should it die, the next one is started at once.
 const STEADY: Duration = Duration::from_secs(60);
@@ -30,6 +36,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// The longest pause. A machine on which nothing starts is tried six times a minute.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Signs of life that an engine gives in the time after which it counts as hanging.
+const BEATS: u32 = 4;
 
 /// Why nothing can be guarded.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -95,16 +104,24 @@ impl Word {
 /// Looks after an engine with these flags until told to end, or the engine has ended in order. Without a handover it is
 /// passed the flags that were typed.
 pub(crate) async fn run(flags: &ServeFlags, handover: Option<&Handover>) -> Result<Exit, GuardError> {
-    let system = |error: io::Error| GuardError::System(error.to_string());
-    let mut command = Command::new(std::env::current_exe().map_err(system)?);
+    // Whoever started this process hears from it, not from the engine.
+    let supervisor = Supervisor::of_environment();
+    let outcome = tokio::select! {
+        outcome = look_after(flags, handover, &supervisor) => outcome,
+        never = supervisor.keep_telling() => never,
+    };
+    supervisor.tell(News::Ending);
+    outcome
+}
+
+async fn look_after(
+    flags: &ServeFlags,
+    handover: Option<&Handover>,
+    supervisor: &Supervisor,
+) -> Result<Exit, GuardError> {
+    let program = std::env::current_exe().map_err(system)?;
     let mut arguments: Vec<OsString> = match handover {
-        Some(handover) => {
-            handover.removed().for_each(|variable| {
-                command.env_remove(variable);
-            });
-            command.envs(handover.set());
-            handover.arguments().collect()
-        }
+        Some(handover) => handover.arguments().collect(),
         None => std::env::args_os().skip(1).collect(),
     };
     arguments.extend(["--stop-first".into(), running_file(flags).ok_or(GuardError::NoFolder)?.into()]);
@@ -114,26 +131,41 @@ pub(crate) async fn run(flags: &ServeFlags, handover: Option<&Handover>) -> Resu
         arguments.push("--stop-with-parent".into());
         None
     };
-    command.args(arguments).stdin(Stdio::piped());
+    let max_hang = Duration::from_secs(flags.guarding.max_hang.into());
     let mut word = Word { signals: Signals::install().map_err(system)?, parent };
-    let log = Log::beside();
+    let log = Queue::beside();
     let mut deaths = Deaths::default();
+    let mut died: Option<String> = None;
     loop {
+        let mut command = Command::new(&program);
+        command.args(&arguments);
+        if let Some(died) = &died {
+            command.arg(format!("--after-death={died}"));
+        }
+        let settings = handover.into_iter().flat_map(Handover::removed);
+        for variable in settings.chain(["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"]) {
+            command.env_remove(variable);
+        }
+        command.envs(handover.into_iter().flat_map(Handover::set));
         let born = Instant::now();
-        let how = match command.spawn() {
-            Ok(mut engine) => {
-                let lifeline = engine.stdin.take();
-                let status = tokio::select! {
-                    status = engine.wait() => status.map_err(system)?,
-                    () = word.end() => {
+        let how = match lifeline::start(command, max_hang / BEATS) {
+            Ok((engine, lifeline)) => {
+                let mut ward = Ward { engine, lifeline, max_hang };
+                match ward.live(&mut word, supervisor).await.map_err(system)? {
+                    Life::ToldToEnd => {
+                        supervisor.tell(News::Ending);
+                        let Ward { engine, lifeline, .. } = ward;
                         drop(lifeline);
                         return Ok(farewell(engine, &log).await);
                     }
-                };
-                if let Some(exit) = deaths.is_the_end(status) {
-                    return Ok(exit);
+                    Life::Hung => format!("it hung for {} s and was killed", max_hang.as_secs()),
+                    Life::Ended(status) => {
+                        if let Some(exit) = deaths.is_the_end(status) {
+                            return Ok(exit);
+                        }
+                        status.to_string()
+                    }
                 }
-                status.to_string()
             }
             Err(error) if deaths.0 == 0 => return Err(system(error)),
             Err(error) => error.to_string(),
@@ -143,6 +175,7 @@ pub(crate) async fn run(flags: &ServeFlags, handover: Option<&Handover>) -> Resu
             "buttplug: the engine died ({how}); starting it again in {} s, what ran is stopped first",
             pause.as_secs_f32()
         ));
+        died = Some(how);
         tokio::select! {
             () = sleep(pause) => {}
             () = word.end() => return Ok(Exit::Internal),
@@ -150,8 +183,12 @@ pub(crate) async fn run(flags: &ServeFlags, handover: Option<&Handover>) -> Resu
     }
 }
 
+fn system(error: io::Error) -> GuardError {
+    GuardError::System(error.to_string())
+}
+
 /// Waits for an engine that has been told to end.
-async fn farewell(mut engine: Child, log: &Log) -> Exit {
+async fn farewell(mut engine: Child, log: &Queue) -> Exit {
     match timeout(MAX_FAREWELL, engine.wait()).await {
         Ok(Ok(status)) if status.success() => Exit::Orderly,
         Ok(_) => Exit::Internal,
@@ -164,14 +201,26 @@ async fn farewell(mut engine: Child, log: &Log) -> Exit {
     }
 }
 
-/// Where it is kept which devices run: a file of its own for each port, so that several engines are not in each other's way
-/// and the next one with the same flags finds it.
+/// Where it is kept which devices run: a file of its own for each way by which clients come, so that several engines are not
+/// in each other's way and the next one with the same flags finds it.
 fn running_file(flags: &ServeFlags) -> Option<PathBuf> {
     let folder = dirs::runtime_dir().or_else(dirs::config_dir)?.join("buttplug");
     Some(folder.join(running_name(flags, std::process::id())))
 }
 
 fn running_name(flags: &ServeFlags, process: u32) -> String {
+    if let Some(client) = &flags.launch.websocket_client_address {
+        // What is behind a question mark may be secret.
+        let place = client.split('?').next().unwrap_or_default();
+        let name: String = place.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        return format!("running-to-{}.json", name.get(..name.len().min(100)).unwrap_or_default());
+    }
+    let opens_port = flags.websocket_port.is_some()
+        || flags.websocket_use_all_interfaces
+        || flags.websocket_listen_address.is_some();
+    if let Some(port) = flags.rest_api_port.filter(|port| *port != 0 && !opens_port) {
+        return format!("running-rest-{port}.json");
+    }
     let address = flags.websocket_listen_address.as_deref().and_then(|address| address.rsplit_once(':'));
     let port = match address {
         Some((_, port)) => port.parse().unwrap_or(0),
@@ -218,5 +267,12 @@ mod tests {
         assert_eq!(name(None, Some("../..")), "running-12345.json");
         assert_eq!(name(None, Some("x:../..")), "running-of-7.json");
         assert_eq!(name(Some(0), None), "running-of-7.json");
+        let rest = ServeFlags { rest_api_port: Some(8080), ..ServeFlags::default() };
+        assert_eq!(running_name(&rest, 7), "running-rest-8080.json");
+        let both = ServeFlags { websocket_port: Some(5), ..rest };
+        assert_eq!(running_name(&both, 7), "running-5.json");
+        let mut dials = ServeFlags::default();
+        dials.launch.websocket_client_address = Some("ws://a:9/../x?token=secret".into());
+        assert_eq!(running_name(&dials, 7), "running-to-ws---a-9----x.json");
     }
 }

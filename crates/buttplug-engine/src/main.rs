@@ -22,8 +22,10 @@ mod rest;
 mod running;
 mod settings;
 mod signals;
+mod sleep;
 mod sources;
 mod stop_first;
+mod supervisor;
 mod user;
 mod wiring;
 

@@ -10,7 +10,7 @@ mod settings;
 pub(crate) use settings::{RepeaterSettings, notices};
 
 use crate::wiring::StartError;
-use buttplug_websocket::{CloseCode, Gate, Listener, ListenerLimits, Socket};
+use buttplug_websocket::{CloseCode, Gate, Listener, ListenerLimits, Rules, Socket};
 use settings::Remote;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -28,11 +28,18 @@ pub(crate) struct Repeater {
 }
 
 impl Repeater {
-    /// Opens the port, for those whom `gate` lets in. Whether the server can be reached is found out for each client.
+    /// Opens the port, for those who know the token; if there is none, for those whom `gate` lets in. Whether the server can be reached is found out for each client.
     ///
     /// # Errors
     /// The port can't be opened.
     pub(crate) async fn start(settings: RepeaterSettings, gate: Arc<dyn Gate>) -> Result<Self, StartError> {
+        for notice in &settings.notices {
+            tracing::warn!("{notice}");
+        }
+        let gate = match settings.token {
+            Some(token) => Arc::new(Rules { origins: Vec::new(), token: Some(token) }),
+            None => gate,
+        };
         let limits = ListenerLimits { socket: relay::client_limits(), ..ListenerLimits::default() };
         let listener = Listener::bind(&settings.clients.addresses(), limits).await;
         let listener =
@@ -40,7 +47,7 @@ impl Repeater {
         for address in listener.local_addresses() {
             tracing::info!(%address, "listening for clients");
         }
-        tracing::info!(server = settings.remote.url(), "repeating a server; there are no devices here");
+        tracing::info!(server = settings.remote.shown(), "repeating a server; there are no devices here");
         let (stop, stopped) = oneshot::channel();
         // Ends when told to, and is awaited in `shut_down`.
         let task = tokio::spawn(run(listener, settings.remote, async { drop(stopped.await) }));

@@ -259,6 +259,16 @@ impl Engine {
         self.server.stop_all_devices().await;
     }
 
+    /// Stops every device and lets none move.
+    pub(crate) async fn rest(&self) {
+        self.server.rest().await;
+    }
+
+    /// Lets devices move again.
+    pub(crate) fn go_on(&self) {
+        self.server.go_on();
+    }
+
     /// What the network is told of the port for clients, if anything.
     pub(crate) fn advertised(&self) -> Option<&Advertised> {
         self.announcement.as_ref().map(Announcement::advertised)

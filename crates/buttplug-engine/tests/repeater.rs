@@ -97,7 +97,7 @@ async fn everything_is_passed_on_unread_for_several_clients_at_once() {
 #[tokio::test]
 async fn the_end_of_one_side_is_the_end_of_the_other() {
     let elsewhere = Elsewhere::new().await;
-    let mut repeater = repeater(&elsewhere.address()).await;
+    let mut repeater = repeater(&format!("ws://{}/?token=secret", elsewhere.address())).await;
     let code = |code: Option<_>| code.map(u16::from);
     // A client that closes in order, with its own code.
     let (mut client, mut server) = (repeater.client().await, elsewhere.accept().await);
@@ -115,8 +115,12 @@ async fn the_end_of_one_side_is_the_end_of_the_other() {
     drop(server);
     assert_eq!(raw_close_code(client).await, 1014);
     // A server that is not there.
+    let address = elsewhere.address();
     drop(elsewhere);
     assert_eq!(raw_close_code(raw_client(port).await).await, 1014);
+    let line = repeater.line_with("the server can't be reached").await;
+    assert!(line.contains(&address), "{line}");
+    assert!(repeater.lines.iter().all(|line| !line.contains("token")), "{:#?}", repeater.lines);
 }
 
 #[cfg(unix)]
@@ -162,4 +166,29 @@ async fn pages_from_elsewhere_are_let_in_only_if_they_are_allowed() {
     {
         assert_eq!(knock(port, "/", &[("Origin", origin)]).await.0, status, "{origin}");
     }
+}
+
+#[tokio::test]
+async fn with_a_token_only_those_who_know_it_are_let_in_and_what_has_no_effect_is_said() {
+    const TOKEN: &str = "0123456789abcdef";
+    let server = Elsewhere::new().await;
+    let file = program::File::new("repeater-token", TOKEN);
+    let mut repeater = Engine::start_with(&[
+        "--repeater",
+        "--repeater-port",
+        "0",
+        "--repeater-remote-address",
+        &server.address(),
+        "--token-file",
+        file.name(),
+        "--allow-raw",
+    ])
+    .await;
+    repeater.line_with("--allow-raw").await;
+    let port = repeater.client_port().await;
+    let own_page = ("Origin", "http://localhost:3000");
+    assert_eq!(knock(port, "/", &[]).await.0, 401);
+    assert_eq!(knock(port, "/", &[own_page]).await.0, 401, "a page of this machine is no exception");
+    assert_eq!(knock(port, "/?token=0123456789abcdeX", &[]).await.0, 401);
+    assert_eq!(knock(port, &format!("/?token={TOKEN}"), &[own_page]).await.0, 101);
 }

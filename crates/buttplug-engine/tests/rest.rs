@@ -342,6 +342,10 @@ async fn with_a_token_nobody_asks_without_it() {
     }
     let in_head = format!("Authorization: Bearer {TOKEN}\r\n");
     assert_eq!(request(port, "PUT", "/api/v1/devices/stop", &in_head, "").await.status, 200);
+    // The gate is passed, and what is wrong is that there is no device.
+    let output = format!("/api/v1/devices/0/outputs/Vibrate/0.5?token={TOKEN}&lease=1000");
+    let answer = request(port, "PUT", &output, "", "").await;
+    assert_eq!((answer.status, answer.code().as_str()), (404, "no-such-device"));
     let in_path = format!("/api/v1/devices?token={TOKEN}");
     let page = "Origin: https://example.com\r\n";
     let before = format!("{page}Access-Control-Request-Method: GET\r\n");

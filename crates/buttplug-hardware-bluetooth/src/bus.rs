@@ -6,7 +6,7 @@ mod hardware;
 use crate::adapters::{BluetoothState, Errand};
 use crate::finder::{Finder, Order};
 use crate::limits::{
-    CHORE_TIME, CONNECT_PAUSE, DISCONNECT_TIME, DISCONNECT_WAIT, MAX_WAITING_REPORTS, MESSAGE_GAP,
+    CHORE_TIME, CLOSE_TIME, CONNECT_PAUSE, DISCONNECT_TIME, DISCONNECT_WAIT, MAX_WAITING_REPORTS, MESSAGE_GAP,
 };
 use crate::link::LinkHandle;
 use crate::radio::{Adapter, AdapterName, Radio, RadioError, RadioEvent, Reports, Spot, View};
@@ -322,7 +322,14 @@ impl<R: Radio> HardwareBus for Bus<R> {
         locked(&self.inner.finder).is_wanted()
     }
 
+    fn seeks(&self, address: &str) -> bool {
+        locked(&self.inner.finder).seeks(address)
+    }
+
     async fn open(&self, sighting: &Sighting, wirings: &[&Wiring]) -> Result<OpenHardware, HardwareError> {
+        if *self.stop.borrow() {
+            return Err(HardwareError::Gone);
+        }
         let spot =
             self.inner.tell(|finder, _| finder.opening(&sighting.address)).ok_or(HardwareError::Gone)?;
         let until = Instant::now() + DISCONNECT_TIME;
@@ -339,7 +346,13 @@ impl<R: Radio> HardwareBus for Bus<R> {
             let mut tasks = locked(&self.inner.tasks);
             // Those that have ended are let go of here.
             while tasks.try_join_next().is_some() {}
-            tasks.spawn(Arc::clone(&self.inner).serve(spot, sighting.clone(), wirings, give));
+            tasks.spawn(Arc::clone(&self.inner).serve(
+                spot,
+                sighting.clone(),
+                wirings,
+                give,
+                self.stop.subscribe(),
+            ));
         }
         take.await.unwrap_or(Err(HardwareError::Gone))
     }
@@ -355,7 +368,11 @@ impl<R: Radio> HardwareBus for Bus<R> {
             // It ends by itself; that it panicked is in the log.
             let _ = task.await;
         }
-        // Links that are still ending do so without this program.
+        // Systems keep the links of programs that have gone: they have to be told. All tasks know, and let go of what they
+        // have; afterwards the links end without this program.
+        if timeout(CLOSE_TIME, self.stop.closed()).await.is_err() {
+            debug!("a link that was open at the end could not be ended in time");
+        }
         let mut tasks = std::mem::take(&mut *locked(&self.inner.tasks));
         tasks.shutdown().await;
         self.inner.radio.shut_down().await;

@@ -74,10 +74,14 @@ pub(crate) struct Toy {
     pub(crate) disconnect_time: Duration,
     /// How long it takes until a request is answered.
     pub(crate) answer_time: Duration,
+    /// The link ends just after it was made.
+    pub(crate) drops_at_once: bool,
     /// The system takes no writes.
     pub(crate) stalled: bool,
     /// What reads find.
     pub(crate) value: Vec<u8>,
+    /// What reads fail with instead.
+    pub(crate) read_error: Option<RadioError>,
     /// What was written.
     pub(crate) arrived: Vec<u8>,
     notes: Option<mpsc::Sender<Note>>,
@@ -151,8 +155,10 @@ impl FakeRadio {
             connect_time: Duration::from_millis(100),
             disconnect_time: Duration::from_millis(2500),
             answer_time: Duration::from_millis(20),
+            drops_at_once: false,
             stalled: false,
             value: vec![85, 1, 2],
+            read_error: None,
             arrived: Vec::new(),
             notes: None,
             subscribed: BTreeSet::new(),
@@ -279,6 +285,11 @@ impl Peer for FakePeer {
     }
 
     async fn listen(&self, notes: mpsc::Sender<Note>) -> Result<(), RadioError> {
+        if self.connected(|toy| toy.drops_at_once)? {
+            self.radio.drop_link(&self.place.address);
+            sleep(Duration::from_millis(10)).await;
+            return Ok(());
+        }
         self.connected(|toy| toy.notes = Some(notes))
     }
 
@@ -295,7 +306,7 @@ impl Peer for FakePeer {
     async fn read(&self, place: usize) -> Result<Vec<u8>, RadioError> {
         self.radio.log(format!("read {place}"));
         self.answered().await?;
-        self.connected(|toy| toy.value.clone())
+        self.connected(|toy| toy.read_error.clone().map_or_else(|| Ok(toy.value.clone()), Err))?
     }
 
     async fn subscribe(&self, place: usize, wanted: bool) -> Result<(), RadioError> {

@@ -78,6 +78,11 @@ impl<S: Spot> Finder<S> {
         self.wanted
     }
 
+    /// Whether this hardware, lost in use, is sought.
+    pub(crate) fn seeks(&self, address: &str) -> bool {
+        self.seek.sighting(address).is_some()
+    }
+
     /// How Bluetooth stands.
     pub(crate) fn state(&self) -> BluetoothState {
         self.adapters.state()
@@ -85,7 +90,7 @@ impl<S: Spot> Finder<S> {
 
     /// Something was heard of this hardware.
     pub(crate) fn heard(&mut self, now: Instant, spot: S) {
-        let interesting = self.wanted || self.seek.sighting(spot.address()).is_some();
+        let interesting = self.wanted || self.seeks(spot.address());
         if interesting && self.sightings.heard(now, &spot) {
             self.look(spot);
         }

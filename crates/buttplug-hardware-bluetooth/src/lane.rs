@@ -5,7 +5,8 @@
 //! sends it when the link allows. Any number of commands may queue up there, in front of a stop; so every few commands
 //! a request finds out whether they have arrived, and beyond a few unproved ones writes wait here, where the server
 //! replaces them by newer ones. That request is a read of something standardised, or else, where it can be confirmed,
-//! the next write itself.
+//! the next write itself. While it is not answered, one more command goes out now and then: hardware that answers
+//! nothing gets its stop, and a link that stands still gathers few values.
 
 use crate::limits::{
     CONFIRMATION_PATIENCE, MAX_UNPROVED, MAX_UNPROVED_SLOW, PROOF_AFTER, PROOF_PATIENCE, SLOW_PROOF,
@@ -74,6 +75,8 @@ pub(crate) struct Lane<T> {
     proof: Proof,
     /// The last proof took long.
     is_slow: bool,
+    /// Nothing follows what waits.
+    closing: bool,
 }
 
 /// How it is found out whether commands have arrived.
@@ -87,9 +90,22 @@ enum Proof {
     None,
 }
 
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The hardware has done it.
+    Done,
+    /// The hardware has answered that it won't do it.
+    Refused,
+    /// Without a word of the hardware.
+    Missing,
+}
+
 #[derive(Debug)]
 struct Request {
     since: Instant,
+    /// Since when the next command waits, if too many are under way: its beginning, or the last command let through.
+    waits_since: Instant,
     /// The commands that have arrived when it is answered.
     after: u64,
     /// It was made for nothing but that, or confirmed for that.
@@ -108,6 +124,7 @@ impl<T> Lane<T> {
             proved: 0,
             proof: if can_read { Proof::Reading } else { Proof::Writing },
             is_slow: false,
+            closing: false,
         }
     }
 
@@ -159,6 +176,10 @@ impl<T> Lane<T> {
                             self.begin_request(now, proves);
                             return Step::Request(call);
                         }
+                        let is_full = self.is_full();
+                        if let Some(request) = self.request.as_mut().filter(|_| is_full) {
+                            request.waits_since = now;
+                        }
                         self.commanding = true;
                         self.sent += 1;
                         return Step::Command(call);
@@ -185,23 +206,33 @@ impl<T> Lane<T> {
         self.sent - self.proved >= if self.is_slow { 1 } else { PROOF_AFTER }
     }
 
+    /// Whether as many commands are under way as may be.
+    fn is_full(&self) -> bool {
+        self.sent - self.proved >= if self.is_slow { MAX_UNPROVED_SLOW } else { MAX_UNPROVED }
+    }
+
     /// Whether a command has to wait, and until when at the longest: hardware that does not answer gets its stop all
-    /// the same.
+    /// the same. One goes out at a time, because a link that stands still may also come back, and plays then what has
+    /// gathered.
     fn blocked(&self, now: Instant) -> Option<Option<Instant>> {
-        let most = if self.is_slow { MAX_UNPROVED_SLOW } else { MAX_UNPROVED };
-        if self.proof == Proof::None || self.sent - self.proved < most {
+        if self.proof == Proof::None || self.closing || !self.is_full() {
             return None;
         }
         let Some(request) = &self.request else {
             // A command that can't be confirmed has nothing to wait for if nothing can be read.
             return (self.proof == Proof::Reading).then_some(None);
         };
-        let patience = request.since + PROOF_PATIENCE;
+        let patience = request.waits_since + PROOF_PATIENCE;
         (now < patience).then_some(Some(patience))
     }
 
     fn begin_request(&mut self, now: Instant, is_proof: bool) {
-        self.request = Some(Request { since: now, after: self.sent, is_proof });
+        self.request = Some(Request { since: now, waits_since: now, after: self.sent, is_proof });
+    }
+
+    /// No more calls come: what waits need not be held back, because nothing piles up behind it.
+    pub(crate) fn close(&mut self) {
+        self.closing = true;
     }
 
     /// Asks for proof of everything sent. False: there is nothing to prove, or no way to.
@@ -226,18 +257,26 @@ impl<T> Lane<T> {
         self.commanding = false;
     }
 
-    /// The request has ended; `answered`: by the hardware.
-    pub(crate) fn request_ended(&mut self, now: Instant, answered: bool) {
-        if let Some(request) = self.request.take() {
-            if answered {
-                self.proved = self.proved.max(request.after);
-                if request.is_proof {
-                    self.is_slow = now > request.since + SLOW_PROOF;
-                }
-            } else if request.is_proof {
-                self.proof = Proof::None;
-            }
+    /// The request has ended.
+    pub(crate) fn request_ended(&mut self, now: Instant, answer: Answer) {
+        let Some(request) = self.request.take() else { return };
+        if answer != Answer::Missing {
+            self.proved = self.proved.max(request.after);
         }
+        if !request.is_proof {
+            return;
+        }
+        if answer != Answer::Missing {
+            self.is_slow = now > request.since + SLOW_PROOF;
+        }
+        self.proof = match (self.proof, answer) {
+            (proof, Answer::Done) => proof,
+            // A refusal proves as much as a value.
+            (Proof::Reading, Answer::Refused) => Proof::Reading,
+            (Proof::Reading, Answer::Missing) => Proof::Writing,
+            // Somebody waits for that write: it shall not fail again for being confirmed.
+            (Proof::Writing | Proof::None, Answer::Refused | Answer::Missing) => Proof::None,
+        };
     }
 }
 
@@ -285,7 +324,7 @@ mod tests {
         }
         assert_eq!(lane.next(now), Step::Request("1"));
         assert_eq!(lane.next(now), Step::Wait(None), "the third would pass the second in the system");
-        lane.request_ended(now, true);
+        lane.request_ended(now, Answer::Done);
         assert_eq!(lane.next(now), Step::Request("2"));
         assert_eq!(lane.next(now), Step::Command("3"));
     }
@@ -310,7 +349,7 @@ mod tests {
         assert_eq!(lane.next(now), Step::Command("zero"));
         lane.command_ended();
         write(&mut lane, Way::Confirmed, "zero");
-        lane.request_ended(now, true);
+        lane.request_ended(now, Answer::Done);
         assert_eq!(lane.next(now), Step::Request("zero"));
     }
 
@@ -340,7 +379,7 @@ mod tests {
         let (now, mut lane) = (Instant::now(), Lane::new(true));
         assert_eq!(flood(&mut lane, now), MAX_UNPROVED);
         assert!(matches!(lane.next(now), Step::Wait(Some(_))), "a proof is under way");
-        lane.request_ended(now, true);
+        lane.request_ended(now, Answer::Done);
         let sent = flood(&mut lane, now);
         assert!((1..=MAX_UNPROVED).contains(&sent), "{sent}");
     }
@@ -351,11 +390,11 @@ mod tests {
         for _ in 0..3 {
             flood(&mut lane, now);
             now += 2 * SLOW_PROOF;
-            lane.request_ended(now, true);
+            lane.request_ended(now, Answer::Done);
         }
         flood(&mut lane, now);
         assert_eq!(lane.sent - lane.proved, MAX_UNPROVED_SLOW);
-        lane.request_ended(now, true);
+        lane.request_ended(now, Answer::Done);
         flood(&mut lane, now);
         assert_eq!(lane.sent - lane.proved, MAX_UNPROVED, "it has recovered");
     }
@@ -368,8 +407,71 @@ mod tests {
         assert_eq!(until, now + PROOF_PATIENCE);
         assert!(matches!(lane.next(until), Step::Command(_)));
         lane.command_ended();
-        lane.request_ended(until, false);
+        lane.request_ended(until, Answer::Missing);
         assert!(flood(&mut lane, until) > 100, "there is no proof to be had");
+    }
+
+    #[test]
+    fn on_a_link_that_stands_still_few_values_gather_and_a_stop_waits_no_longer_than_at_first() {
+        let (start, mut lane) = (Instant::now(), Lane::new(true));
+        let mut now = start;
+        let mut sent = 0;
+        let mut longest = Duration::ZERO;
+        while now < start + 30_000 * MS {
+            sent += flood(&mut lane, now);
+            if let Step::Wait(Some(until)) = lane.next(now) {
+                longest = longest.max(until - now);
+            }
+            now += 75 * MS;
+        }
+        let patiently = 30_000 / u64::try_from(PROOF_PATIENCE.as_millis()).unwrap();
+        assert!(sent <= MAX_UNPROVED + patiently, "{sent}");
+        assert!(sent > patiently / 2, "{sent}: hardware that never answers is still written to");
+        assert!(longest <= PROOF_PATIENCE, "{longest:?}");
+        // It comes back, and stands still again before the proof of what went out meanwhile.
+        lane.request_ended(now, Answer::Done);
+        assert_eq!(flood(&mut lane, now), 0);
+        assert_eq!(lane.next(now), Step::Wait(Some(now + PROOF_PATIENCE)));
+        lane.request_ended(now, Answer::Done);
+        assert!(flood(&mut lane, now) > 0, "all have arrived");
+    }
+
+    #[test]
+    fn the_last_writes_before_the_end_are_not_held_back() {
+        let (now, mut lane) = (Instant::now(), Lane::new(true));
+        flood(&mut lane, now);
+        assert!(matches!(lane.next(now), Step::Wait(Some(_))));
+        lane.close();
+        assert_eq!(lane.next(now), Step::Command("value"));
+    }
+
+    #[test]
+    fn a_refused_read_is_proof_and_one_without_an_answer_leads_to_confirmed_writes() {
+        let (now, mut lane) = (Instant::now(), Lane::new(true));
+        for _ in 0..3 {
+            flood(&mut lane, now);
+            lane.request_ended(now, Answer::Refused);
+            assert!(lane.sent - lane.proved < MAX_UNPROVED, "the hardware has answered");
+        }
+        flood(&mut lane, now);
+        lane.request_ended(now, Answer::Missing);
+        lane.sweep(|_| false);
+        for answer in [Answer::Done, Answer::Refused] {
+            for _ in 0..=PROOF_AFTER {
+                write(&mut lane, Way::RatherUnconfirmed, "value");
+            }
+            while let Step::Command(_) = lane.next(now) {
+                lane.command_ended();
+            }
+            assert!(lane.request.as_ref().is_some_and(|request| request.is_proof), "a write proves it");
+            lane.request_ended(now, answer);
+            lane.sweep(|_| false);
+        }
+        for _ in 0..2 * MAX_UNPROVED {
+            write(&mut lane, Way::RatherUnconfirmed, "value");
+            assert_eq!(lane.next(now), Step::Command("value"), "it does not like to confirm");
+            lane.command_ended();
+        }
     }
 
     #[test]
@@ -393,7 +495,7 @@ mod tests {
         }
         write(&mut lane, Way::Confirmed, "3");
         assert_eq!(lane.next(now), Step::Request("3"));
-        lane.request_ended(now, true);
+        lane.request_ended(now, Answer::Done);
         assert_eq!((lane.sent, lane.proved), (2, 2));
     }
 
@@ -409,7 +511,7 @@ mod tests {
                     steps.push('c');
                 }
                 Step::Request(_) => {
-                    lane.request_ended(now, true);
+                    lane.request_ended(now, Answer::Done);
                     steps.push('r');
                 }
                 other => panic!("{other:?}"),
@@ -429,7 +531,7 @@ mod tests {
             lane.command_ended();
         }
         assert_eq!(lane.sent - lane.proved, MAX_UNPROVED);
-        lane.request_ended(now, false);
+        lane.request_ended(now, Answer::Missing);
         assert!(matches!(lane.next(now), Step::Command(_)));
     }
 

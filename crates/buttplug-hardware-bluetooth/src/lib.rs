@@ -118,6 +118,10 @@ impl HardwareBus for BluetoothBus {
         self.0.is_scanning()
     }
 
+    fn seeks(&self, address: &str) -> bool {
+        self.0.seeks(address)
+    }
+
     async fn open(&self, sighting: &Sighting, wirings: &[&Wiring]) -> Result<OpenHardware, HardwareError> {
         self.0.open(sighting, wirings).await
     }

@@ -29,7 +29,8 @@ pub const FLUSH_TIME: Duration = Duration::from_millis(400);
 /// sends meanwhile what was written before.
 pub const DISCONNECT_WAIT: Duration = Duration::from_millis(200);
 
-/// The longest that closing takes: the two above, and some room.
+/// The longest that closing takes, of one piece of hardware or of all that is open when the bus ends: the two above, and
+/// some room.
 pub const CLOSE_TIME: Duration = Duration::from_secs(1);
 
 /// The longest that the end of a link is watched in the background, and that opening the same hardware again waits for
@@ -108,5 +109,7 @@ pub const MAX_UNPROVED_SLOW: u64 = 2;
 /// possible. Less than a stop waits for a confirmation.
 pub const CONFIRMATION_PATIENCE: Duration = Duration::from_millis(120);
 
-/// How long writes wait for that proof. Hardware that does not answer at all must get its stop nevertheless.
+/// How long a write waits for that proof; while there is none, one is let through each time this has passed. Hardware
+/// that does not answer at all must get its stop nevertheless, and on a link that stands still for ten seconds there are
+/// then a dozen values in front of it, not a hundred.
 pub const PROOF_PATIENCE: Duration = Duration::from_millis(700);

@@ -3,7 +3,7 @@
 mod connection;
 
 use self::connection::{Answer, Call, Connection, Ticket};
-use crate::lane::{Lane, Sort, Step};
+use crate::lane::{self, Lane, Sort, Step};
 use crate::limits::{FLUSH_TIME, MAX_WAITING_CALLS};
 use crate::places::{self, Places};
 use crate::radio::{Note, Peer, RadioError};
@@ -197,7 +197,7 @@ impl Link {
                     }
                 }
                 outcome = ended(&mut self.request) => {
-                    self.lane.request_ended(Instant::now().into_std(), outcome.is_ok());
+                    self.lane.request_ended(Instant::now().into_std(), in_terms_of_lane(&outcome));
                     let running = self.request.take();
                     if self.answer(running, outcome) == Err(RadioError::NotConnected) {
                         return self.end(RadioError::NotConnected.to_string());
@@ -213,6 +213,7 @@ impl Link {
                 },
                 _ = phase.wait_for(|phase| *phase > Phase::Open), if flushed_by.is_none() => {
                     flushed_by = Some(Instant::now() + FLUSH_TIME);
+                    self.lane.close();
                 }
                 Some(note) = self.notes.recv() => self.notified(&note),
                 () = alarm => {
@@ -345,12 +346,27 @@ impl Link {
     }
 }
 
+/// What the end of a request says about the hardware.
+fn in_terms_of_lane(outcome: &Result<Vec<u8>, RadioError>) -> lane::Answer {
+    match outcome {
+        Ok(_) => lane::Answer::Done,
+        Err(RadioError::Refused(_)) => lane::Answer::Refused,
+        Err(
+            RadioError::NotConnected
+            | RadioError::NotAllowed
+            | RadioError::NoService(_)
+            | RadioError::Failed(_),
+        ) => lane::Answer::Missing,
+    }
+}
+
 /// What a radio's error means to the server.
 pub(crate) fn in_terms_of_hardware(error: RadioError) -> HardwareError {
     match error {
         RadioError::NotConnected => HardwareError::Gone,
-        RadioError::NotAllowed | RadioError::NoService(_) | RadioError::Failed(_) => {
-            HardwareError::Failed(error.to_string())
-        }
+        RadioError::NotAllowed
+        | RadioError::NoService(_)
+        | RadioError::Refused(_)
+        | RadioError::Failed(_) => HardwareError::Failed(error.to_string()),
     }
 }

@@ -6,6 +6,8 @@
 //! them all.
 
 #[cfg(target_os = "linux")]
+mod aside;
+#[cfg(target_os = "linux")]
 mod discovery;
 mod peer;
 mod words;
@@ -22,6 +24,8 @@ use buttplug_protocols::sighting::Uuid;
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+#[cfg(target_os = "linux")]
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -68,6 +72,14 @@ fn adapter_name(info: &str) -> AdapterName {
     info.split_whitespace().next().unwrap_or(info).into()
 }
 
+/// A connection to the system's Bluetooth service.
+async fn manager() -> Result<Manager, RadioError> {
+    #[cfg(target_os = "linux")]
+    return aside::aside(|| Handle::current().block_on(Manager::new()).map_err(no_service)).await;
+    #[cfg(not(target_os = "linux"))]
+    Manager::new().await.map_err(no_service)
+}
+
 /// The system's Bluetooth.
 pub(crate) struct System {
     reports: Reports<SystemSpot>,
@@ -81,6 +93,14 @@ struct State {
     #[cfg(target_os = "linux")]
     discovery: Option<Arc<discovery::Discovery>>,
     adapters: BTreeMap<AdapterName, Listening>,
+}
+
+impl State {
+    /// The connection for searches, unless it is lost.
+    #[cfg(target_os = "linux")]
+    fn discovery(&self) -> Option<Arc<discovery::Discovery>> {
+        self.discovery.as_ref().filter(|discovery| !discovery.is_lost()).cloned()
+    }
 }
 
 /// An adapter whose events are listened to.
@@ -112,12 +132,14 @@ impl System {
 
     /// The connection for searches.
     #[cfg(target_os = "linux")]
-    fn discovery(&self) -> Result<Arc<discovery::Discovery>, RadioError> {
-        let mut state = self.state();
-        if let Some(discovery) = state.discovery.as_ref().filter(|discovery| !discovery.is_lost()) {
-            return Ok(Arc::clone(discovery));
+    async fn discovery(&self) -> Result<Arc<discovery::Discovery>, RadioError> {
+        if let Some(discovery) = self.state().discovery() {
+            return Ok(discovery);
         }
-        let discovery = Arc::new(discovery::Discovery::connect()?);
+        let fresh = Arc::new(aside::aside(discovery::Discovery::connect).await?);
+        let mut state = self.state();
+        // A search over another adapter may have been quicker. The first one may have searches on it by now.
+        let discovery = state.discovery().unwrap_or(fresh);
         state.discovery = Some(Arc::clone(&discovery));
         Ok(discovery)
     }
@@ -131,7 +153,7 @@ impl System {
         let manager = match known {
             Some(manager) => manager,
             None => {
-                let manager = Manager::new().await.map_err(no_service)?;
+                let manager = manager().await?;
                 self.state().manager = Some(manager.clone());
                 manager
             }
@@ -167,7 +189,7 @@ impl System {
         mut adapter: platform::Adapter,
     ) -> Result<Listening, RadioError> {
         if ADAPTERS_CHANGE {
-            let manager = Manager::new().await.map_err(no_service)?;
+            let manager = manager().await?;
             for own in manager.adapters().await.map_err(no_service)? {
                 if own.adapter_info().await.is_ok_and(|info| adapter_name(&info) == *name) {
                     adapter = own;
@@ -224,21 +246,23 @@ impl Radio for System {
             // The service has gone, and with it whatever was listened to.
             Err(RadioError::NoService(_) | RadioError::NotAllowed) => *self.state() = State::default(),
             // The connection itself may be what is broken; the next look opens a new one.
-            Err(RadioError::NotConnected | RadioError::Failed(_)) => self.state().manager = None,
+            Err(RadioError::NotConnected | RadioError::Refused(_) | RadioError::Failed(_)) => {
+                self.state().manager = None;
+            }
         }
         found
     }
 
     async fn start_scan(&self, adapter: &AdapterName) -> Result<(), RadioError> {
         #[cfg(target_os = "linux")]
-        return self.discovery()?.start(adapter).await;
+        return self.discovery().await?.start(adapter).await;
         #[cfg(not(target_os = "linux"))]
         self.adapter(adapter)?.start_scan(ScanFilter::default()).await.map_err(radio_error)
     }
 
     async fn stop_scan(&self, adapter: &AdapterName) -> Result<(), RadioError> {
         #[cfg(target_os = "linux")]
-        return self.discovery()?.stop(adapter).await;
+        return self.discovery().await?.stop(adapter).await;
         #[cfg(not(target_os = "linux"))]
         self.adapter(adapter)?.stop_scan().await.map_err(radio_error)
     }
@@ -286,7 +310,7 @@ fn is_address(name: &str, address: &str) -> bool {
 
 /// How Bluetooth stands now, asked of the system directly.
 pub(crate) async fn survey() -> Result<Vec<Adapter>, RadioError> {
-    let manager = Manager::new().await.map_err(no_service)?;
+    let manager = manager().await?;
     let mut found = Vec::new();
     for adapter in manager.adapters().await.map_err(no_service)? {
         let name = adapter_name(&adapter.adapter_info().await.map_err(radio_error)?);

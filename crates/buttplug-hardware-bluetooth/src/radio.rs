@@ -21,6 +21,9 @@ pub(crate) enum RadioError {
     /// The system's Bluetooth service does not run, or nobody answers for it.
     #[error("{0}")]
     NoService(String),
+    /// The hardware itself has answered that it won't, in the system's words.
+    #[error("{0}")]
+    Refused(String),
     /// Everything else, in the system's words.
     #[error("{0}")]
     Failed(String),

@@ -218,8 +218,10 @@ async fn the_end_of_a_link_is_noticed_at_once_and_the_device_sought_without_a_cl
     rig.radio.done();
     rig.radio.drop_link("AA");
     let lost = Instant::now();
+    assert!(!rig.bus.seeks("AA"), "it is open");
     assert_eq!(open.events.recv().await, Some(HardwareEvent::Gone("the link ended".into())));
     assert_eq!(lost.elapsed(), Duration::ZERO);
+    assert!(rig.bus.seeks("AA") && !rig.bus.seeks("BB"), "so the server need not search for it");
     assert_eq!(open.hardware.write(&frame(7)).await, Err(HardwareError::Gone));
     open.hardware.close().await;
     rig.radio.change("AA", |toy| toy.view.name = String::new());
@@ -229,6 +231,7 @@ async fn the_end_of_a_link_is_noticed_at_once_and_the_device_sought_without_a_cl
     assert_eq!(found, std::slice::from_ref(&sighting), "as what it was, so that it gets its index");
     let again = rig.open(&sighting).await.unwrap();
     assert!(again.hardware.write(&frame(0)).await.is_ok());
+    assert!(!rig.bus.seeks("AA"), "it is back");
     sleep(SECOND).await;
     assert!(!rig.radio.is_scanning());
 }
@@ -240,7 +243,10 @@ async fn a_lost_device_is_given_up_after_a_while() {
     rig.bus.stop_scanning().await.unwrap();
     sleep(10 * SECOND).await;
     rig.radio.drop_link("AA");
-    sleep(SEEK_TIME + 10 * SECOND).await;
+    sleep(SEEK_TIME - SECOND).await;
+    assert!(rig.bus.seeks("AA"));
+    sleep(11 * SECOND).await;
+    assert!(!rig.bus.seeks("AA"));
     rig.radio.done();
     sleep(3600 * SECOND).await;
     assert_eq!(rig.radio.done(), Vec::<String>::new());
@@ -266,6 +272,20 @@ async fn news_of_the_end_of_an_earlier_link_does_not_end_this_one() {
     rig.radio.change("AA", |toy| toy.view.connected = true);
     assert!(timeout(10 * SECOND, open.events.recv()).await.is_err());
     assert!(open.hardware.write(&frame(7)).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_link_that_comes_before_it_is_known_as_open_is_noticed() {
+    let mut rig = Rig::searching().await;
+    rig.radio.add("AA", "LVS-Z001");
+    rig.radio.change("AA", |toy| toy.drops_at_once = true);
+    let sighting = rig.reported(&["AA"]).await.remove(0);
+    let mut open = rig.open(&sighting).await.unwrap();
+    let heard = timeout(SECOND, open.events.recv()).await;
+    assert_eq!(heard, Ok(Some(HardwareEvent::Gone("the link ended".into()))));
+    open.hardware.close().await;
+    rig.radio.change("AA", |toy| toy.drops_at_once = false);
+    assert_eq!(rig.reported(&["AA"]).await, [sighting], "it is sought");
 }
 
 #[tokio::test(start_paused = true)]
@@ -384,6 +404,30 @@ async fn a_slow_link_holds_a_few_values_and_never_a_second_of_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slow_link_is_bounded_also_where_nothing_can_be_read() {
+    for (error, mark) in [
+        (RadioError::Refused("Operation failed with ATT error: 0x80".into()), "read"),
+        (RadioError::Failed("no answer".into()), "request"),
+    ] {
+        let mut rig = Rig::searching().await;
+        let (_, open) = rig.opened("AA").await;
+        rig.radio.change("AA", |toy| {
+            toy.answer_time = 400 * MS;
+            toy.read_error = Some(error);
+        });
+        for value in 0..50 {
+            open.hardware.write(&frame(value)).await.unwrap();
+        }
+        let done = rig.radio.done();
+        // The first proof is always a read.
+        let longest =
+            done.split(|line| line.starts_with(mark) || line.starts_with("read")).map(<[String]>::len).max();
+        assert!(longest.unwrap() as u64 <= MAX_UNPROVED, "{done:?}");
+        assert!(done.iter().filter(|line| line.starts_with(mark)).count() > 5, "{done:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn closing_waits_for_the_last_write_to_arrive_but_not_for_the_end_of_the_link() {
     let mut rig = Rig::searching().await;
     let (_, open) = rig.opened("AA").await;
@@ -437,6 +481,44 @@ async fn the_end_of_the_bus_is_quick_although_links_take_their_time() {
     for line in ["disconnect AA", "disconnect BB", "no scan on hci0", "end"] {
         assert!(done.iter().any(|done| done == line), "{line}: {done:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_bus_leaves_no_link_up_that_was_open_or_about_to_be() {
+    let mut rig = Rig::searching().await;
+    let (_, handshaking) = rig.opened("AA").await;
+    let (_, held) = rig.opened("BB").await;
+    rig.radio.change("AA", |toy| toy.answer_time = 60 * SECOND);
+    assert!(timeout(SECOND, handshaking.hardware.read(Endpoint::RxBleBattery, 1)).await.is_err());
+    rig.radio.done();
+    // The server has given up the handshake a moment ago.
+    drop(handshaking);
+    let began = Instant::now();
+    rig.bus.shut_down().await;
+    assert!(began.elapsed() <= SECOND, "{:?}", began.elapsed());
+    let done = rig.radio.done();
+    for line in ["disconnect AA", "disconnect BB"] {
+        assert!(done.iter().any(|done| done == line), "{line}: {done:?}");
+    }
+    assert_eq!(held.hardware.write(&frame(7)).await, Err(HardwareError::Gone));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_bus_ends_an_attempt_to_connect_and_begins_no_other() {
+    let mut rig = Rig::searching().await;
+    rig.radio.add("AA", "LVS-Z001");
+    rig.radio.change("AA", |toy| toy.connect_time = 10 * SECOND);
+    let sighting = rig.reported(&["AA"]).await.remove(0);
+    let end = async {
+        sleep(SECOND).await;
+        rig.bus.shut_down().await;
+    };
+    let (opened, ()) = tokio::join!(rig.open(&sighting), end);
+    assert_eq!(opened.err(), Some(HardwareError::Gone));
+    assert_eq!(rig.open(&sighting).await.err(), Some(HardwareError::Gone));
+    let done = rig.radio.done();
+    let attempts: Vec<_> = done.iter().filter(|line| line.contains("connect AA")).collect();
+    assert_eq!(attempts, ["connect AA", "disconnect AA"]);
 }
 
 /// A toy that advertises as long as it is there.

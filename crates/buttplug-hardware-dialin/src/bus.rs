@@ -246,6 +246,11 @@ impl HardwareBus for DialInBus {
         Ok(())
     }
 
+    /// Hardware that is lost dials in again.
+    fn seeks(&self, _address: &str) -> bool {
+        true
+    }
+
     fn is_scanning(&self) -> bool {
         false
     }

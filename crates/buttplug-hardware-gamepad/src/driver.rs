@@ -50,6 +50,15 @@ pub(crate) struct Driver {
     check: Instant,
 }
 
+/// The driver that ends by a panic of its own rests its pad, too: on some systems a pad rumbles on without its program.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if let Err(error) = self.pad.rumble(Rumble::REST, HOLD_TIME) {
+            tracing::debug!(%error, "the last rest of a gamepad");
+        }
+    }
+}
+
 impl Driver {
     /// Opens the pad, says how that went, and drives it until it is gone or told to end.
     pub(crate) fn run(
@@ -74,9 +83,7 @@ impl Driver {
             return;
         }
         let lost = driver.serve(requests);
-        if let Err(error) = driver.pad.rumble(Rumble::REST, HOLD_TIME) {
-            tracing::debug!(address, %error, "the last rest of a gamepad");
-        }
+        drop(driver);
         if let Some(lost) = lost {
             // There is room: nothing else is ever said.
             let _ = events.try_send(HardwareEvent::Gone(lost.to_string()));

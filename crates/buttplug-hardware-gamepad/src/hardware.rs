@@ -58,7 +58,7 @@ impl Hardware for Gamepad {
     }
 
     async fn unsubscribe(&self, _endpoint: Endpoint) -> Result<(), HardwareError> {
-        Err(HardwareError::NotSupported("a notification"))
+        Ok(())
     }
 
     async fn close(&self) {

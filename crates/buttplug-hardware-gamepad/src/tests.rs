@@ -1,5 +1,7 @@
 //! The bus with pads of ours. Its threads run in real time.
 
+mod conformance;
+
 use crate::bus::GamepadBus;
 use crate::limits::MESSAGE_GAP;
 use crate::motors::{Motors, Rumble};

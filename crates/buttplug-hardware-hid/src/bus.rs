@@ -82,7 +82,11 @@ impl Finder for View {
     fn find(&self) -> Vec<Sighting> {
         let wanted = locked(&self.wanted).clone();
         // Open ones are looked for, wanted or not.
-        let open: Vec<UsbIds> = locked(&self.open).iter().map(|(entry, _)| entry.ids).collect();
+        let open: Vec<UsbIds> = {
+            let mut open = locked(&self.open);
+            open.retain(|(_, link)| link.is_open());
+            open.iter().map(|(entry, _)| entry.ids).collect()
+        };
         let mut ids = [wanted.clone(), open].concat();
         ids.sort_unstable();
         ids.dedup();

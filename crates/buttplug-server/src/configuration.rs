@@ -59,6 +59,9 @@ pub struct DeviceConfiguration {
     pub max_run: Option<Duration>,
     /// Its outputs.
     pub outputs: Vec<OutputConfiguration>,
+    /// Of these kinds clients see only what is named in `outputs`: something was decided about others, but it is not known
+    /// what, or about which.
+    pub only_named: Vec<OutputKind>,
 }
 
 /// What a person decided about one output.
@@ -102,7 +105,7 @@ impl DeviceConfiguration {
     }
 
     /// How much this says about the device; `None`: it is about another.
-    fn fits(&self, device: &DeviceIdentity) -> Option<usize> {
+    pub fn fits(&self, device: &DeviceIdentity) -> Option<usize> {
         let is = |asked: Option<bool>| asked.map_or(Some(0), |same| same.then_some(1));
         let identifier = self.identifier.as_deref();
         let fits = [

@@ -157,6 +157,12 @@ pub trait HardwareBus: Send + Sync {
     /// Whether a search is going on.
     fn is_scanning(&self) -> bool;
 
+    /// Whether it looks for this hardware by itself, which was lost in use. What is not sought so is searched for by the
+    /// server if it may be running.
+    fn seeks(&self, _address: &str) -> bool {
+        false
+    }
+
     /// Opens what was sighted, with the first of the wirings whose endpoints are there.
     ///
     /// # Errors

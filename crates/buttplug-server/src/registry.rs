@@ -3,6 +3,7 @@
 
 mod attempt;
 mod indexes;
+mod lost;
 mod manager;
 mod running;
 mod scanning;

@@ -334,7 +334,7 @@ impl Runner {
     }
 
     fn handle(&mut self, id: MessageId, request: Request) {
-        let stopping = *self.surroundings.phase.borrow() != Phase::Serving;
+        let stopping = !self.surroundings.phase.borrow().is_open();
         let ends = matches!(request, Request::Current(ClientRequest::Stop(_) | ClientRequest::Disconnect));
         if stopping && !ends {
             return self.fail(id, &UnknownError::ShuttingDown.into());

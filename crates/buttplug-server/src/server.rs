@@ -38,10 +38,19 @@ const THE_PROGRAM: SessionId = SessionId(0);
 pub(crate) enum Phase {
     /// Takes clients and commands.
     Serving,
+    /// Takes clients, and whatever moves no device.
+    Resting,
     /// Takes nothing new but stops; devices are being stopped.
     Stopping,
     /// Devices are stopped; connections are being closed.
     Closing,
+}
+
+impl Phase {
+    /// Whether clients are served.
+    pub(crate) fn is_open(self) -> bool {
+        matches!(self, Self::Serving | Self::Resting)
+    }
 }
 
 /// What a server is made of.
@@ -303,7 +312,7 @@ impl Server {
     /// Has devices looked for on behalf of the program, as a client's search, or no longer. The search goes on while
     /// anyone wants it.
     pub fn search(&self, wanted: bool) {
-        if *self.inner.phase.borrow() == Phase::Serving {
+        if self.inner.phase.borrow().is_open() {
             self.inner.scan_requests.set(THE_PROGRAM, wanted);
         }
     }
@@ -313,6 +322,31 @@ impl Server {
     pub async fn stop_all_devices(&self) {
         let (devices, now) = (self.inner.registry.all(), Instant::now().into_std());
         wait_for_all(devices.iter().filter_map(|device| device.stop(None, now).ok()).collect()).await;
+    }
+
+    /// Stops every device as [`Server::stop_all_devices`] does and lets none move again until [`Server::go_on`]: outputs are
+    /// refused meanwhile, everything else goes on. For a machine that is about to sleep, in which nobody could stop what a
+    /// client still sets in motion.
+    pub async fn rest(&self) {
+        self.inner.phase.send_if_modified(|phase| {
+            let serving = *phase == Phase::Serving;
+            if serving {
+                *phase = Phase::Resting;
+            }
+            serving
+        });
+        self.stop_all_devices().await;
+    }
+
+    /// Takes outputs again after a [`Server::rest`]. What ran before stays at rest until somebody wants it to run.
+    pub fn go_on(&self) {
+        self.inner.phase.send_if_modified(|phase| {
+            let resting = *phase == Phase::Resting;
+            if resting {
+                *phase = Phase::Serving;
+            }
+            resting
+        });
     }
 
     /// Ends the server in order: refuses new work, ends the search, stops the devices, closes the clients'
@@ -353,7 +387,7 @@ impl AcceptConnection for Server {
         let mut sessions = self.sessions();
         while sessions.try_join_next().is_some() {}
         let phase = inner.phase.subscribe();
-        if *phase.borrow() != Phase::Serving {
+        if !phase.borrow().is_open() {
             return Err(String::from("the server is shutting down"));
         }
         if sessions.len() >= inner.places.limit().saturating_add(MAX_STRANGERS) {

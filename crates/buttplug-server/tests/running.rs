@@ -7,6 +7,7 @@ use buttplug_hardware_simulated::{SimulatedBus, SimulatedDevice};
 use buttplug_protocols::sighting::BusKind;
 use buttplug_server::Server;
 use buttplug_server::configuration::DeviceIdentity;
+use buttplug_server::hardware::HardwareBus;
 use rig::{Rig, output, settle, sleep_ms, texts, within};
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +65,56 @@ async fn a_device_that_is_lost_while_it_runs_counts_until_it_is_back_and_at_rest
     rig.find().await;
     settle().await;
     assert!(running(&rig.server).is_empty() && rig.devices[0].is_at_rest());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_is_lost_while_it_runs_is_searched_for_and_stopped_without_any_client() {
+    let rig = Rig::new(&[OneMotorVibrator, OneMotorVibrator]).await;
+    let stranger = SimulatedDevice::new(OneMotorVibrator, "simulated:stranger");
+    rig.bus.add(stranger.clone());
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 9).await;
+    settle().await;
+    rig.devices[0].vanish();
+    sleep_ms(30_000).await;
+    rig.devices[0].forget_writes();
+    rig.devices[0].reappear();
+    sleep_ms(10_000).await;
+    assert_eq!(texts(&rig.devices[0]), ["0 Vibrate 0"]);
+    assert!(running(&rig.server).is_empty());
+    let seen: Vec<_> = rig.server.devices().iter().map(|device| device.index.0).collect();
+    assert_eq!(seen, [0, 1], "it is back under its index, and nobody else was asked in");
+    assert!(!stranger.is_connected());
+    assert!(client.heard().await.iter().all(|heard| !heard.contains("ScanningFinished")));
+    sleep_ms(20_000).await;
+    assert!(!rig.bus.is_scanning(), "and the search is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_is_lost_at_rest_is_not_searched_for() {
+    let rig = Rig::new(&[OneMotorVibrator]).await;
+    rig.devices[0].vanish();
+    sleep_ms(100).await;
+    rig.devices[0].reappear();
+    sleep_ms(600_000).await;
+    assert!(!rig.devices[0].is_connected());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_searches_meanwhile_hears_of_its_end_once() {
+    let mut rig = Rig::new(&[OneMotorVibrator]).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 9).await;
+    settle().await;
+    rig.devices[0].vanish();
+    sleep_ms(12_000).await;
+    client.asks(r#"[{"StartScanning":{"Id":2}}]"#).await;
+    sleep_ms(25_000).await;
+    let heard = client.heard().await;
+    let ends = heard.iter().filter(|heard| heard.contains("ScanningFinished")).count();
+    assert_eq!(ends, 1, "{heard:?}");
+    rig.add(OneMotorVibrator).await;
+    assert_eq!(rig.server.devices().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -333,6 +333,43 @@ async fn stop_all_devices_of_the_server_does_not_ask_whose_they_are() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_at_rest_moves_no_device_and_does_everything_else_until_it_goes_on() {
+    let rig = Rig::new(&[TwoMotorVibrator]).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 10).await;
+    settle().await;
+    rig.server.rest().await;
+    assert!(rig.devices[0].is_at_rest());
+    let reply = client.tries(0, 0, "Vibrate", 15).await;
+    assert!(reply.contains("\"ErrorCode\":0") && reply.contains("about to sleep"), "{reply}");
+    assert_eq!(client.asks(STOP).await, OK);
+    assert_eq!(client.asks(r#"[{"Ping":{"Id":40}}]"#).await, OK);
+    let mut newcomer = rig.client().await;
+    assert!(newcomer.tries(0, 0, "Vibrate", 15).await.contains("about to sleep"));
+    sleep_ms(10_000).await;
+    assert!(rig.devices[0].is_at_rest());
+    rig.server.go_on();
+    settle().await;
+    assert!(rig.devices[0].is_at_rest(), "nothing moves by itself");
+    client.sets(0, 0, "Vibrate", 15).await;
+    settle().await;
+    assert!(!rig.devices[0].is_at_rest());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_ends_while_it_is_at_rest_is_not_woken_again() {
+    let rig = Rig::new(&[TwoMotorVibrator]).await;
+    let mut client = rig.client().await;
+    rig.server.rest().await;
+    within(rig.server.shut_down()).await;
+    rig.server.go_on();
+    assert_eq!(client.hears_the_end().await, CloseReason::GoingAway);
+    assert!(rig.try_stranger().is_err());
+    rig.server.rest().await;
+    assert!(rig.try_stranger().is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panic_in_a_devices_task_stops_that_device_and_touches_no_other() {
     let mut rig = Rig::new(&[Rotator]).await;
     let fragile = SimulatedDevice::new(TwoMotorVibrator, "fragile").with_responder(|frame| {

@@ -1,18 +1,20 @@
 //! `buttplug serve`: its flags, and the life of the program from the first line to the exit code.
 
 use super::{
-    AbsentFlags, LaunchFlags, LimitFlags, OwnFlags, SearchFlags, SourceFlags, Subcommand, TypedFlags,
-    complain, say,
+    AbsentFlags, GuardFlags, LaunchFlags, LimitFlags, LogFlags, OwnFlags, SearchFlags, SourceFlags,
+    Subcommand, TypedFlags, complain, say,
 };
 use crate::exit::Exit;
 use crate::frontend::{Failure, Frontend};
 use crate::gatekeeper::Desk;
 use crate::guard::{self, GuardError};
-use crate::log::{self, Level};
+use crate::log::{Level, Log, Wanted};
 use crate::repeater::{Repeater, RepeaterSettings};
 use crate::settings::{Listen, Settings, SettingsError, Surroundings, pages_gate};
 use crate::signals::{End, Panics, Parent, Signals, Wish};
+use crate::sleep::{Sleep, Sleeps};
 use crate::sources::{self, Around, Settled, SourceError};
+use crate::supervisor::{News, Supervisor};
 use crate::user;
 use crate::wiring::{Engine, MAX_SHUTDOWN, StartError};
 use buttplug_connector_websocket::{OriginPattern, Token};
@@ -20,6 +22,7 @@ use std::future::pending;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
@@ -101,6 +104,9 @@ pub(crate) struct ServeFlags {
     #[arg(long, help_heading = "Program")]
     pub(crate) guard: bool,
 
+    #[command(flatten)]
+    pub(crate) guarding: GuardFlags,
+
     /// End when standard input does: a parent that holds its other end takes the engine with it, however it ends
     #[arg(long, help_heading = "Program")]
     pub(crate) stop_with_parent: bool,
@@ -110,8 +116,11 @@ pub(crate) struct ServeFlags {
     pub(crate) stop_first: Option<PathBuf>,
 
     /// Which lines to log: error, warn, info, debug or trace [default: RUST_LOG, else info]
-    #[arg(long, value_name = "LEVEL", help_heading = "Program")]
+    #[arg(long, value_name = "LEVEL", help_heading = "Log")]
     pub(crate) log: Option<Level>,
+
+    #[command(flatten)]
+    pub(crate) logging: LogFlags,
 
     /// Print the program's name and version
     #[arg(short = 'V', long, help_heading = "Program")]
@@ -162,7 +171,13 @@ pub(super) fn run(typed: &TypedFlags, subcommand: Subcommand) -> Exit {
     if flags.guard && flags.stop_first.is_none() {
         return guard(&settled, subcommand);
     }
-    let log = log::start(flags.log, flags.limits.max_log_lines, FIRST_LINE);
+    let wanted = Wanted {
+        level: flags.log,
+        format: flags.logging.log_format,
+        file: flags.logging.file(),
+        lines_per_peer: flags.limits.max_log_lines,
+    };
+    let log = Log::start(wanted, FIRST_LINE);
     for notice in &settled.notices {
         tracing::warn!("{notice}");
     }
@@ -201,8 +216,9 @@ fn guard(settled: &Settled, subcommand: Subcommand) -> Exit {
     match runtime.and_then(|runtime| runtime.block_on(guard::run(&settled.flags, handover.as_ref()))) {
         Ok(exit) => exit,
         Err(reason) => {
+            let exit = if reason == GuardError::NoFolder { Exit::Mend } else { Exit::Internal };
             complain(reason);
-            Exit::Mend
+            exit
         }
     }
 }
@@ -289,19 +305,36 @@ async fn live(
     around: Surroundings,
     endings: &mut Endings<'_>,
 ) -> Result<Exit, Refusal> {
+    if let Some(how) = &flags.guarding.after_death {
+        tracing::error!(how, "the engine before this one died; its guard has started this one");
+    }
+    let supervisor = match flags.guarding.guarded {
+        Some(rhythm) => Supervisor::guard(Duration::from_millis(rhythm)),
+        None => Supervisor::of_environment(),
+    };
     let service = Service::start(flags, subcommand, around).await?;
+    supervisor.tell(News::Ready);
+    tokio::select! {
+        exit = serving(service, endings, &supervisor) => Ok(exit),
+        never = supervisor.keep_telling() => never,
+    }
+}
+
+/// From the last open port to the last stopped device.
+async fn serving(service: Service, endings: &mut Endings<'_>, supervisor: &Supervisor) -> Exit {
     if let (Some(frontend), Service::Engine(engine)) = (&endings.frontend, &service) {
         frontend.created(engine.advertised().cloned(), engine.present());
     }
-    match endings.next(&service).await {
+    match endings.next(&service, &mut Sleeps::watch()).await {
         End::Asked(reason) => tracing::info!(reason, "ending"),
         End::Panicked => tracing::error!("ending after an internal failure"),
     }
+    supervisor.tell(News::Ending);
     if !service.shut_down().await {
         // The stop comes first and has a limit of its own, so what is cut here is the farewell.
         tracing::warn!("some connections did not close in time and are cut");
     }
-    Ok(if endings.panics.happened() { Exit::Internal } else { Exit::Orderly })
+    if endings.panics.happened() { Exit::Internal } else { Exit::Orderly }
 }
 
 /// What the program is.
@@ -334,6 +367,26 @@ impl Service {
         }
     }
 
+    /// Stops every device for the machine's sleep, and lets none move until that is over.
+    async fn sleep(&self, sleep: Sleep) {
+        let Self::Engine(engine) = self else { return };
+        match sleep {
+            Sleep::Begins(ready) => {
+                tracing::info!(
+                    "this machine is about to sleep; devices are stopped and rest until it is awake"
+                );
+                engine.rest().await;
+                drop(ready);
+            }
+            Sleep::Over(reason) => {
+                // What ran while nobody was there to stop it.
+                engine.rest().await;
+                engine.go_on();
+                tracing::info!(reason, "this machine is awake; devices are stopped and may move again");
+            }
+        }
+    }
+
     /// Ends in order. Answers whether all of it was done in time.
     async fn shut_down(self) -> bool {
         match self {
@@ -352,8 +405,8 @@ struct Endings<'a> {
 }
 
 impl Endings<'_> {
-    /// Waits for the first. Meanwhile a wish that the program stand still stops the devices.
-    async fn next(&mut self, service: &Service) -> End {
+    /// Waits for the first. Meanwhile a wish that the program stand still stops the devices, and so does the machine's sleep.
+    async fn next(&mut self, service: &Service, sleeps: &mut Sleeps) -> End {
         loop {
             let frontend = async {
                 match &mut self.frontend {
@@ -366,6 +419,10 @@ impl Endings<'_> {
                 end = self.panics.next() => return end,
                 end = Parent::end_of(self.parent.as_ref()) => return end,
                 wish = self.signals.next() => wish,
+                sleep = sleeps.next() => {
+                    service.sleep(sleep).await;
+                    continue;
+                }
                 reason = frontend => return End::Asked(reason),
             };
             match wish {
@@ -405,7 +462,6 @@ fn refuse(reason: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn a_panic_in_any_task_ends_the_engine_as_a_failure() {

@@ -33,7 +33,8 @@ const MAX_PEERS: usize = 1024;
 pub(super) struct Thin {
     max_lines_per_peer: u32,
     counted: Mutex<Counted>,
-    left_out: Arc<AtomicU64>,
+    /// Where they are counted: in each place to which lines go.
+    left_out: Vec<Arc<AtomicU64>>,
 }
 
 #[derive(Default)]
@@ -45,7 +46,7 @@ struct Counted {
 }
 
 impl Thin {
-    pub(super) fn new(max_lines_per_peer: u32, left_out: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(max_lines_per_peer: u32, left_out: Vec<Arc<AtomicU64>>) -> Self {
         Self { max_lines_per_peer, counted: Mutex::default(), left_out }
     }
 }
@@ -63,7 +64,9 @@ impl<S: Subscriber> Layer<S> for Thin {
         let allowed = peer.is_none_or(|peer| counted.take_peer(peer, now, self.max_lines_per_peer))
             && counted.take_place(metadata.callsite(), now);
         if !allowed {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
+            for counter in &self.left_out {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
         }
         allowed
     }
@@ -156,7 +159,7 @@ mod tests {
     #[test]
     fn only_the_talkative_place_is_left_out_and_debug_never() {
         let left_out = Arc::new(AtomicU64::new(0));
-        let subscriber = tracing_subscriber::registry().with(Thin::new(2, Arc::clone(&left_out)));
+        let subscriber = tracing_subscriber::registry().with(Thin::new(2, vec![Arc::clone(&left_out)]));
         tracing::subscriber::with_default(subscriber, || {
             for _ in 0..MAX_LINES_PER_SOURCE + 5 {
                 tracing::info!("talkative");
@@ -170,7 +173,7 @@ mod tests {
     #[test]
     fn a_talkative_peer_is_left_out_and_others_are_not() {
         let left_out = Arc::new(AtomicU64::new(0));
-        let subscriber = tracing_subscriber::registry().with(Thin::new(2, Arc::clone(&left_out)));
+        let subscriber = tracing_subscriber::registry().with(Thin::new(2, vec![Arc::clone(&left_out)]));
         tracing::subscriber::with_default(subscriber, || {
             for port in 0..5_u16 {
                 let peer = SocketAddr::from(([192, 0, 2, 1], port));

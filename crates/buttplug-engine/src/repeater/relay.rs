@@ -44,16 +44,16 @@ pub(super) async fn run(client: Socket, peer: SocketAddr, remote: &Remote, stop:
     let url = remote.url();
     let limits = SocketLimits { max_message: MAX_SERVER_MESSAGE_BYTES, ..SocketLimits::default() };
     if remote.is_encrypted() {
-        connect(client, peer, url, dial_tls(url, limits, &Trust::default()), stop).await;
+        connect(client, peer, remote, dial_tls(url, limits, &Trust::default()), stop).await;
     } else {
-        connect(client, peer, url, dial(url, limits), stop).await;
+        connect(client, peer, remote, dial(url, limits), stop).await;
     }
 }
 
 async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     mut client: Socket,
     peer: SocketAddr,
-    url: &str,
+    remote: &Remote,
     dialling: impl Future<Output = Result<Socket<S>, DialError>>,
     stop: impl Future<Output = ()>,
 ) {
@@ -68,7 +68,7 @@ async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         Ok(Err(reason)) => reason.to_string(),
         Err(_) => format!("no answer within {} s", DIAL_TIME.as_secs()),
     };
-    tracing::warn!(%peer, server = url, reason, "the server can't be reached, refusing a client");
+    tracing::warn!(%peer, server = remote.shown(), reason, "the server can't be reached, refusing a client");
     client.close(BAD_GATEWAY.into(), &format!("the server can't be reached: {reason}")).await;
 }
 

@@ -1,7 +1,8 @@
 //! What a repeater shall do, from the flags.
 
 use crate::cli::ServeFlags;
-use crate::settings::{DEFAULT_CLIENT_PORT, Listen, SettingsError};
+use crate::settings::{DEFAULT_CLIENT_PORT, Listen, SettingsError, token};
+use buttplug_connector_websocket::{Token, shown_url};
 use buttplug_core::connector::ConnectorError;
 use buttplug_websocket::{check_url, is_encrypted};
 
@@ -12,6 +13,10 @@ pub(crate) struct RepeaterSettings {
     pub(super) clients: Listen,
     /// The server.
     pub(super) remote: Remote,
+    /// What clients have to know. The server's own token is in its address.
+    pub(super) token: Option<Token>,
+    /// What the person should know.
+    pub(super) notices: Vec<String>,
 }
 
 /// A server that can be dialled.
@@ -26,7 +31,7 @@ impl RepeaterSettings {
     /// What is meant. `None`: the program is an ordinary engine, see [`notices`].
     ///
     /// # Errors
-    /// The server's address is missing or can't be used.
+    /// The server's address is missing or can't be used, or there is no token where one should be.
     pub(crate) fn new(flags: &ServeFlags) -> Result<Option<Self>, SettingsError> {
         if !flags.launch.repeater {
             return Ok(None);
@@ -36,7 +41,8 @@ impl RepeaterSettings {
         };
         let remote = Remote::parse(address).map_err(|error| SettingsError::BadUrl { flag: REMOTE, error })?;
         let clients = Listen::Loopback(flags.launch.repeater_port.unwrap_or(DEFAULT_CLIENT_PORT));
-        Ok(Some(Self { clients, remote }))
+        let notices = flags.absent.notices().collect();
+        Ok(Some(Self { clients, remote, token: token(flags)?, notices }))
     }
 }
 
@@ -78,7 +84,7 @@ impl Remote {
             }
         };
         check_url(&url).map_err(|error| ConnectorError::BadAddress {
-            address: address.to_owned(),
+            address: shown_url(address),
             reason: error.to_string(),
         })?;
         Ok(Self { url })
@@ -86,6 +92,11 @@ impl Remote {
 
     pub(super) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The URL as it may be shown: there may be a token in it.
+    pub(super) fn shown(&self) -> String {
+        shown_url(&self.url)
     }
 
     pub(super) fn is_encrypted(&self) -> bool {

@@ -108,8 +108,8 @@ impl Api {
             Action::StopAll => self.stop(Scope::All).await?,
             Action::StopDevice => self.stop(Scope::Device(captured.device()?)).await?,
             Action::StopFeature => {
-                let (device, feature) = self.feature(&captured)?;
-                self.stop(Scope::Feature(device.index(), feature.index())).await?;
+                let feature = captured.feature()?.unwrap_or(FeatureIndex(0));
+                self.stop(Scope::Feature(captured.device()?, feature)).await?;
             }
             Action::Output => self.output(parts, &captured, body).await?,
             Action::StartScanning => self.client.start_scanning().await?,
@@ -170,9 +170,10 @@ impl Api {
                 Err(problem) => return Err(problem),
             },
             Scope::Feature(index, feature) => {
-                match self.client.device(index).and_then(|d| d.feature(feature)) {
-                    Some(feature) => persist(|| feature.stop()).await,
-                    None => Err(Error::NotConnected),
+                match self.device(index).and_then(|device| self.feature_of(&device, feature)) {
+                    Ok(feature) => persist(|| feature.stop()).await,
+                    Err(Problem::Client(error)) => Err(error),
+                    Err(problem) => return Err(problem),
                 }
             }
         };
@@ -368,13 +369,18 @@ mod tests {
         let (api, device) = api().await;
         let other = Client::new("other");
         other.connect(InProcessConnector::new(Arc::new(api.server.clone()))).await.unwrap();
-        other.devices()[0].vibrate(0.5).await.unwrap();
-        in_motion(&device).await;
-        let api = Api::new(api.server.clone(), gate());
-        assert_eq!(ask(&api, "GET", "/healthz").await, 503);
-        assert_eq!(ask(&api, "PUT", VIBRATE).await, 503);
-        assert_eq!(ask(&api, "PUT", "/api/v1/devices/0/stop").await, 200);
-        at_rest(&device).await;
+        for path in ["stop", "0/stop", "0/features/0/stop", "7/features/9/stop"] {
+            other.devices()[0].vibrate(0.5).await.unwrap();
+            in_motion(&device).await;
+            let unconnected = Api::new(api.server.clone(), gate());
+            assert_eq!(ask(&unconnected, "GET", "/healthz").await, 503);
+            assert_eq!(ask(&unconnected, "PUT", VIBRATE).await, 503);
+            assert_eq!(ask(&unconnected, "PUT", &format!("/api/v1/devices/{path}")).await, 200, "{path}");
+            at_rest(&device).await;
+        }
+        for path in ["7/features/0/stop", "0/features/9/stop"] {
+            assert_eq!(ask(&api, "PUT", &format!("/api/v1/devices/{path}")).await, 404, "{path}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,10 +1,16 @@
-//! Which connections there are, and which has to go for a newer one. Knows no socket.
+//! Which connections there are, and which has to go for a newer one. Knows no socket; time is an argument.
 
 use futures_util::task::AtomicWaker;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a connection may be silent before it counts as one that asks for nothing: what it asks, a stop for example, may be
+/// there and not be read yet.
+const SETTLING_TIME: Duration = Duration::from_millis(250);
 
 /// The requests of one connection that are not answered to the end.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +70,22 @@ impl Drop for InRequest {
 #[derive(Debug)]
 pub(crate) struct Crowd<K, H> {
     limit: usize,
-    connections: VecDeque<(K, H, Requests)>,
+    connections: VecDeque<Connection<K, H>>,
+}
+
+#[derive(Debug)]
+struct Connection<K, H> {
+    key: K,
+    handle: H,
+    requests: Requests,
+    since: Instant,
+}
+
+impl<K, H> Connection<K, H> {
+    /// When it has had its time to ask.
+    fn settles(&self) -> Instant {
+        self.since + SETTLING_TIME
+    }
 }
 
 /// What becomes of a newcomer.
@@ -84,24 +105,35 @@ impl<K: PartialEq, H> Crowd<K, H> {
     }
 
     /// Looks for room for a newcomer. The one that has to go is forgotten here.
-    pub(crate) fn room(&mut self) -> Room<H> {
+    pub(crate) fn room(&mut self, now: Instant) -> Room<H> {
         if self.connections.len() < self.limit {
             return Room::Free;
         }
-        let idle = self.connections.iter().position(|(_, _, requests)| requests.are_none());
+        let mut all = self.connections.iter();
+        let idle = all.position(|one| one.requests.are_none() && one.settles() <= now);
         match idle.and_then(|idle| self.connections.remove(idle)) {
-            Some((_, handle, _)) => Room::InPlaceOf(handle),
+            Some(idle) => Room::InPlaceOf(idle.handle),
             None => Room::None,
         }
     }
 
-    pub(crate) fn add(&mut self, key: K, handle: H, requests: Requests) {
-        self.connections.push_back((key, handle, requests));
+    /// Until when newcomers are better left waiting: there is no room for them, and a connection may turn out to ask for
+    /// nothing then.
+    pub(crate) fn wait_until(&self, now: Instant) -> Option<Instant> {
+        if self.connections.len() < self.limit {
+            return None;
+        }
+        let idle = self.connections.iter().filter(|one| one.requests.are_none());
+        idle.map(Connection::settles).min().filter(|settles| *settles > now)
+    }
+
+    pub(crate) fn add(&mut self, key: K, handle: H, requests: Requests, now: Instant) {
+        self.connections.push_back(Connection { key, handle, requests, since: now });
     }
 
     /// Forgets one that has ended.
     pub(crate) fn remove(&mut self, key: &K) {
-        self.connections.retain(|(other, _, _)| other != key);
+        self.connections.retain(|one| one.key != *key);
     }
 }
 
@@ -114,16 +146,38 @@ mod tests {
         let mut crowd = Crowd::new(2);
         let (busy, idle) = (Requests::default(), Requests::default());
         let request = busy.begin();
+        let start = Instant::now();
+        let later = start + SETTLING_TIME;
         for (key, requests) in [(1, &busy), (2, &idle)] {
-            assert_eq!(crowd.room(), Room::Free);
-            crowd.add(key, key, requests.clone());
+            assert_eq!(crowd.room(start), Room::Free);
+            crowd.add(key, key, requests.clone(), start);
         }
-        assert_eq!(crowd.room(), Room::InPlaceOf(2));
-        crowd.add(3, 3, busy.clone());
-        assert_eq!(crowd.room(), Room::None);
+        assert_eq!(crowd.room(later), Room::InPlaceOf(2));
+        crowd.add(3, 3, busy.clone(), start);
+        assert_eq!(crowd.room(later), Room::None);
         drop(request);
-        assert_eq!(crowd.room(), Room::InPlaceOf(1));
+        assert_eq!(crowd.room(later), Room::InPlaceOf(1));
         crowd.remove(&3);
-        assert_eq!(crowd.room(), Room::Free);
+        assert_eq!(crowd.room(later), Room::Free);
+    }
+
+    #[test]
+    fn one_that_had_no_time_to_ask_does_not_go_and_newcomers_wait_for_it() {
+        let mut crowd = Crowd::new(2);
+        let (first, second) = (Requests::default(), Requests::default());
+        let start = Instant::now();
+        let between = start + SETTLING_TIME / 2;
+        crowd.add(1, 1, first.clone(), start);
+        assert_eq!(crowd.wait_until(start), None, "there is room");
+        crowd.add(2, 2, second.clone(), between);
+        assert_eq!(crowd.room(between), Room::None);
+        assert_eq!(crowd.wait_until(between), Some(start + SETTLING_TIME));
+        let request = first.begin();
+        assert_eq!(crowd.wait_until(between), Some(between + SETTLING_TIME));
+        let other = second.begin();
+        assert_eq!(crowd.wait_until(between), None, "all ask for something");
+        drop((request, other));
+        assert_eq!(crowd.wait_until(start + SETTLING_TIME), None);
+        assert_eq!(crowd.room(start + SETTLING_TIME), Room::InPlaceOf(1));
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn output(kind: OutputKind, level: Option<f64>, body: &[u8]) -> Resul
 }
 
 /// How long an output may last without being renewed. A parameter that is not known is refused: it may be a lease that
-/// is spelled wrong, and somebody relies on it.
+/// is spelled wrong, and somebody relies on it. A token is the gate's affair.
 ///
 /// # Errors
 /// An unknown parameter, or a lease out of range.
@@ -54,6 +54,9 @@ pub(crate) fn lease(query: Option<&str>) -> Result<Option<Duration>, Problem> {
     let mut lease = None;
     for parameter in query.unwrap_or_default().split('&').filter(|parameter| !parameter.is_empty()) {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        if name == "token" {
+            continue;
+        }
         if name != "lease" {
             return Err(Problem::NoSuchParameter(quoted(name)));
         }
@@ -103,6 +106,9 @@ mod tests {
         assert_eq!(lease(None), Ok(None));
         assert_eq!(lease(Some("")), Ok(None));
         assert_eq!(lease(Some("lease=1500")), Ok(Some(Duration::from_millis(1500))));
+        for query in ["token=abc&lease=1500", "lease=1500&token=abc"] {
+            assert_eq!(lease(Some(query)), Ok(Some(Duration::from_millis(1500))), "{query}");
+        }
         for query in ["lease", "lease=", "lease=0", "lease=99", "lease=3600001", "lease=1e3", "lease=-1"] {
             assert!(matches!(lease(Some(query)), Err(Problem::BadLease(_))), "{query}");
         }

@@ -113,6 +113,7 @@ impl RestPort {
         let mut resume: Option<Instant> = None;
         let mut complained = false;
         loop {
+            let pause = resume.max(crowd.wait_until(Instant::now()));
             let wake = tokio::select! {
                 biased;
                 () = &mut stop => Wake::Stop,
@@ -120,8 +121,8 @@ impl RestPort {
                 Some(()) = stops.next() => continue,
                 Some(ended) = tasks.join_next_with_id() => Wake::Ended(ended_id(ended)),
                 end = &mut keeping, if is_kept => Wake::Unconnected(end),
-                () = sleep_until(resume.unwrap_or_else(Instant::now)), if resume.is_some() => Wake::Resume,
-                accepted = accept(&listeners), if resume.is_none() => Wake::Accepted(accepted),
+                () = sleep_until(pause.unwrap_or_else(Instant::now)), if pause.is_some() => Wake::Resume,
+                accepted = accept(&listeners), if pause.is_none() => Wake::Accepted(accepted),
             };
             match wake {
                 Wake::Stop => break,
@@ -134,7 +135,7 @@ impl RestPort {
                 Wake::Resume => resume = None,
                 Wake::Accepted(Ok((stream, peer))) => {
                     complained = false;
-                    match crowd.room() {
+                    match crowd.room(Instant::now()) {
                         Room::Free => {}
                         Room::InPlaceOf(idle) => AbortHandle::abort(&idle),
                         Room::None => {
@@ -149,7 +150,7 @@ impl RestPort {
                     let requests = Requests::default();
                     let serving = serve(stream, peer, Arc::clone(&api), requests.clone(), ending.subscribe());
                     let handle = tasks.spawn(serving);
-                    crowd.add(handle.id(), handle, requests);
+                    crowd.add(handle.id(), handle, requests, Instant::now());
                 }
                 Wake::Accepted(Err(error)) => {
                     if !std::mem::replace(&mut complained, true) {

@@ -75,13 +75,17 @@ impl Access {
 }
 
 /// Who may come in at the port of a repeater, which only this machine reaches: programs, and pages that the person has
-/// allowed, however the program was started. Whether a token is needed is the repeated server's to say.
+/// allowed, however the program was started. If there is a [`token`], the repeater lets in those who know it instead.
 pub(crate) fn pages_gate(flags: &ServeFlags, around: Surroundings) -> Gatekeeper {
     let rules = Rules { origins: flags.allow_origin.clone(), token: None };
     Access::new(Way::Own, rules, around.allowed_pages, around.desk).gate(Port::Clients)
 }
 
-fn token(flags: &ServeFlags) -> Result<Option<Token>, SettingsError> {
+/// What whoever comes in has to know, if anything.
+///
+/// # Errors
+/// The file with it can't be read, or what is in it is none.
+pub(crate) fn token(flags: &ServeFlags) -> Result<Option<Token>, SettingsError> {
     let Some(path) = &flags.token_file else { return Ok(flags.token.clone()) };
     let failed =
         |error: io::Error| SettingsError::TokenFile { path: path.clone(), reason: error.to_string() };

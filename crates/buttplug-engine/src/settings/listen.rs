@@ -1,6 +1,6 @@
 //! Where to listen: for clients, for devices, or for nobody because a client is dialled.
 
-use super::{Search, SettingsError};
+use super::{Limits, Search, SettingsError};
 use crate::cli::ServeFlags;
 use buttplug_connector_websocket::WebSocketDialer;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -109,7 +109,8 @@ pub(super) fn dial_out(
         notices.push(format!("--{DIAL} has no effect: a port for clients was given too"));
         return Ok(None);
     }
-    WebSocketDialer::new(url).map(Some).map_err(|error| SettingsError::BadUrl { flag: DIAL, error })
+    let dialer = WebSocketDialer::new(url).map_err(|error| SettingsError::BadUrl { flag: DIAL, error })?;
+    Ok(Some(dialer.with_limits(Limits::new(flags).clients.listener.socket)))
 }
 
 /// What is added to the name that is announced, if one is.
@@ -158,6 +159,8 @@ fn resolve(flag: &'static str, value: &str) -> Result<Listen, SettingsError> {
 mod tests {
     use super::*;
     use crate::settings::tests::{old_way, settings};
+    use buttplug_connector_websocket::SocketLimits;
+    use std::time::Duration;
 
     #[test]
     fn the_device_port_opens_only_when_asked_for() {
@@ -224,6 +227,24 @@ mod tests {
         assert!(both.notices[0].starts_with("--websocket-client-address has no effect"));
         let error = dial("127.0.0.1:9000", None).unwrap_err().to_string();
         assert!(error.starts_with("--websocket-client-address: ") && error.contains("ws://"), "{error}");
+    }
+
+    #[test]
+    fn the_limits_of_connections_hold_for_the_client_that_is_dialled() {
+        let url = "ws://127.0.0.1:9000";
+        let settings = settings(|flags| {
+            flags.launch.websocket_client_address = Some(url.into());
+            flags.limits.max_message_size = 5000;
+            flags.limits.max_idle_time = Some(3000);
+        });
+        let limits = SocketLimits {
+            max_message: 5000,
+            ping_after: Duration::from_millis(1500),
+            lost_after: Duration::from_millis(3000),
+            ..SocketLimits::default()
+        };
+        let expected = WebSocketDialer::new(url).unwrap().with_limits(limits);
+        assert_eq!(settings.unwrap().dial_out, Some(expected));
     }
 
     #[test]

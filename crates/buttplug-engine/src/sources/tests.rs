@@ -282,6 +282,7 @@ fn another_process_is_handed_all_of_it_and_secrets_not_where_others_see_them() {
 fn example(key: &key::Key) -> String {
     match (key.name.as_str(), key.kind) {
         ("log", _) => "trace".into(),
+        ("log-format", _) => "json".into(),
         ("allow-origin", _) => "https://a.example".into(),
         ("token", _) => TOKEN.into(),
         (_, key::Kind::Switch) => "true".into(),
@@ -363,6 +364,17 @@ fn a_token_is_not_shown_and_the_usual_places_are() {
     assert!(!settled("", &[], "use-hid = true").show().contains("the usual ones count"));
     let debug = format!("{:?}", typed(&format!("--token={TOKEN}")));
     assert!(!debug.contains(TOKEN), "{debug}");
+}
+
+#[test]
+fn an_address_is_not_shown_if_there_may_be_a_token_in_it() {
+    for name in ["websocket-client-address", "repeater-remote-address"] {
+        let shown = settled(&format!("--{name}=ws://phone:5/a?token={TOKEN}"), &[], "").show();
+        assert!(shown.contains(&format!("\n# {name} is set and not shown  # ")), "{shown}");
+        assert!(!shown.contains(TOKEN), "{shown}");
+        let shown = settled(&format!("--{name}=ws://phone:5/a"), &[], "").show();
+        assert!(shown.contains(&format!("\n{name} = \"ws://phone:5/a\"  # ")), "{shown}");
+    }
 }
 
 #[test]

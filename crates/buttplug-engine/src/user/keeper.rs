@@ -13,6 +13,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 /// How long the file is left alone between two looks: as soon as a person can have turned from the editor to the device.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
+/// How long a change must have stood to count. Whoever writes a file piece by piece is done within that.
+const SETTLE: Duration = Duration::from_millis(500);
+
 /// How long new devices are gathered before they are written, so that many that come together make one write.
 const GATHER: Duration = Duration::from_millis(250);
 
@@ -22,6 +25,8 @@ pub(crate) struct Keeper {
     known: watch::Receiver<Arc<Vec<Arc<KnownDevice>>>>,
     /// What was wrong last, which is said once.
     trouble: Option<UserFileError>,
+    /// Somebody is changing the file.
+    is_settling: bool,
 }
 
 /// What came of an errand to the disk.
@@ -34,7 +39,7 @@ struct Errand {
 impl Keeper {
     /// Looks after `file`, which gets the devices that are `known`.
     pub(crate) fn new(file: UserFile, known: watch::Receiver<Arc<Vec<Arc<KnownDevice>>>>) -> Self {
-        Self { file, known, trouble: None }
+        Self { file, known, trouble: None, is_settling: false }
     }
 
     /// Goes on until it is told to stop, or whoever could tell it is gone; then the file is written a last time. `apply`
@@ -52,14 +57,16 @@ impl Keeper {
             going_on = tokio::select! {
                 biased;
                 _ = &mut stop => false,
+                // Whatever else happens, nothing looks at it earlier.
+                () = sleep(SETTLE), if self.is_settling => true,
                 // A server that is gone meets nobody any more.
-                Ok(()) = self.known.changed() => {
+                Ok(()) = self.known.changed(), if !self.is_settling => {
                     tokio::select! {
                         _ = &mut stop => false,
                         () = sleep(GATHER) => true,
                     }
                 }
-                _ = looks.tick() => true,
+                _ = looks.tick(), if !self.is_settling => true,
             };
             let known = Arc::clone(&self.known.borrow_and_update());
             let mut file = self.file;
@@ -75,6 +82,7 @@ impl Keeper {
             match errand.await {
                 Ok(errand) => {
                     self.file = errand.file;
+                    self.is_settling = errand.look == Look::Settling;
                     self.trouble = report(&self.file, self.trouble, &errand.look, errand.kept);
                 }
                 Err(failed) => {
@@ -95,7 +103,7 @@ fn report(
 ) -> Option<UserFileError> {
     let path = file.path().display();
     match look {
-        Look::Same => {}
+        Look::Same | Look::Settling => {}
         Look::Changed(_) => {
             tracing::info!("{path} was changed, and counts for devices that connect from now on");
         }
@@ -126,7 +134,7 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
     use tokio::sync::mpsc;
-    use tokio::time::timeout;
+    use tokio::time::{Instant, timeout};
 
     fn known(address: &str) -> Arc<KnownDevice> {
         let identity = DeviceIdentity {
@@ -180,9 +188,11 @@ mod tests {
         let (applied, mut changes) = mpsc::unbounded_channel();
         let apply = move |decisions: &Decisions| applied.send(decisions.clone()).unwrap();
         let running = tokio::spawn(Keeper::new(file, watched).run(stopped, apply));
+        let began = Instant::now();
         fs::write(&place.0, "[[device]]\naddress = \"a\"\ndeny = true\n").unwrap();
         let decisions = timeout(Duration::from_secs(60), changes.recv()).await.unwrap().unwrap();
         assert!(decisions.configuration.devices[0].deny);
+        assert!(began.elapsed() >= SETTLE, "it may have been half of it");
         drop(stop);
         running.await.unwrap();
     }

@@ -1,7 +1,8 @@
 //! The file in which people keep what they decided, in the form of our own: TOML, in which comments survive.
 //!
 //! Read as well as can be: what is not understood is said with its line and left alone. Whatever was meant as a deny is a
-//! deny, and an output whose settings are not understood is disabled: a slip of the pen never makes a device do more.
+//! deny, and an output whose settings are not understood is disabled, as are all that can be meant where it is not
+//! understood which: a slip of the pen never makes a device do more.
 
 mod write;
 
@@ -78,7 +79,7 @@ impl Reader<'_> {
         self.notice(item, format_args!("`{key}` means nothing here"));
     }
 
-    /// Every table of a list of tables.
+    /// Every table of a list of tables. One that is no list counts, and is said.
     fn each(&mut self, item: &Item, key: &str, read: fn(&mut Self, &Item, &dyn TableLike)) {
         if let Some(tables) = item.as_array_of_tables() {
             for table in tables {
@@ -96,25 +97,26 @@ impl Reader<'_> {
         if !item.is_array() {
             self.notice(item, format_args!("`{key}` is a list of tables: write [[{key}]]"));
         }
+        if let Some(table) = item.as_table_like() {
+            read(self, item, table);
+        }
     }
 
     fn device(&mut self, at: &Item, table: &dyn TableLike) {
-        let mut device = DeviceConfiguration::default();
-        let mut address = None;
+        let about = about(table);
+        let is_one = about.is_some();
+        let mut device = about.unwrap_or_default();
         for (key, item) in table.iter() {
             match key {
-                "address" => address = self.text(item, key),
-                "bus" => {
-                    device.bus = self.text(item, key).and_then(|name| {
-                        let bus = BusKind::from_name(&name);
-                        if bus.is_none() {
-                            self.notice(item, format_args!("no bus is called {name:?}; any bus counts"));
-                        }
-                        bus
-                    });
+                "address" | "protocol" | "identifier" => {
+                    let _ = self.text(item, key);
                 }
-                "protocol" => device.protocol = self.text(item, key),
-                "identifier" => device.identifier = self.text(item, key),
+                "bus" => {
+                    if let Some(name) = self.text(item, key).filter(|name| BusKind::from_name(name).is_none())
+                    {
+                        self.notice(item, format_args!("no bus is called {name:?}; any bus counts"));
+                    }
+                }
                 // For people only.
                 "model" => {}
                 "index" => device.index = self.number(item, key).map(DeviceIndex),
@@ -125,50 +127,60 @@ impl Reader<'_> {
                 "deny" => device.deny = self.boolean(item, key).unwrap_or(true),
                 "gap" => device.message_gap = self.gap(item),
                 "max-run" => device.max_run = Some(self.max_run(item)),
-                "outputs" => device.outputs = self.outputs(item),
+                "outputs" => self.outputs(item, &mut device),
                 _ => self.unknown(item, key),
             }
         }
-        match address {
-            Some(address) => {
-                device.address = address;
-                self.decisions.configuration.devices.push(device);
-            }
-            None => self.notice(at, "a device without an `address` is no device; nothing here counts"),
+        if is_one {
+            self.decisions.configuration.devices.push(device);
+        } else {
+            self.notice(at, "a device without an `address` is no device; nothing here counts");
         }
     }
 
-    fn outputs(&mut self, item: &Item) -> Vec<OutputConfiguration> {
+    fn outputs(&mut self, item: &Item, device: &mut DeviceConfiguration) {
         let Some(table) = item.as_table_like() else {
-            self.notice(item, "`outputs` is a table, for example \"0 vibrate\" = { limit = [0, 10] }");
-            return Vec::new();
+            self.notice(
+                item,
+                "`outputs` is a table, for example \"0 vibrate\" = { limit = [0, 10] }; all outputs are disabled \
+                 until this is mended",
+            );
+            device.only_named = OutputKind::ALL.to_vec();
+            return;
         };
-        let mut outputs = Vec::new();
-        let mut mistaken = Vec::new();
+        let mut features = Vec::new();
         for (key, item) in table.iter() {
             if let Some((feature, kind)) = output_name(key) {
-                outputs.push(self.output(feature, kind, item));
+                device.outputs.push(self.output(feature, kind, item));
                 continue;
             }
-            let feature = key.split(' ').next().and_then(|number| number.parse().ok()).map(FeatureIndex);
-            let meanwhile = feature.map(|feature| {
-                format!("; what is not named of feature {} is disabled until this is mended", feature.0)
-            });
+            // Whatever can be meant.
+            let meant = match mistaken(key) {
+                Mistaken::Feature(feature) => {
+                    features.push(feature);
+                    format!("what is not named of feature {}", feature.0)
+                }
+                Mistaken::Kind(kind) => {
+                    device.only_named.push(kind);
+                    format!("every {kind} that is not named")
+                }
+                Mistaken::All => {
+                    device.only_named.extend(OutputKind::ALL);
+                    "every output that is not named".into()
+                }
+            };
             self.notice(
                 item,
                 format_args!(
-                    "`{key}` is no output: a feature's number and a kind, for example \"0 vibrate\"{}",
-                    meanwhile.unwrap_or_default()
+                    "`{key}` is no output: a feature's number and a kind, for example \"0 vibrate\"; {meant} is \
+                     disabled until this is mended"
                 ),
             );
-            mistaken.extend(feature);
         }
-        for feature in mistaken {
+        let outputs = &mut device.outputs;
+        for feature in features {
             for kind in OutputKind::ALL {
-                if !outputs
-                    .iter()
-                    .any(|output: &OutputConfiguration| (output.feature, output.kind) == (feature, kind))
-                {
+                if !outputs.iter().any(|output| (output.feature, output.kind) == (feature, kind)) {
                     outputs.push(OutputConfiguration {
                         disabled: true,
                         ..OutputConfiguration::new(feature, kind)
@@ -176,7 +188,6 @@ impl Reader<'_> {
                 }
             }
         }
-        outputs
     }
 
     fn output(&mut self, feature: FeatureIndex, kind: OutputKind, item: &Item) -> OutputConfiguration {
@@ -289,6 +300,18 @@ impl Reader<'_> {
     }
 }
 
+/// Which device a table is about, as it is read. `None`: it is about none.
+fn about(table: &dyn TableLike) -> Option<DeviceConfiguration> {
+    let text = |key| table.get(key).and_then(Item::as_str).map(str::to_owned);
+    Some(DeviceConfiguration {
+        address: text("address")?,
+        bus: text("bus").and_then(|name| BusKind::from_name(&name)),
+        protocol: text("protocol"),
+        identifier: text("identifier"),
+        ..DeviceConfiguration::default()
+    })
+}
+
 fn end(value: &Value) -> Option<u32> {
     value.as_integer().and_then(|number| u32::try_from(number).ok())
 }
@@ -297,6 +320,23 @@ fn end(value: &Value) -> Option<u32> {
 fn output_name(name: &str) -> Option<(FeatureIndex, OutputKind)> {
     let (feature, kind) = name.split_once(' ')?;
     Some((FeatureIndex(feature.parse().ok()?), kind::output_from_name(kind.trim())?))
+}
+
+/// What a name that is no output's can be about.
+enum Mistaken {
+    Feature(FeatureIndex),
+    Kind(OutputKind),
+    All,
+}
+
+fn mistaken(name: &str) -> Mistaken {
+    let feature = name.split(' ').next().and_then(|number| number.parse().ok()).map(FeatureIndex);
+    let kind = kind::output_from_name(name.trim_matches(|c: char| !c.is_alphabetic()));
+    match (feature, kind) {
+        (Some(feature), _) => Mistaken::Feature(feature),
+        (None, Some(kind)) => Mistaken::Kind(kind),
+        (None, None) => Mistaken::All,
+    }
 }
 
 #[cfg(test)]
@@ -364,6 +404,7 @@ name = "Test"
                     ..output(2, OutputKind::HwPositionWithDuration)
                 },
             ],
+            only_named: Vec::new(),
         };
         let port =
             DeviceConfiguration { address: "COM7".into(), deny: true, ..DeviceConfiguration::default() };
@@ -390,7 +431,8 @@ name = "Test"
             ("colour = \"blue\"", "x.toml:3:10: `colour` means nothing here"),
             (
                 "outputs = 5",
-                "x.toml:3:11: `outputs` is a table, for example \"0 vibrate\" = { limit = [0, 10] }",
+                "x.toml:3:11: `outputs` is a table, for example \"0 vibrate\" = { limit = [0, 10] }; all outputs are \
+                 disabled until this is mended",
             ),
         ] {
             let decisions =
@@ -446,7 +488,7 @@ name = "Test"
 
     #[test]
     fn an_output_of_a_kind_that_there_is_not_disables_what_is_not_named_of_its_feature() {
-        let text = "[[device]]\naddress = \"a\"\n[device.outputs]\n\"1 vibrte\" = { limit = [0, 5] }\n\"1 rotate\" = { limit = [0, 9] }\n\"x\" = {}";
+        let text = "[[device]]\naddress = \"a\"\n[device.outputs]\n\"1 vibrte\" = { limit = [0, 5] }\n\"1 rotate\" = { limit = [0, 9] }";
         let decisions = read("x.toml", text).unwrap();
         let outputs = &decisions.configuration.devices[0].outputs;
         let open: Vec<_> = outputs.iter().filter(|output| !output.disabled).collect();
@@ -454,7 +496,45 @@ name = "Test"
         assert_eq!(outputs.len(), OutputKind::ALL.len());
         assert_eq!(open.iter().map(|output| output.kind).collect::<Vec<_>>(), [OutputKind::Rotate]);
         assert!(decisions.notices[0].contains("of feature 1 is disabled"), "{:?}", decisions.notices);
-        assert_eq!(decisions.notices.len(), 2);
+        assert_eq!(decisions.notices.len(), 1);
+    }
+
+    #[test]
+    fn outputs_of_which_it_is_not_understood_which_are_meant_disable_all_that_can_be() {
+        use OutputKind::Vibrate;
+        for (outputs, only_named) in [
+            ("outputs = 5", &OutputKind::ALL[..]),
+            ("[[device.outputs]]\n\"0 vibrate\" = { limit = [0, 5] }", &OutputKind::ALL),
+            ("outputs = { vibrate = { limit = [0, 5] } }", &[Vibrate]),
+            ("outputs = { \"vibrate 0\" = { limit = [0, 5] } }", &[Vibrate]),
+            ("outputs = { 0vibrate = { limit = [0, 5] } }", &[Vibrate]),
+            ("outputs = { \"-1 vibrate\" = { limit = [0, 5] } }", &[Vibrate]),
+            ("outputs = { x = { limit = [0, 5] } }", &OutputKind::ALL),
+            ("outputs = { \"\" = 5 }", &OutputKind::ALL),
+        ] {
+            let decisions = read("x.toml", &format!("[[device]]\naddress = \"a\"\n{outputs}")).unwrap();
+            let device = &decisions.configuration.devices[0];
+            assert_eq!((device.outputs.len(), &device.only_named[..]), (0, only_named), "{outputs}");
+            let notices = &decisions.notices;
+            assert!(
+                notices.len() == 1 && notices[0].contains("disabled until this is mended"),
+                "{notices:?}"
+            );
+        }
+        let text =
+            "[[device]]\naddress = \"a\"\n[device.outputs]\nvibrate = {}\n\"1 vibrate\" = { limit = [0, 5] }";
+        let decisions = read("x.toml", text).unwrap();
+        assert_eq!(decisions.configuration.devices[0].outputs[0].limit, Some((0, 5)), "what is named counts");
+    }
+
+    #[test]
+    fn one_device_that_is_no_list_counts_and_is_said() {
+        for text in ["[device]\naddress = \"a\"\ndeny = true", "device = { address = \"a\", deny = true }"] {
+            let decisions = read("x.toml", text).unwrap();
+            assert!(decisions.configuration.devices[0].deny, "{text}");
+            let notices = &decisions.notices;
+            assert!(notices.len() == 1 && notices[0].ends_with("write [[device]]"), "{notices:?}");
+        }
     }
 
     #[test]
@@ -471,7 +551,6 @@ name = "Test"
                 "x.toml:1:1: a device without an `address` is no device; nothing here counts",
             ),
             ("device = 5", "x.toml:1:10: `device` is a list of tables: write [[device]]"),
-            ("[device]\naddress = \"a\"", "x.toml:1:1: `device` is a list of tables: write [[device]]"),
             (
                 "[[simulated]]\naddress = \"a\"",
                 "x.toml:1:1: a simulated device needs its `archetype`, for example \"simulated-2vibe\"",

@@ -2,7 +2,8 @@
 //! Everything here waits for the disk.
 //!
 //! A file is never lost: it is replaced in one step by one that is complete, its last state stays beside it as `.bak`, and
-//! what could not be read is never written.
+//! what could not be read is never written. Others may write it piece by piece, so a change counts, and is written over, only
+//! when two looks in a row have found the same.
 
 use super::{Decisions, Format, UserFileError, WithKnown};
 use buttplug_server::configuration::KnownDevice;
@@ -23,6 +24,8 @@ pub(crate) struct UserFile {
     /// What was read last; none if there was no file, or one that could not be read.
     text: Option<String>,
     seen: Option<Stamp>,
+    /// What the last look found instead, if that may still be half of something.
+    settling: Option<Option<Stamp>>,
     /// The file is there and could not be read, so that it is not written either.
     unusable: bool,
     /// What could not be written, which is said once.
@@ -49,6 +52,8 @@ impl Stamp {
 pub(crate) enum Look {
     /// Nothing new.
     Same,
+    /// Somebody is changing it, or has just done so: what was decided goes on to count until the next look.
+    Settling,
     /// Somebody changed it. It says this now.
     Changed(Decisions),
     /// Somebody changed it to something that is of no use, or took it away: what was decided goes on to count.
@@ -69,6 +74,7 @@ impl UserFile {
             format,
             text: None,
             seen: None,
+            settling: None,
             unusable: false,
             said: Vec::new(),
             settled: Vec::new(),
@@ -104,8 +110,13 @@ impl UserFile {
     pub(crate) fn look(&mut self) -> Look {
         let now = self.stamp();
         if now == self.seen {
+            self.settling = None;
             return Look::Same;
         }
+        if self.settling.replace(now) != Some(now) {
+            return Look::Settling;
+        }
+        self.settling = None;
         let before = self.text.clone();
         match self.read() {
             Ok(Some(_)) if self.text == before => Look::Same,
@@ -124,7 +135,8 @@ impl UserFile {
     /// # Errors
     /// It can't be written, and is as it was.
     pub(crate) fn keep(&mut self, known: &[Arc<KnownDevice>]) -> Result<bool, UserFileError> {
-        if self.unusable || self.settled == known {
+        // What somebody has changed is looked at first.
+        if self.unusable || self.settled == known || self.stamp() != self.seen {
             return Ok(false);
         }
         let before = self.text.as_deref();
@@ -147,7 +159,7 @@ impl UserFile {
             replace(&beside(&self.path, ".bak"), before, &self.path).map_err(unwritable)?;
         }
         if self.stamp() != self.seen {
-            // Somebody is at it; what they have written is looked at first.
+            // Somebody was faster.
             return Ok(false);
         }
         self.seen = Some(replace(&self.path, &text, &self.path).map_err(unwritable)?);
@@ -267,6 +279,12 @@ mod tests {
         Arc::new(KnownDevice { identity, index: DeviceIndex(index), name: "Lovense Edge".into() })
     }
 
+    /// The second look at what the first one found, which is too new to count.
+    fn look_again(file: &mut UserFile) -> Look {
+        assert_eq!(file.look(), Look::Settling);
+        file.look()
+    }
+
     const MINE: &str = "# mine\n[[device]]\naddress = \"a\"\ndeny = true\n";
 
     #[test]
@@ -295,7 +313,7 @@ mod tests {
         assert_eq!(file.settled, met);
         assert_eq!(file.keep(&met), Ok(false));
         fs::write(file.path(), MINE).unwrap();
-        assert!(matches!(file.look(), Look::Changed(_)));
+        assert!(matches!(look_again(&mut file), Look::Changed(_)));
         assert_eq!(file.keep(&met), Ok(true), "it is written again into a file that lost it");
     }
 
@@ -333,11 +351,29 @@ mod tests {
         assert_eq!(file.look(), Look::Same);
         let theirs = format!("{MINE}name = \"Blue\" # theirs\n");
         fs::write(&path, &theirs).unwrap();
-        let Look::Changed(decisions) = file.look() else { panic!("not seen") };
+        let Look::Changed(decisions) = look_again(&mut file) else { panic!("not seen") };
         assert_eq!(decisions.configuration.devices[0].display_name.as_deref(), Some("Blue"));
         assert_eq!(file.look(), Look::Same);
         file.keep(&[known("b", 3)]).unwrap();
         assert!(fs::read_to_string(&path).unwrap().starts_with(&theirs));
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_counts_and_is_written_over_only_when_it_is_complete() {
+        let folder = Folder::new("pieces");
+        let path = folder.file("devices.toml", MINE);
+        let (mut file, _) = UserFile::open(&path).unwrap();
+        let theirs = format!("{MINE}name = \"Blue\"\n");
+        for piece in ["", "# mine\n", "# mine\n[[device]]\naddress = \"a\"\n", &theirs] {
+            fs::write(&path, piece).unwrap();
+            assert_eq!(file.look(), Look::Settling, "{piece}");
+            assert_eq!(file.keep(&[known("b", 3)]), Ok(false), "{piece}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), piece);
+        }
+        let Look::Changed(decisions) = file.look() else { panic!("not seen") };
+        assert!(decisions.configuration.devices[0].deny);
+        assert_eq!(file.keep(&[known("b", 3)]), Ok(true));
+        assert_eq!(fs::read_to_string(folder.0.join("devices.toml.bak")).unwrap(), theirs);
     }
 
     #[test]
@@ -346,12 +382,12 @@ mod tests {
         let path = folder.file("devices.toml", MINE);
         let (mut file, _) = UserFile::open(&path).unwrap();
         fs::write(&path, "[[device\n").unwrap();
-        assert!(matches!(file.look(), Look::Lost(UserFileError::Malformed { line: 1, .. })));
+        assert!(matches!(look_again(&mut file), Look::Lost(UserFileError::Malformed { line: 1, .. })));
         assert_eq!(file.look(), Look::Same, "said once");
         assert_eq!(file.keep(&[known("b", 3)]), Ok(false));
         assert_eq!(fs::read_to_string(&path).unwrap(), "[[device\n");
         fs::write(&path, MINE).unwrap();
-        assert!(matches!(file.look(), Look::Same | Look::Changed(_)));
+        assert!(matches!(look_again(&mut file), Look::Same | Look::Changed(_)));
         assert_eq!(file.keep(&[known("b", 3)]), Ok(true));
     }
 
@@ -361,7 +397,7 @@ mod tests {
         let path = folder.file("devices.toml", MINE);
         let (mut file, _) = UserFile::open(&path).unwrap();
         fs::remove_file(&path).unwrap();
-        assert_eq!(file.look(), Look::Lost(UserFileError::Gone));
+        assert_eq!(look_again(&mut file), Look::Lost(UserFileError::Gone));
         assert_eq!(file.look(), Look::Same, "said once");
         assert_eq!(file.keep(&[known("b", 3)]), Ok(true));
     }
@@ -375,7 +411,7 @@ mod tests {
         fs::write(&path, &theirs).unwrap();
         assert_eq!(file.keep(&[known("b", 3)]), Ok(false));
         assert_eq!(fs::read_to_string(&path).unwrap(), theirs);
-        assert!(matches!(file.look(), Look::Changed(_)));
+        assert!(matches!(look_again(&mut file), Look::Changed(_)));
         assert_eq!(file.keep(&[known("b", 3)]), Ok(true));
     }
 

@@ -8,23 +8,33 @@ use crate::radio::{Peer, Radio, RadioError, Spot};
 use buttplug_protocols::catalogue::Wiring;
 use buttplug_protocols::sighting::Sighting;
 use buttplug_server::hardware::{HardwareError, OpenHardware};
+use std::pin::pin;
 use std::sync::Arc;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, trace};
 
+/// Waits for the end of the bus.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // The sender is the bus: it going away means the same.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
 impl<R: Radio> Inner<R> {
-    /// The task of one piece of hardware, from connecting to the end of its link.
+    /// The task of one piece of hardware, from connecting to the end of its link. It ends early when the bus says `stop`,
+    /// and holds on to that until the system needs nobody any more.
     pub(super) async fn serve(
         self: Arc<Self>,
         spot: R::Spot,
         sighting: Sighting,
         wirings: Vec<Wiring>,
         mut give: oneshot::Sender<Result<OpenHardware, HardwareError>>,
+        mut stop: watch::Receiver<bool>,
     ) {
         let connecting = timeout(CONNECT_TIME, self.connect(&spot, &wirings));
         let outcome = tokio::select! {
             biased;
+            () = stopped(&mut stop) => Err(HardwareError::Gone),
             () = give.closed() => Err(HardwareError::TimedOut("connecting")),
             outcome = connecting => outcome.unwrap_or(Err(HardwareError::TimedOut("connecting"))),
         };
@@ -32,11 +42,10 @@ impl<R: Radio> Inner<R> {
             Ok(connected) => connected,
             Err(error) => {
                 let handle = LinkHandle::new();
-                handle.closed();
-                locked(&self.links).insert(spot.clone(), handle);
+                locked(&self.links).insert(spot.clone(), handle.clone());
                 // Whoever asked may be gone.
                 let _ = give.send(Err(error));
-                return self.disconnect(&spot).await;
+                return self.hang_up(&spot, &handle, stop).await;
             }
         };
         locked(&self.links).insert(spot.clone(), handle.clone());
@@ -44,7 +53,20 @@ impl<R: Radio> Inner<R> {
         if give.send(Ok(open)).is_err() {
             handle.let_go();
         }
-        let end = link.run().await;
+        let mut running = pin!(link.run());
+        let watching = async {
+            let look = self.look_once(&spot, &handle);
+            let stop = async {
+                stopped(&mut stop).await;
+                handle.let_go();
+            };
+            tokio::join!(look, stop);
+        };
+        let end = tokio::select! {
+            biased;
+            () = watching => running.await,
+            end = &mut running => end,
+        };
         let address = sighting.address.clone();
         match end {
             End::Lost(reason) => {
@@ -54,16 +76,31 @@ impl<R: Radio> Inner<R> {
                 self.tell(|finder, now| finder.closed(now, sighting, true));
             }
             End::Closed => {
-                let ending = self.disconnect(&spot);
-                tokio::pin!(ending);
-                // The system has been told; it ends the link by itself.
-                let ended = timeout(DISCONNECT_WAIT, &mut ending).await.is_ok();
-                handle.closed();
-                if !ended {
-                    ending.await;
-                }
+                self.hang_up(&spot, &handle, stop).await;
                 self.tell(|finder, now| finder.closed(now, sighting, false));
             }
+        }
+    }
+
+    /// Finds out whether a link has ended before it was in the list: the news of that found nobody to tell.
+    async fn look_once(&self, spot: &R::Spot, handle: &LinkHandle) {
+        match in_time(self.radio.look(spot)).await {
+            Ok(view) if view.connected => {}
+            Ok(_) | Err(RadioError::NotConnected) => handle.lose("the link ended"),
+            Err(error) => debug!(address = spot.address(), %error, "a link could not be looked at"),
+        }
+    }
+
+    /// Ends a link and waits for its end. Who waits for the handle or the end of the bus does so only until the system
+    /// has been told.
+    async fn hang_up(&self, spot: &R::Spot, handle: &LinkHandle, stop: watch::Receiver<bool>) {
+        let mut ending = pin!(self.disconnect(spot));
+        // Then it ends the link by itself.
+        let ended = timeout(DISCONNECT_WAIT, &mut ending).await.is_ok();
+        handle.closed();
+        drop(stop);
+        if !ended {
+            ending.await;
         }
     }
 

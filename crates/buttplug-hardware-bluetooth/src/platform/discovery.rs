@@ -28,6 +28,7 @@ impl Drop for Discovery {
 }
 
 impl Discovery {
+    /// Blocks: see `aside.rs`. Wants a runtime to be there.
     pub(super) fn connect() -> Result<Self, RadioError> {
         let (reading, connection) = dbus_tokio::connection::new_system_sync().map_err(radio_error)?;
         let task = tokio::spawn(async move {

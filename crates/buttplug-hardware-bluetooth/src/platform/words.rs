@@ -24,8 +24,13 @@ pub(super) fn in_words(text: &str) -> RadioError {
         "does not have an owner",
         "Message recipient disconnected",
     ];
+    // An answer of the hardware. Without a number BlueZ speaks of an operation that it has ended itself.
+    const REFUSED: &[&str] =
+        &["ATT error", "Read not permitted", "Write not permitted", "Not Authorized", "ProtocolError"];
     if GONE.iter().any(|words| text.contains(words)) {
         RadioError::NotConnected
+    } else if REFUSED.iter().any(|words| text.contains(words)) {
+        RadioError::Refused(text.to_owned())
     } else {
         RadioError::Failed(text.to_owned())
     }
@@ -61,7 +66,21 @@ mod tests {
         for text in ["Not connected", "Method \"WriteValue\" … interface doesn't exist", "UnknownObject"] {
             assert_eq!(in_words(text), RadioError::NotConnected, "{text}");
         }
-        assert!(matches!(in_words("Operation failed with ATT error: 0x0e"), RadioError::Failed(_)));
+    }
+
+    #[test]
+    fn what_the_hardware_refuses_is_told_from_what_never_reached_it() {
+        for text in [
+            "Operation failed with ATT error: 0x0e",
+            "Read not permitted",
+            "Runtime Error: The operation couldn’t be completed. (ATT error 15.)",
+            "The operation is not supported: ProtocolError",
+        ] {
+            assert_eq!(in_words(text), RadioError::Refused(text.into()));
+        }
+        for text in ["Operation failed", "In Progress", "Did not receive a reply", "Not paired"] {
+            assert_eq!(in_words(text), RadioError::Failed(text.into()));
+        }
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Hardware for ConnectedToy {
     }
 
     async fn unsubscribe(&self, _endpoint: Endpoint) -> Result<(), HardwareError> {
-        Err(HardwareError::NotSupported("a notification"))
+        Ok(())
     }
 
     async fn close(&self) {

@@ -12,8 +12,12 @@ pub const POLL_TIME: Duration = Duration::from_secs(1);
 /// How often toys are looked for during a search.
 pub const PASS_TIME: Duration = Duration::from_secs(10);
 
-/// How long an app may take for the list of its toys. After that it counts as gone, and so do its toys.
+/// How long an app may take for the list of its toys. After that it counts as silent.
 pub const LIST_TIME: Duration = Duration::from_secs(4);
+
+/// How often in a row an app may be silent that has a toy in use. Then it counts as gone, and so do its toys. A toy whose app
+/// is not heard may run on, so it is not given up for one answer that got lost.
+pub const MAX_SILENCES: u32 = 3;
 
 /// How long an app may take for a command. A stop waits for one command before it at most.
 pub const WRITE_TIME: Duration = Duration::from_secs(2);

@@ -1,5 +1,7 @@
 //! The bus against an app of ours, which answers as the maker's does. Time is paused.
 
+mod conformance;
+
 use super::answers;
 use super::bus::{ConnectBus, ConnectSettings};
 use super::limits::{COMMAND_GAP, ConnectTimes};

@@ -1,7 +1,7 @@
 //! Which apps are known and which toys they have. Decides who is to be asked, and what an answer means. No I/O, no clock.
 
 use super::answers::Toy;
-use super::limits::MAX_HOSTS;
+use super::limits::{MAX_HOSTS, MAX_SILENCES};
 use buttplug_protocols::sighting::{Advertisement, Sighting};
 use buttplug_server::hardware::{HardwareError, HardwareEvent, MAX_WAITING_EVENTS};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,8 @@ pub(crate) struct Toys {
     found: BTreeSet<SocketAddr>,
     toys: BTreeMap<String, Known>,
     opened: u64,
+    /// How often an app has not answered since it did last.
+    silent: BTreeMap<SocketAddr, u32>,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,7 @@ impl Toys {
 
     /// An app has listed its toys. Returns those that can be opened.
     pub(crate) fn listed(&mut self, host: SocketAddr, toys: Vec<Toy>) -> Vec<Sighting> {
+        self.silent.remove(&host);
         let here: BTreeSet<String> = toys.iter().map(|toy| toy.id.clone()).collect();
         // One that is in use and not listed for once is kept: the app says so if it has lost it.
         self.toys.retain(|id, known| known.host != host || known.open.is_some() || here.contains(id));
@@ -90,8 +93,16 @@ impl Toys {
         there
     }
 
-    /// An app does not answer, or not with a list. It is forgotten, and so are its toys.
+    /// An app does not answer, or not with a list. It is forgotten, and so are its toys; with a toy in use, which it goes on
+    /// driving meanwhile, not before it has been asked several times.
     pub(crate) fn silent(&mut self, host: SocketAddr, reason: &str) {
+        let in_use = self.toys.values().any(|known| known.host == host && known.open.is_some());
+        let times = self.silent.entry(host).or_default();
+        *times += 1;
+        if in_use && *times < MAX_SILENCES {
+            return;
+        }
+        self.silent.remove(&host);
         self.found.remove(&host);
         self.toys.retain(|_, known| {
             if known.host == host {
@@ -200,8 +211,17 @@ mod tests {
         toys.listed(host(1), vec![toy("a", true, 1)]);
         toys.listed(host(2), vec![toy("b", true, 1)]);
         let (mut a, mut b) = (toys.open("a").unwrap(), toys.open("b").unwrap());
-        toys.silent(host(1), "no answer");
         toys.silent(host(9), "no answer");
+        for _ in 1..MAX_SILENCES {
+            toys.silent(host(1), "no answer");
+        }
+        assert!(!is_gone(&mut a) && toys.battery("a", a.number).is_ok(), "a toy in use is driven on");
+        toys.listed(host(1), vec![toy("a", true, 1)]);
+        for _ in 1..MAX_SILENCES {
+            toys.silent(host(1), "no answer");
+        }
+        assert!(!is_gone(&mut a), "an answer in between counts");
+        toys.silent(host(1), "no answer");
         assert!(is_gone(&mut a) && !is_gone(&mut b));
         assert_eq!(toys.hosts(), [host(2), host(9)].into());
         assert_eq!(toys.open("a").err(), Some(HardwareError::Gone));

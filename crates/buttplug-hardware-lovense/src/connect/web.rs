@@ -87,6 +87,8 @@ async fn connect(host: SocketAddr) -> Result<TcpStream, WebError> {
     let stream = TcpStream::connect(host).await.map_err(unreachable)?;
     // A command is one small packet, and a stop must not wait for a second one.
     stream.set_nodelay(true).map_err(unreachable)?;
+    // A command that is given up must not be sent again by the system and arrive behind a stop.
+    stream.set_zero_linger().map_err(unreachable)?;
     Ok(stream)
 }
 

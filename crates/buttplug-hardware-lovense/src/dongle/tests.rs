@@ -1,6 +1,8 @@
 //! The bus against a dongle of ours, which speaks as the maker's does: it takes its time, holds one toy, and can be
 //! unplugged. Its thread runs in real time.
 
+mod conformance;
+
 use super::bus::DongleBus;
 use super::framing::Lines;
 use super::port::{Port, PortError, Ports};

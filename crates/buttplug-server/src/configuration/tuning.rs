@@ -60,8 +60,9 @@ impl Shift {
 /// more: an output whose limit makes no sense is left out.
 pub(crate) fn tune(model: &Model, decided: Option<&DeviceConfiguration>) -> Tuned {
     let mut tuned = Tuned { features: Vec::new(), tuning: Tuning::default(), notices: Vec::new() };
-    let decided = decided.map_or(&[][..], |device| &device.outputs);
-    for missing in decided.iter().filter(|output| {
+    let nothing = DeviceConfiguration::default();
+    let decided = decided.unwrap_or(&nothing);
+    for missing in decided.outputs.iter().filter(|output| {
         !model.outputs().any(|(feature, listed)| (feature, listed.kind) == (output.feature, output.kind))
     }) {
         tuned
@@ -78,7 +79,7 @@ pub(crate) fn tune(model: &Model, decided: Option<&DeviceConfiguration>) -> Tune
 }
 
 impl Tuned {
-    fn feature(&mut self, feature: &ModelFeature, decided: &[super::OutputConfiguration]) -> Feature {
+    fn feature(&mut self, feature: &ModelFeature, decided: &DeviceConfiguration) -> Feature {
         let inputs = feature.inputs.iter().map(|input| InputDescription {
             kind: input.kind,
             spelling: RssiSpelling::Camel,
@@ -87,9 +88,11 @@ impl Tuned {
         });
         let mut outputs = Vec::new();
         for output in &feature.outputs {
-            let own =
-                decided.iter().rev().find(|own| (own.feature, own.kind) == (feature.index, output.kind));
-            outputs.extend(self.output(feature.index, output, own));
+            let mut named = decided.outputs.iter().rev();
+            let own = named.find(|own| (own.feature, own.kind) == (feature.index, output.kind));
+            if own.is_some() || !decided.only_named.contains(&output.kind) {
+                outputs.extend(self.output(feature.index, output, own));
+            }
         }
         Feature {
             index: feature.index,
@@ -276,6 +279,21 @@ mod tests {
         let off = OutputConfiguration { disabled: true, ..OutputConfiguration::new(F0, Vibrate) };
         let tuned = tune(&model(Vibrate, 0, 20), Some(&decided(off)));
         assert!(tuned.features.is_empty() && tuned.notices.is_empty());
+    }
+
+    #[test]
+    fn of_a_kind_of_which_only_the_named_count_nothing_else_is_announced() {
+        let named = OutputConfiguration { limit: Some((0, 5)), ..OutputConfiguration::new(F0, Vibrate) };
+        let decided = |outputs| DeviceConfiguration {
+            outputs,
+            only_named: vec![Vibrate],
+            ..DeviceConfiguration::default()
+        };
+        assert!(tune(&model(Vibrate, 0, 20), Some(&decided(vec![]))).features.is_empty());
+        for (kind, most) in [(Vibrate, 5), (Rotate, 20)] {
+            let tuned = tune(&model(kind, 0, 20), Some(&decided(vec![named.clone()])));
+            assert_eq!(tuned.features[0].outputs[0].range.max(), most, "{kind}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::attempt::{AttemptError, Ready, connect};
 use super::indexes::{Assigned, Indexes, MAX_REMEMBERED};
+use super::lost::Lost;
 use super::{MAX_DEVICES, Motion, Place, Registry, Running, ScanRequests};
 use crate::configuration::{DeviceIdentity, KnownDevice, Tuned, UserConfiguration, tune};
 use crate::device::DeviceHandle;
@@ -13,13 +14,14 @@ use buttplug_core::message::DeviceDescription;
 use buttplug_protocols::catalogue::{Candidate, Catalogue};
 use buttplug_protocols::sighting::Sighting;
 use futures_util::FutureExt;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 /// The longest that a bus may take to begin or end a search. Meanwhile its own reports wait.
@@ -72,12 +74,20 @@ struct Made {
     returning: bool,
 }
 
+/// A device that a task runs, and on which of the buses.
+struct Connected {
+    bus: usize,
+    handle: DeviceHandle,
+}
+
 /// All that can wake the manager.
 enum Wake {
     Report(Option<Report>),
     Attempted(Result<Attempt, JoinError>),
     DeviceEnded(Result<Arc<dyn Hardware>, JoinError>),
     Decided,
+    /// Lost devices are to be searched for.
+    Seek,
     Shutdown,
 }
 
@@ -101,7 +111,11 @@ pub(crate) struct Manager {
     /// Each hands back its hardware, to be closed.
     devices: JoinSet<Arc<dyn Hardware>>,
     closing: JoinSet<()>,
-    connected: HashMap<Place, DeviceHandle>,
+    connected: HashMap<Place, Connected>,
+    /// Devices that were lost while they ran.
+    lost: Lost,
+    /// On which buses to search for them.
+    seek: watch::Sender<BTreeSet<usize>>,
     /// Buses on which the present search is going on.
     searching: HashSet<usize>,
 }
@@ -137,6 +151,8 @@ impl Manager {
             devices: JoinSet::new(),
             closing: JoinSet::new(),
             connected: HashMap::new(),
+            lost: Lost::default(),
+            seek: watch::channel(BTreeSet::new()).0,
             searching: HashSet::new(),
         };
         manager.decided();
@@ -151,8 +167,8 @@ impl Manager {
         let mut bus_tasks = JoinSet::new();
         for (number, bus) in self.buses.iter().enumerate() {
             let told = Told { shutdown: shutdown.clone(), end: buses_told.clone() };
-            let scan = self.scan_requests.watch();
-            bus_tasks.spawn(run_bus(number, Arc::clone(bus), scan, told, reports.clone()));
+            let wishes = Wishes { clients: self.scan_requests.watch(), seek: self.seek.subscribe() };
+            bus_tasks.spawn(run_bus(number, Arc::clone(bus), wishes, told, reports.clone()));
         }
         // A server without buses searches for ever: its reports never come.
         let _keep_open = reports;
@@ -168,6 +184,13 @@ impl Manager {
 
     async fn serve(&mut self, mut shutdown: watch::Receiver<bool>, inbox: &mut mpsc::Receiver<Report>) {
         loop {
+            let seek_at = self.lost.deadline();
+            let seek = async {
+                match seek_at {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
             let wake = tokio::select! {
                 biased;
                 () = told(&mut shutdown) => Wake::Shutdown,
@@ -175,6 +198,7 @@ impl Manager {
                 Some(attempted) = self.attempts.join_next() => Wake::Attempted(attempted),
                 // A server whose handles are gone decides nothing any more.
                 Ok(()) = self.decisions.changed() => Wake::Decided,
+                () = seek => Wake::Seek,
                 report = inbox.recv() => Wake::Report(report),
             };
             match wake {
@@ -192,6 +216,7 @@ impl Manager {
                 Wake::Attempted(Err(failed)) => self.attempt_died(&failed),
                 Wake::DeviceEnded(ended) => self.devices_ended(ended),
                 Wake::Decided => self.decided(),
+                Wake::Seek => self.seek_lost(),
             }
         }
     }
@@ -201,14 +226,15 @@ impl Manager {
     fn decided(&mut self) {
         self.configuration = Arc::clone(&self.decisions.borrow_and_update());
         self.indexes.reserve(&self.configuration);
-        for (place, device) in self.connected.iter().filter(|(place, _)| self.configuration.denies(&place.1))
+        for (place, Connected { handle, .. }) in
+            self.connected.iter().filter(|(place, _)| self.configuration.denies(&place.1))
         {
             warn!(
-                device = device.description().index.0,
+                device = handle.description().index.0,
                 address = place.1,
                 "denied from now on; it is stopped and let go"
             );
-            device.close();
+            handle.close();
         }
         self.connecting.retain(|place, attempt| {
             // One that was left running still has to be stopped.
@@ -230,6 +256,11 @@ impl Manager {
         let name = sighting.name();
         // One that was left running is let in whoever it is, for as long as it takes to stop it.
         let runs = self.running.is_at(&place);
+        let only_for_lost = self.seek.borrow().contains(&bus) && !self.searching.contains(&bus);
+        if only_for_lost && !runs && !owner.seeks(&sighting.address) {
+            // Nobody has asked for it.
+            return;
+        }
         if let Some(reason) = self.configuration.refusal(&sighting.address).filter(|_| !runs) {
             debug!(bus = %sighting.bus(), name, address = sighting.address, reason, "not connected");
             self.telling.tell(&sighting, || Outcome::Refused(reason.into()));
@@ -262,7 +293,7 @@ impl Manager {
         if let Some(running) = self.connecting.remove(&place) {
             running.abort();
         }
-        let earlier = self.connected.get(&place).cloned();
+        let earlier = self.connected.get(&place).map(|earlier| earlier.handle.clone());
         debug!(bus = %sighting.bus(), name, address = sighting.address, "connecting");
         let attempt = self.attempts.spawn(async move {
             if let Some(earlier) = earlier {
@@ -325,7 +356,7 @@ impl Manager {
             protocol: identity.protocol.clone(),
         });
         self.note(KnownDevice { identity: identity.clone(), index, name: name.clone() });
-        self.start(place, parts);
+        self.start(bus, place, parts);
         self.registry.insert(handle, present);
     }
 
@@ -335,7 +366,7 @@ impl Manager {
         warn!(name = present.name, address = place.1, reason, "it is stopped and let go");
         self.telling.tell(sighting, || Outcome::Refused(reason.into()));
         parts.handle.close();
-        self.start(place, parts);
+        self.start(bus, place, parts);
     }
 
     /// Makes a device of hardware that takes commands.
@@ -392,13 +423,26 @@ impl Manager {
     }
 
     /// Starts a device's task.
-    fn start(&mut self, place: Place, parts: DeviceParts) {
-        let handle = parts.handle.clone();
+    fn start(&mut self, bus: usize, place: Place, parts: DeviceParts) {
+        let connected = Connected { bus, handle: parts.handle.clone() };
         self.devices.spawn(task::run(parts));
-        if let Some(earlier) = self.connected.insert(place, handle) {
+        if let Some(earlier) = self.connected.insert(place, connected) {
             // Its task has stopped taking anything but is still closing its hardware.
-            self.registry.remove(&earlier);
+            self.registry.remove(&earlier.handle);
         }
+    }
+
+    /// Has the buses look for devices that were lost while they ran, without anybody asking for a search.
+    fn seek_lost(&mut self) {
+        let now = Instant::now().into_std();
+        let (buses, running) = (&self.buses, &self.running);
+        let seek = self.lost.buses(now, running, |bus, address| buses[bus].seeks(address));
+        // Told anew each time: a bus that has finished by itself begins again.
+        self.seek.send_if_modified(|current| {
+            let told = !seek.is_empty() || !current.is_empty();
+            *current = seek;
+            told
+        });
     }
 
     /// Notes that a device was here, for whoever keeps that.
@@ -430,12 +474,20 @@ impl Manager {
         let gone: Vec<Place> = self
             .connected
             .iter()
-            .filter(|(_, device)| device.has_ended())
+            .filter(|(_, device)| device.handle.has_ended())
             .map(|(place, _)| place.clone())
             .collect();
         for place in gone {
-            if let Some(device) = self.connected.remove(&place) {
-                self.registry.remove(&device);
+            if let Some(Connected { bus, handle }) = self.connected.remove(&place) {
+                self.registry.remove(&handle);
+                if self.running.is_at(&place) {
+                    warn!(
+                        device = handle.description().index.0,
+                        address = place.1,
+                        "lost while it ran; it is searched for, to be stopped"
+                    );
+                    self.lost.add(Instant::now().into_std(), place, bus);
+                }
             }
         }
     }
@@ -443,8 +495,8 @@ impl Manager {
     /// Closes every device and waits for all of it.
     async fn end_devices(&mut self) {
         self.attempts.shutdown().await;
-        for device in self.connected.values() {
-            device.close();
+        for Connected { handle, .. } in self.connected.values() {
+            handle.close();
         }
         while let Some(ended) = self.devices.join_next().await {
             self.devices_ended(ended);
@@ -477,35 +529,55 @@ struct Told {
     end: watch::Receiver<bool>,
 }
 
+/// For whom the buses search.
+struct Wishes {
+    /// Clients, or the program.
+    clients: watch::Receiver<bool>,
+    /// Devices that were lost while they ran: on these buses.
+    seek: watch::Receiver<BTreeSet<usize>>,
+}
+
 /// The task of one bus: passes on what it reports, and tells it when to search.
 async fn run_bus(
     number: usize,
     bus: Arc<dyn HardwareBus>,
-    mut scan: watch::Receiver<bool>,
+    mut wishes: Wishes,
     mut told_to: Told,
     manager: mpsc::Sender<Report>,
 ) {
     let (events, mut reports) = mpsc::channel(MAX_WAITING_REPORTS);
     bus.attach(events).await;
-    let mut searching = false;
+    // The search for clients is going on here; whether the bus searches at all; whether it does for what was lost.
+    let (mut for_clients, mut searching, mut seeking) = (false, false, false);
     loop {
         let report = tokio::select! {
             biased;
             () = told(&mut told_to.shutdown) => break,
-            changed = scan.changed() => {
-                let wanted = changed.is_ok() && *scan.borrow_and_update();
-                let began = wanted && !searching;
+            changed = wishes.clients.changed() => {
+                let wanted = changed.is_ok() && *wishes.clients.borrow_and_update();
+                let began = wanted && !for_clients;
                 if began && manager.send(Report::Began(number)).await.is_err() {
                     break;
                 }
-                searching = set_scanning(&*bus, wanted).await;
+                searching = set_scanning(&*bus, wanted || seeking).await;
+                for_clients = wanted && searching;
                 // A bus that can't search has ended its search before it began.
                 if began && !searching { Report::Finished(number) } else { continue }
+            }
+            Ok(()) = wishes.seek.changed() => {
+                seeking = wishes.seek.borrow_and_update().contains(&number);
+                let was_for_clients = for_clients;
+                // Also one that searches already: it may be about to finish.
+                if seeking || (searching && !for_clients) {
+                    searching = set_scanning(&*bus, seeking || for_clients).await;
+                    for_clients &= searching;
+                }
+                if was_for_clients && !for_clients { Report::Finished(number) } else { continue }
             }
             event = reports.recv() => match event {
                 Some(BusEvent::Sighted(sighting)) => Report::Sighted(number, sighting),
                 Some(BusEvent::ScanningFinished) => {
-                    searching = false;
+                    (for_clients, searching) = (false, false);
                     Report::Finished(number)
                 }
                 None => break,

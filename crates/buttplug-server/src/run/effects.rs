@@ -2,11 +2,12 @@
 
 use super::{End, MAX_PENDING_STOPS, PendingRead, Runner, wait_for_all};
 use crate::device::{DeviceHandle, RequestFailure, read_reply, request_error};
+use crate::server::Phase;
 use crate::session::Effect;
 use crate::version::{Outgoing, ReadingForm};
 use buttplug_core::limits::quoted;
 use buttplug_core::message::{InputCmd, OutputCmd, ServerContent, ServerMessage, StopCmd, StopScope};
-use buttplug_core::{DeviceError, DeviceIndex, InputAction, MessageId};
+use buttplug_core::{DeviceError, DeviceIndex, InputAction, MessageId, UnknownError};
 use buttplug_protocols::protocol::Input;
 use futures_util::FutureExt;
 use std::sync::Arc;
@@ -76,13 +77,28 @@ impl Runner {
         self.pending_stops.push(reply.boxed());
     }
 
+    /// Whether a device may be moved now; if not, the client is told.
+    fn may_move(&mut self, id: MessageId) -> bool {
+        let resting = *self.surroundings.phase.borrow() == Phase::Resting;
+        if resting {
+            self.fail(id, &UnknownError::Resting.into());
+        }
+        !resting
+    }
+
     fn output(&mut self, id: MessageId, cmd: &OutputCmd) {
+        if !self.may_move(id) {
+            return;
+        }
         let set =
             self.device(cmd.device).and_then(|device| Ok((device.set(cmd, self.id, self.now)?, device)));
         self.answer_output(id, set);
     }
 
     fn outputs(&mut self, id: MessageId, device: DeviceIndex, cmds: &[OutputCmd]) {
+        if !self.may_move(id) {
+            return;
+        }
         let set =
             self.device(device).and_then(|device| Ok((device.set_all(cmds, self.id, self.now)?, device)));
         self.answer_output(id, set);

@@ -79,6 +79,7 @@ fn generation_5_is_read_completely() {
             message_gap: Some(Duration::from_millis(50)),
             max_run: None,
             outputs: vec![limited(vibrate(0), 2, 12), disabled(vibrate(1))],
+            only_named: Vec::new(),
         }]
     );
     assert_eq!(

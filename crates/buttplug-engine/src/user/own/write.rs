@@ -1,5 +1,6 @@
 //! Adds what the server has learned to a file of our own form, and leaves everything else in it as it is.
 
+use super::about;
 use buttplug_server::configuration::KnownDevice;
 use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
@@ -31,7 +32,7 @@ pub(in crate::user) fn with_known(text: &str, known: &[impl AsRef<KnownDevice>])
             Some(Item::Value(toml_edit::Value::Array(devices))) => {
                 devices.push(new_entry(known).into_inline_table());
             }
-            // Whatever it is, it is its owner's.
+            // Whatever it is, it is its owner's, and only they can make a list of it.
             Some(_) => continue,
         }
         changed = true;
@@ -50,38 +51,18 @@ fn entry<'d>(document: &'d mut DocumentMut, known: &KnownDevice) -> Option<&'d m
         Item::Value(toml_edit::Value::Array(devices)) => {
             devices.iter_mut().filter_map(|value| Some(value.as_inline_table_mut()? as _)).collect()
         }
-        _ => return None,
+        // One that is no list.
+        device => vec![device.as_table_like_mut()?],
     };
     let mut best: Option<(usize, &mut dyn TableLike)> = None;
     for table in tables {
-        if let Some(fits) = fits(table, known) {
+        if let Some(fits) = about(table).and_then(|device| device.fits(&known.identity)) {
             if best.as_ref().is_none_or(|(most, _)| fits > *most) {
                 best = Some((fits, table));
             }
         }
     }
     best.map(|(_, table)| table)
-}
-
-fn fits(table: &dyn TableLike, known: &KnownDevice) -> Option<usize> {
-    let identity = &known.identity;
-    let address = table.get("address")?.as_str()?;
-    let bus = identity.bus.to_string();
-    let asked = [
-        ("bus", Some(bus.as_str())),
-        ("protocol", Some(identity.protocol.as_str())),
-        ("identifier", identity.identifier.as_deref()),
-    ];
-    let mut fits = 0;
-    for (key, own) in asked {
-        if let Some(said) = table.get(key).and_then(Item::as_str) {
-            if Some(said) != own {
-                return None;
-            }
-            fits += 1;
-        }
-    }
-    address.eq_ignore_ascii_case(&identity.address).then_some(fits)
 }
 
 fn new_entry(known: &KnownDevice) -> Table {
@@ -164,6 +145,21 @@ index = 4
     }
 
     #[test]
+    fn an_entry_with_a_bus_that_there_is_not_goes_on_to_count() {
+        for bus in ["\"Bluetooth\"", "\"tin can\"", "5"] {
+            let text = format!(
+                "[[device]]\naddress = \"AA:BB\"\nbus = {bus}\n[device.outputs]\n\"0 vibrate\" = {{ limit = [0, 5] }}\n"
+            );
+            let met = known("AA:BB", Some("P"), 3);
+            let written = with_known(&text, &[Arc::clone(&met)]).unwrap();
+            let devices = read("x.toml", &written).unwrap().configuration.devices;
+            let best = devices.iter().max_by_key(|device| device.fits(&met.identity)).unwrap();
+            assert_eq!(best.outputs[0].limit, Some((0, 5)), "{written}");
+            assert_eq!(best.index, Some(met.index), "{written}");
+        }
+    }
+
+    #[test]
     fn an_entry_about_another_device_at_the_address_is_left_alone() {
         let text = "[[device]]\naddress = \"AA:BB\"\nprotocol = \"wevibe\"\n";
         let written = with_known(text, &[known("AA:BB", Some("P"), 3)]).unwrap();
@@ -176,5 +172,8 @@ index = 4
         let written = with_known(text, &[known("AA", None, 3)]).unwrap();
         assert!(written.starts_with("device = [{ address = \"CC\" }, { address = \"AA\","), "{written}");
         assert_eq!(with_known("device = 5", &[known("AA", None, 3)]), None);
+        let one = "[device]\naddress = \"AA\"\n";
+        let met = [known("AA", None, 3), known("BB", None, 4)];
+        assert_eq!(with_known(one, &met), Some(format!("{one}index = 3\n")), "there is no place for another");
     }
 }

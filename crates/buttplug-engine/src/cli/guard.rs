@@ -1,0 +1,27 @@
+//! Flags about the guard, and those that it passes on to its engine.
+
+/// Seconds without a sign of life unless told otherwise. An overloaded machine may well take a few.
+const MAX_HANG: u32 = 10;
+
+/// How the guard looks after an engine.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Program")]
+pub(crate) struct GuardFlags {
+    /// Seconds after which --guard ends an engine that hangs, and starts it again; not on Windows
+    #[arg(long, value_name = "SECONDS", default_value_t = MAX_HANG, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) max_hang: u32,
+
+    /// Standard input is a guard's, which wants a sign of life each time so many milliseconds are over
+    #[arg(long, value_name = "MS", hide = true, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) guarded: Option<u64>,
+
+    /// How the engine died in whose place this one is
+    #[arg(long, value_name = "HOW", hide = true)]
+    pub(crate) after_death: Option<String>,
+}
+
+impl Default for GuardFlags {
+    fn default() -> Self {
+        Self { max_hang: MAX_HANG, guarded: None, after_death: None }
+    }
+}

@@ -1,0 +1,138 @@
+//! The machine's sleep, in which devices must not run: word of it before it begins, where the system tells, and of its end in
+//! every case where it can be noticed.
+
+mod clocks;
+#[cfg(all(target_os = "linux", feature = "bluetooth"))]
+mod logind;
+
+use clocks::{Clocks, Slept};
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+/// How often it is looked whether the machine has slept.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How long devices are kept at rest, counted while the machine is awake, for a sleep whose end nobody tells.
+const MAX_REST: Duration = Duration::from_secs(60);
+
+/// What happens with the machine.
+#[derive(Debug)]
+pub(crate) enum Sleep {
+    #[cfg_attr(
+        not(all(target_os = "linux", feature = "bluetooth")),
+        allow(dead_code, reason = "nobody tells it")
+    )]
+    /// It is about to sleep, and waits a little for devices to be stopped: until this is dropped.
+    Begins(Ready),
+    /// It is awake again, or never slept. The reason to believe it, for the log.
+    Over(&'static str),
+}
+
+/// Dropped when the devices are stopped.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    #[expect(dead_code, reason = "its end is the word")]
+    word: SyncSender<()>,
+}
+
+/// Watches for the machine's sleep.
+pub(crate) struct Sleeps {
+    /// What the system tells; closed if it tells nothing.
+    told: mpsc::Receiver<Sleep>,
+    slept: Slept,
+    clocks: fn() -> Clocks,
+    /// When devices go on though nobody has told the end of a sleep.
+    go_on_at: Option<Instant>,
+}
+
+impl Sleeps {
+    /// Begins to watch.
+    pub(crate) fn watch() -> Self {
+        // system -> program: 4 words; when full the system waits; closed means that it tells nothing.
+        let (tell, told) = mpsc::channel(4);
+        #[cfg(all(target_os = "linux", feature = "bluetooth"))]
+        logind::watch(tell);
+        #[cfg(not(all(target_os = "linux", feature = "bluetooth")))]
+        drop(tell);
+        Self::of(told, clocks::now)
+    }
+
+    fn of(told: mpsc::Receiver<Sleep>, clocks: fn() -> Clocks) -> Self {
+        Self { told, slept: Slept::new(clocks()), clocks, go_on_at: None }
+    }
+
+    /// Waits for the next word. Safe to cancel.
+    pub(crate) async fn next(&mut self) -> Sleep {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let in_vain = async {
+                match self.go_on_at {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let sleep = tokio::select! {
+                biased;
+                Some(sleep) = self.told.recv() => sleep,
+                _ = look.tick() => match self.slept.look((self.clocks)()) {
+                    true => Sleep::Over("its clock has gone on without this program"),
+                    false => continue,
+                },
+                () = in_vain => Sleep::Over("nobody has told for a minute that it is"),
+            };
+            self.go_on_at = matches!(sleep, Sleep::Begins(_)).then(|| Instant::now() + MAX_REST);
+            return sleep;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::mpsc::sync_channel;
+    use tokio::time::timeout;
+
+    fn begins() -> Sleep {
+        Sleep::Begins(Ready { word: sync_channel(0).0 })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sleep_that_nobody_told_of_is_noticed_when_it_is_over() {
+        static ASLEEP: AtomicU64 = AtomicU64::new(0);
+        fn clocks() -> Clocks {
+            let awake = Duration::from_secs(100);
+            Clocks { awake, all: awake + Duration::from_secs(ASLEEP.load(Ordering::Relaxed)) }
+        }
+        let (_tell, told) = mpsc::channel(1);
+        let mut sleeps = Sleeps::of(told, clocks);
+        assert!(timeout(LOOK * 100, sleeps.next()).await.is_err(), "it did not sleep");
+        ASLEEP.store(3600, Ordering::Relaxed);
+        assert!(matches!(timeout(LOOK, sleeps.next()).await, Ok(Sleep::Over(_))));
+        assert!(timeout(LOOK * 100, sleeps.next()).await.is_err(), "once is enough");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn devices_go_on_though_nobody_tells_the_end_of_a_sleep() {
+        let (tell, told) = mpsc::channel(1);
+        let mut sleeps = Sleeps::of(told, || Clocks { awake: Duration::ZERO, all: Duration::ZERO });
+        tell.send(begins()).await.unwrap();
+        assert!(matches!(sleeps.next().await, Sleep::Begins(_)));
+        let began = Instant::now();
+        // Asked again and again, as by a loop that hears of other things meanwhile.
+        for _ in 0..10 {
+            assert!(timeout(MAX_REST / 20, sleeps.next()).await.is_err());
+        }
+        assert!(matches!(sleeps.next().await, Sleep::Over(_)));
+        assert_eq!(began.elapsed(), MAX_REST);
+        tell.send(begins()).await.unwrap();
+        assert!(matches!(sleeps.next().await, Sleep::Begins(_)));
+        tell.send(Sleep::Over("told")).await.unwrap();
+        assert!(matches!(sleeps.next().await, Sleep::Over("told")));
+        drop(tell);
+        assert!(timeout(MAX_REST * 2, sleeps.next()).await.is_err());
+    }
+}

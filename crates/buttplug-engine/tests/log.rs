@@ -1,0 +1,134 @@
+//! The log as programs and administrators read it: as objects, in files, in the journal. Whatever becomes of a file, devices
+//! and clients notice nothing.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod program;
+
+use program::{Engine, FIRST_LINE, Folder, vibrate, vibrating};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// The lines of a file, each of which must be an object.
+fn objects(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn as_json_every_line_but_the_first_is_an_object_on_stdout_and_in_the_file() {
+    let folder = Folder::new("json-log");
+    let path = folder.path_of("engine.log");
+    let more = ["--log-format", "json", "--log-file", &path, "--log", "debug"];
+    let mut engine = Engine::start(&more).await;
+    engine.line_with("listening for clients").await;
+    let line = engine.lines.last().expect("a line");
+    let line: Value = serde_json::from_str(line).expect("an object");
+    assert_eq!((&line["level"], &line["message"]), (&"INFO".into(), &"listening for clients".into()));
+    assert_eq!(line["target"], "buttplug::wiring");
+    assert!(line["fields"]["address"].as_str().is_some_and(|address| address.contains(':')), "{line}");
+    engine.signal("TERM");
+    assert_eq!(engine.end().await.code(), Some(0));
+    assert_eq!(engine.lines[0], FIRST_LINE, "whoever starts an engine waits for it");
+    let said = objects(&engine.lines[1..].join("\n"));
+    let kept = objects(&std::fs::read_to_string(&path).expect("the file"));
+    let messages = |lines: &[Value]| lines.iter().map(|line| line["message"].clone()).collect::<Vec<_>>();
+    assert_eq!(messages(&said), messages(&kept));
+    assert_eq!(messages(&kept).last(), Some(&"ended".into()), "the last line is there");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn so_many_files_of_so_many_bytes_are_kept() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new("kept-log");
+    let path = folder.path_of("deep/engine.log");
+    let kept = ["--log-file", &path, "--log-file-size", "8192", "--log-files", "3", "--log", "debug"];
+    let (mut engine, mut client, _device) = vibrating("kept-log.json", &kept).await;
+    for value in 0..20 {
+        for _ in 0..20 {
+            // A line each.
+            client.text("nonsense").await;
+        }
+        assert_eq!(vibrate(&mut client, value).await.0, "Ok");
+    }
+    engine.signal("TERM");
+    assert_eq!(engine.end().await.code(), Some(0));
+    let folder = std::path::Path::new(&path).parent().expect("a folder");
+    let mut sizes: Vec<(String, u64)> = std::fs::read_dir(folder)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry"))
+        .map(|entry| {
+            (entry.file_name().into_string().expect("text"), entry.metadata().expect("a file").len())
+        })
+        .collect();
+    sizes.sort();
+    let names: Vec<&str> = sizes.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["engine.log", "engine.log.1", "engine.log.2"]);
+    assert!(sizes.iter().all(|(_, size)| *size <= 8192), "{sizes:?}");
+    let mode = std::fs::metadata(&path).expect("the file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "what somebody did when is nobody else's business");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_log_file_that_can_not_be_written_costs_one_complaint_and_nothing_else() {
+    let folder = Folder::new("no-log");
+    let pipe = folder.path_of("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    // A full disk, a place where not even root writes, a folder in the place of the file, and an opening that never ends.
+    tokio::join!(
+        with_a_bad_log_file("/dev/full", 1),
+        with_a_bad_log_file("/proc/self/no/engine.log", 1),
+        with_a_bad_log_file(folder.name(), 1),
+        with_a_bad_log_file(&pipe, 0),
+    );
+}
+
+/// Devices and the end of an engine are as ever; it has complained so often.
+#[cfg(target_os = "linux")]
+async fn with_a_bad_log_file(path: &str, complaints: usize) {
+    let name = format!("no-log-{}.json", path.len());
+    let (mut engine, mut client, mut device) =
+        vibrating(&name, &["--log-file", path, "--log", "debug"]).await;
+    for value in 0..20 {
+        assert_eq!(vibrate(&mut client, value).await.0, "Ok", "{path}");
+        client.text("a line each").await;
+        // Longer than the pause after which it is tried again, all in all.
+        tokio::time::sleep(Duration::from_millis(70)).await;
+    }
+    device.frames_until("Vibrate:19;").await;
+    let start = Instant::now();
+    engine.signal("TERM");
+    assert_eq!(engine.end().await.code(), Some(0), "{path}");
+    assert!(start.elapsed() < Duration::from_millis(2500), "{path}: {:?}", start.elapsed());
+    let complained = engine.lines.iter().filter(|line| line.contains("--log-file")).count();
+    assert_eq!(complained, complaints, "{path}: {:#?}", engine.lines);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_journal_is_told_the_level_and_not_the_time() {
+    use std::io::Read;
+    use std::os::fd::OwnedFd;
+    let (mut ours, journal) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    let file = rustix::fs::fstat(&journal).expect("a file");
+    let mut command = program::command(&["--websocket-port", "0", "--stop-with-parent"]);
+    // Its parent has gone already: it starts and ends.
+    command.env("JOURNAL_STREAM", format!("{}:{}", file.st_dev, file.st_ino)).stdout(OwnedFd::from(journal));
+    let status = command.status().await.expect("it runs");
+    drop(command);
+    assert_eq!(status.code(), Some(0));
+    let mut text = String::new();
+    ours.read_to_string(&mut text).expect("text");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], FIRST_LINE);
+    assert!(lines[1..].iter().any(|line| line.starts_with("<6> INFO buttplug::wiring: listening")), "{text}");
+    assert!(
+        lines[1..].iter().any(|line| line.starts_with("<4> WARN ")),
+        "no place to look is worth a warning: {text}"
+    );
+    assert!(lines[1..].iter().all(|line| line.starts_with('<')), "{text}");
+}
