@@ -89,8 +89,7 @@ fn setting(key: &Key, given: &[&Given]) -> String {
 
 fn is_secret(key: &Key, given: &Given) -> bool {
     let has_secret = |text: &str| shown_url(text) != text;
-    key.is_secret()
-        || ADDRESSES.contains(&key.name.as_str()) && given.value.to_str().is_some_and(has_secret)
+    key.is_secret() || ADDRESSES.contains(&key.name.as_str()) && given.value.to_str().is_some_and(has_secret)
 }
 
 /// What counts because nobody says anything.

@@ -112,7 +112,8 @@ impl Reader<'_> {
                     let _ = self.text(item, key);
                 }
                 "bus" => {
-                    if let Some(name) = self.text(item, key).filter(|name| BusKind::from_name(name).is_none()) {
+                    if let Some(name) = self.text(item, key).filter(|name| BusKind::from_name(name).is_none())
+                    {
                         self.notice(item, format_args!("no bus is called {name:?}; any bus counts"));
                     }
                 }
@@ -515,9 +516,13 @@ name = "Test"
             let device = &decisions.configuration.devices[0];
             assert_eq!((device.outputs.len(), &device.only_named[..]), (0, only_named), "{outputs}");
             let notices = &decisions.notices;
-            assert!(notices.len() == 1 && notices[0].contains("disabled until this is mended"), "{notices:?}");
+            assert!(
+                notices.len() == 1 && notices[0].contains("disabled until this is mended"),
+                "{notices:?}"
+            );
         }
-        let text = "[[device]]\naddress = \"a\"\n[device.outputs]\nvibrate = {}\n\"1 vibrate\" = { limit = [0, 5] }";
+        let text =
+            "[[device]]\naddress = \"a\"\n[device.outputs]\nvibrate = {}\n\"1 vibrate\" = { limit = [0, 5] }";
         let decisions = read("x.toml", text).unwrap();
         assert_eq!(decisions.configuration.devices[0].outputs[0].limit, Some((0, 5)), "what is named counts");
     }
