@@ -24,8 +24,9 @@ use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 use ward::{Life, Ward};
 
-/// How long an engine may take to end in order: as long as it allows itself, and some more for a busy machine.
-const MAX_FAREWELL: Duration = Duration::from_secs(4);
+/// How long an engine may take to end in order: as long as it allows itself, and some more for a busy machine. Programs that
+/// start this one kill it after three seconds, and an engine that hangs must be dead by then.
+const MAX_FAREWELL: Duration = Duration::from_millis(2700);
 
 /// An engine that has served for so long is well: should it die, the next one is started at once.
 const STEADY: Duration = Duration::from_secs(60);
@@ -200,14 +201,26 @@ async fn farewell(mut engine: Child, log: &Queue) -> Exit {
     }
 }
 
-/// Where it is kept which devices run: a file of its own for each port, so that several engines are not in each other's way
-/// and the next one with the same flags finds it.
+/// Where it is kept which devices run: a file of its own for each way by which clients come, so that several engines are not
+/// in each other's way and the next one with the same flags finds it.
 fn running_file(flags: &ServeFlags) -> Option<PathBuf> {
     let folder = dirs::runtime_dir().or_else(dirs::config_dir)?.join("buttplug");
     Some(folder.join(running_name(flags, std::process::id())))
 }
 
 fn running_name(flags: &ServeFlags, process: u32) -> String {
+    if let Some(client) = &flags.launch.websocket_client_address {
+        // What is behind a question mark may be secret.
+        let place = client.split('?').next().unwrap_or_default();
+        let name: String = place.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        return format!("running-to-{}.json", name.get(..name.len().min(100)).unwrap_or_default());
+    }
+    let opens_port = flags.websocket_port.is_some()
+        || flags.websocket_use_all_interfaces
+        || flags.websocket_listen_address.is_some();
+    if let Some(port) = flags.rest_api_port.filter(|port| *port != 0 && !opens_port) {
+        return format!("running-rest-{port}.json");
+    }
     let address = flags.websocket_listen_address.as_deref().and_then(|address| address.rsplit_once(':'));
     let port = match address {
         Some((_, port)) => port.parse().unwrap_or(0),
@@ -254,5 +267,12 @@ mod tests {
         assert_eq!(name(None, Some("../..")), "running-12345.json");
         assert_eq!(name(None, Some("x:../..")), "running-of-7.json");
         assert_eq!(name(Some(0), None), "running-of-7.json");
+        let rest = ServeFlags { rest_api_port: Some(8080), ..ServeFlags::default() };
+        assert_eq!(running_name(&rest, 7), "running-rest-8080.json");
+        let both = ServeFlags { websocket_port: Some(5), ..rest };
+        assert_eq!(running_name(&both, 7), "running-5.json");
+        let mut dials = ServeFlags::default();
+        dials.launch.websocket_client_address = Some("ws://a:9/../x?token=secret".into());
+        assert_eq!(running_name(&dials, 7), "running-to-ws---a-9----x.json");
     }
 }

@@ -216,8 +216,9 @@ fn guard(settled: &Settled, subcommand: Subcommand) -> Exit {
     match runtime.and_then(|runtime| runtime.block_on(guard::run(&settled.flags, handover.as_ref()))) {
         Ok(exit) => exit,
         Err(reason) => {
+            let exit = if reason == GuardError::NoFolder { Exit::Mend } else { Exit::Internal };
             complain(reason);
-            Exit::Mend
+            exit
         }
     }
 }

@@ -4,7 +4,6 @@ use super::{Dongle, TOY};
 use crate::dongle::DongleBus;
 use async_trait::async_trait;
 use buttplug_protocols::catalogue::Wiring;
-use buttplug_protocols::frame::Endpoint;
 use buttplug_protocols::sighting::{Advertisement, Sighting};
 use buttplug_server::hardware::HardwareBus;
 use buttplug_server::hardware::conformance::{Bench, check};
