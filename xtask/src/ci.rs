@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: what a change must pass, cheapest first. `.ci/run` prepares a bare machine and calls this.
 
 use crate::run::{Outcome, Steps, cargo, target};
-use crate::{bluetooth, book, fuzz, interop, test};
+use crate::{bluetooth, book, cross, fuzz, interop, test};
 
 pub(crate) fn run(_: &[String]) -> Outcome {
     let mut steps = Steps::new();
@@ -28,6 +28,7 @@ fn all(steps: &mut Steps) -> Outcome {
     steps.step("book", book::all)?;
     test::all(steps)?;
     steps.step("fuzz", fuzz::short)?;
+    cross::all(steps)?;
     steps.step("bluetooth", bluetooth::all)?;
     steps.step("interop", interop::all)
 }

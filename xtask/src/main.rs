@@ -6,6 +6,8 @@ mod bench;
 mod bluetooth;
 mod book;
 mod ci;
+mod cross;
+mod debian;
 mod engine;
 mod fuzz;
 mod interop;
@@ -28,7 +30,7 @@ const TASKS: &[Task] = &[
     Task { name: "test", about: "all tests that need no network, and tidy", run: test::run },
     Task {
         name: "ci",
-        about: "what a change must pass: fmt, clippy, docs, book, test, fuzz, bluetooth, interop",
+        about: "what a change must pass: fmt, clippy, docs, book, test, fuzz, cross, bluetooth, interop",
         run: ci::run,
     },
     Task {
@@ -41,6 +43,12 @@ const TASKS: &[Task] = &[
         about: "the engine against the Bluetooth of Linux in a virtual machine, with emulated devices (needs qemu, \
                 python3 and their registries)",
         run: bluetooth::run,
+    },
+    Task {
+        name: "cross",
+        about: "whether it compiles for other systems and with the oldest compiler: [windows] [macos] [web] [oldest] \
+                (needs a Debian and its packages)",
+        run: cross::run,
     },
     Task { name: "book", about: "builds the book in docs/ and looks for what leads nowhere", run: book::run },
     Task { name: "bench", about: "measures the release program from outside (Linux)", run: bench::run },

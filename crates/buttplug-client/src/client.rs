@@ -6,6 +6,7 @@ use crate::error::{Error, HandshakeFailure};
 use crate::event::{Events, Hub};
 use crate::handshake::handshake;
 use crate::link::Link;
+use crate::runtime::{Instant, spawn, timeout_at};
 use crate::session::Session;
 use crate::slot::{Connection, Held, Place, Slot};
 use crate::table::Table;
@@ -19,7 +20,6 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
 
 /// How long a request waits for its reply, unless [`ClientBuilder::request_timeout`] says otherwise. Reading from a
 /// device over a bad radio link takes seconds.
@@ -325,7 +325,7 @@ impl Shared {
         // Before the task runs: a handler of its first event may call anything of the client.
         let held = place.fill(Connection { link, table, info, wish })?;
         // Ends by itself when `wish` is dropped, at the latest with the client.
-        tokio::spawn(Task { connection, session, commands, wish: wishes, batch }.run());
+        spawn(Task { connection, session, commands, wish: wishes, batch }.run());
         Ok(held)
     }
 }

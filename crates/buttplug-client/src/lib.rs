@@ -39,6 +39,9 @@
 //! - Calls go out in the order in which they are first polled.
 //! - `Ok` on an output means that the server has taken the value, not that the device has finished moving.
 //! - When the connection ends, the server stops every device of this client.
+//!
+//! Calls need a tokio runtime around them that has its timers enabled. In a web page (`wasm32-unknown-unknown`) they need
+//! none: tasks and timers are the page's, and the connector is one of your own around its `WebSocket`.
 
 #![deny(missing_docs)]
 
@@ -53,6 +56,7 @@ mod link;
 mod mailbox;
 mod output;
 mod reconnect;
+mod runtime;
 mod session;
 mod slot;
 mod subscription;

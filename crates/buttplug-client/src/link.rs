@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::event::DisconnectReason;
+use crate::runtime::timeout;
 use crate::subscription::{ReadingBox, SubscriptionKey};
 use buttplug_core::message::{ClientRequest, ServerContent};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -164,9 +165,9 @@ impl Link {
         };
         match self.timeout {
             None => exchange.await,
-            Some(after) => tokio::time::timeout(after, exchange)
-                .await
-                .unwrap_or(Err(Error::Timeout { request: name, after })),
+            Some(after) => {
+                timeout(after, exchange).await.unwrap_or(Err(Error::Timeout { request: name, after }))
+            }
         }
     }
 

@@ -4,11 +4,11 @@
 use crate::client::{Client, WeakClient};
 use crate::error::Error;
 use crate::event::DisconnectReason;
+use crate::runtime::{Instant, sleep};
 use buttplug_core::connector::{ClientConnector, ConnectorError};
 use std::fmt;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
 
 /// The pause before the first attempt to connect again, unless [`Reconnect::first_pause`] says otherwise. A server that
 /// is started anew is back in about that time.

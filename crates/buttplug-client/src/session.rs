@@ -5,6 +5,7 @@ use crate::Device;
 use crate::error::Error;
 use crate::event::{DisconnectReason, Event, Hub};
 use crate::link::{Command, Link, MAX_REQUESTS_IN_FLIGHT, MAX_STOPS_IN_FLIGHT, Request, name};
+use crate::runtime::Instant;
 use crate::subscription::{ReadingBox, SubscriptionKey};
 use crate::table::Table;
 use buttplug_core::connector::ConnectorError;
@@ -19,7 +20,6 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 /// The id of the handshake; later ids count on from here.
 pub(crate) const HANDSHAKE_ID: MessageId = MessageId(1);

@@ -3,6 +3,7 @@
 
 use crate::event::DisconnectReason;
 use crate::link::{Command, Request};
+use crate::runtime::{Instant, sleep_until, timeout};
 use crate::session::Session;
 use buttplug_core::connector::{ClientConnection, ConnectorError};
 use buttplug_core::message::{ClientMessage, ClientRequest, ServerMessage, StopCmd};
@@ -10,7 +11,6 @@ use futures_util::FutureExt;
 use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until, timeout};
 
 /// How long a disconnect waits until the server says that the devices have stopped. The server stops them in any case
 /// when the connection ends.

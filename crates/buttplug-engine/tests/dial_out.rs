@@ -1,5 +1,5 @@
 //! The engine dials a client that listens, seen from that client.
-
+#![cfg_attr(not(unix), allow(unused_imports, reason = "some tests need Unix"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 mod program;

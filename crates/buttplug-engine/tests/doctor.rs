@@ -1,5 +1,6 @@
 //! What the program says of the machine it runs on.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail as tests do")]
+#![cfg_attr(not(target_os = "linux"), allow(unused_imports, reason = "some tests need Linux"))]
 
 mod program;
 

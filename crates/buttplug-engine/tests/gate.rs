@@ -1,4 +1,5 @@
 //! Who may come in, seen from outside: web pages, and peers with and without a token.
+#![cfg_attr(not(unix), allow(unused_imports, reason = "some tests need Unix"))]
 
 mod program;
 

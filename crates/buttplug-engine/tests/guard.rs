@@ -1,5 +1,5 @@
 //! Ends that no program can catch: whatever ran is stopped by the engine that comes after.
-
+#![cfg_attr(not(unix), allow(dead_code, unused_imports, reason = "some tests need Unix"))]
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod program;

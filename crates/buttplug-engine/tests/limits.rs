@@ -1,5 +1,5 @@
 //! Each limit that a flag moves, met from outside.
-
+#![cfg_attr(not(unix), allow(unused_imports, reason = "some tests need Unix"))]
 #![allow(clippy::panic, reason = "helpers of tests")]
 
 mod program;

@@ -1,5 +1,5 @@
 //! A repeater between a client and an engine.
-
+#![cfg_attr(not(unix), allow(dead_code, unused_imports, reason = "some tests need Unix"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 mod program;

@@ -1,4 +1,5 @@
 //! What the program says of hardware that is there: which device it is, or why it is none.
+#![cfg_attr(not(unix), allow(unused_imports, reason = "some tests need Unix"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

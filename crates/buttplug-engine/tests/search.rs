@@ -34,10 +34,15 @@ async fn app() -> (String, Arc<Mutex<Vec<String>>>) {
     (address, asked)
 }
 
+/// An engine that ends in order with its input, on every system.
+async fn engine(more: &[&str]) -> Engine {
+    Engine::with_input(&[&["--websocket-port", "0", "--stop-with-parent"], more].concat()).await
+}
+
 #[tokio::test]
 async fn a_toy_behind_lovense_connect_is_found_driven_and_stopped_at_the_end() {
     let (address, asked) = app().await;
-    let mut engine = Engine::start(&["--lovense-connect-address", &address]).await;
+    let mut engine = engine(&["--lovense-connect-address", &address]).await;
     let mut client = engine.client().await;
     client.handshake().await;
     client.ask("StartScanning", json!({})).await;
@@ -53,7 +58,7 @@ async fn a_toy_behind_lovense_connect_is_found_driven_and_stopped_at_the_end() {
         timeout(SOON, comes).await.unwrap_or_else(|_| panic!("{path} is not asked for: {asked:?}"));
     };
     heard("/Vibrate1?v=10&t=d0f00baa1234").await;
-    engine.signal("TERM");
+    drop(engine.child.stdin.take());
     assert_eq!(engine.end().await.code(), Some(0));
     heard("/Vibrate1?v=0&t=d0f00baa1234").await;
 }
@@ -69,9 +74,9 @@ async fn whatever_is_to_be_looked_for_the_engine_starts_without_a_word_against_i
         "--use-lovense-dongle-serial",
         "--use-lovense-connect",
     ];
-    let mut engine = Engine::start(&flags).await;
+    let mut engine = engine(&flags).await;
     engine.client().await.handshake().await;
     assert!(engine.lines.iter().all(|line| !line.contains("WARN")), "{:#?}", engine.lines);
-    engine.signal("TERM");
+    drop(engine.child.stdin.take());
     assert_eq!(engine.end().await.code(), Some(0));
 }

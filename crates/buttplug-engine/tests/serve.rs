@@ -1,4 +1,5 @@
 //! The engine at work, seen from outside: a client, a device that dials in, and every way to end.
+#![cfg_attr(not(unix), allow(dead_code, unused_imports, reason = "some tests need Unix"))]
 
 mod program;
 

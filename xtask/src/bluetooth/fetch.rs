@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::debian::{self, apt_cache, require};
 use crate::run::{Context as _, Outcome, quietly, root, target};
 
 /// The emulated controller and its hosts.
@@ -76,45 +77,18 @@ fn edition() -> Outcome<String> {
     Ok(text)
 }
 
-fn require(program: &str, package: &str) -> Outcome {
-    let found = std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()));
-    if found { Ok(()) } else { Err(format!("{program} is missing; install {package}")) }
-}
-
 /// Downloads the packages and unpacks them into one tree.
 fn unpack(folder: &Path) -> Outcome {
     let (packages, tree) = (folder.join("packages"), folder.join("root"));
     if !folder.join("unpacked").exists() {
-        fs::create_dir_all(&packages).context(&packages.display().to_string())?;
-        fs::create_dir_all(&tree).context(&tree.display().to_string())?;
         let mut names: Vec<String> = PACKAGES.iter().map(|name| (*name).to_owned()).collect();
         names.push(kernel()?);
         names.extend(libraries()?);
-        quietly(Command::new("apt-get").current_dir(&packages).args(["download", "--quiet"]).args(&names))?;
-        println!("unpacking {} packages", names.len());
-        for entry in fs::read_dir(&packages).context(&packages.display().to_string())? {
-            let path = entry.context(&packages.display().to_string())?.path();
-            if path.extension().is_some_and(|end| end == "deb") {
-                let unpacked = Command::new("dpkg-deb").arg("-x").arg(&path).arg(&tree).status();
-                if !unpacked.context("can't start dpkg-deb")?.success() {
-                    return Err(format!("{} can't be unpacked", path.display()));
-                }
-            }
-        }
+        debian::unpack(&names, &packages, &tree, &[])?;
         let done = folder.join("unpacked");
         fs::write(&done, names.join("\n")).context(&done.display().to_string())?;
     }
     Ok(())
-}
-
-fn apt_cache(arguments: &[&str]) -> Outcome<String> {
-    let output = Command::new("apt-cache").args(arguments).output().context("can't start apt-cache")?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(format!("apt-cache {}: {said}; run apt-get update first", arguments.join(" ")));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The package with the newest kernel.

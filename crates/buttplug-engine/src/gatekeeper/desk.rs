@@ -17,6 +17,7 @@ const MAX_ANSWERS: usize = 256;
 
 /// What a person says about a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "nothing is asked there, see `terminal.rs`"))]
 pub(crate) enum Answer {
     /// It is let in until the program ends.
     Once,
@@ -28,6 +29,7 @@ pub(crate) enum Answer {
 
 impl Answer {
     /// Reads what was typed.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "nothing is asked there, see `terminal.rs`"))]
     pub(super) fn parse(line: &str) -> Option<Self> {
         match line.trim().to_ascii_lowercase().as_str() {
             "o" | "once" => Some(Self::Once),
