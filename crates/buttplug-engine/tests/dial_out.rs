@@ -67,6 +67,8 @@ async fn the_client_that_was_dialled_commands_devices_and_they_stop_when_it_is_l
     let (mut client, _) = application.call().await;
     client.handshake().await;
     assert_eq!(client.first_device().await, "Lovense Hush", "devices stay connected");
+    let line = engine.line_with("dialling again").await;
+    assert!(line.contains("/engine"), "{line}");
     for unsaid in ["listening for clients", "key=1"] {
         assert!(engine.lines.iter().all(|line| !line.contains(unsaid)), "{:#?}", engine.lines);
     }

@@ -108,7 +108,7 @@ pub(crate) struct ServeFlags {
     pub(crate) guarding: GuardFlags,
 
     /// End when standard input does: a parent that holds its other end takes the engine with it, however it ends
-    #[arg(long, help_heading = "Program")]
+    #[arg(long, alias = "exit-with-parent", help_heading = "Program")]
     pub(crate) stop_with_parent: bool,
 
     /// Keep in this file which devices run, and begin by stopping those that stand there; passed on by --guard

@@ -179,6 +179,10 @@ impl Machine {
 
     /// The dongle has said something.
     pub(crate) fn heard(&mut self, now: Instant, saying: Saying) {
+        if self.is_missing() {
+            // The last words of one that is gone are nothing to the next one.
+            return;
+        }
         if saying == Saying::SearchGoesOn && !matches!(self.state, State::Searching) {
             if self.stops_again < MAX_STOPS {
                 self.stop_again = Some(now + STOP_AGAIN);

@@ -254,6 +254,17 @@ fn a_dongle_that_is_unplugged_takes_its_toy_with_it_and_a_wanted_search_begins_a
 }
 
 #[test]
+fn the_last_words_of_a_dongle_that_is_gone_disturb_the_next_one_in_nothing() {
+    let mut rig = Rig::idle();
+    rig.machine.lost();
+    rig.hears(Saying::SearchGoesOn, &[]);
+    rig.after(400, &[]);
+    rig.machine.found(rig.now);
+    rig.gives(&["status"]);
+    rig.after(249, &[]);
+}
+
+#[test]
 fn commands_that_did_not_arrive_are_said_again_as_they_stand_now() {
     let mut rig = Rig::ready();
     rig.commands("Vibrate1:20;", &["Vibrate1:20;"]);
