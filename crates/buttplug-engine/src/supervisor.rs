@@ -20,6 +20,7 @@ pub(crate) enum News {
 
 impl News {
     /// A line of its own, with its end.
+    #[cfg(unix)]
     fn text(self) -> &'static str {
         match self {
             Self::Ready => "READY=1\n",
@@ -78,6 +79,7 @@ impl Supervisor {
     }
 
     /// Tells it. Whoever does not listen misses it.
+    #[cfg_attr(not(unix), expect(unused_variables, reason = "there is nobody to tell"))]
     pub(crate) fn tell(&self, news: News) {
         match &self.line {
             Line::Nobody => {}

@@ -1,7 +1,7 @@
 //! The log as programs and administrators read it: as objects, in files, in the journal. Whatever becomes of a file, devices
 //! and clients notice nothing.
-
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
+#![cfg_attr(not(unix), allow(dead_code, unused_imports, reason = "some tests need Unix"))]
 
 mod program;
 
