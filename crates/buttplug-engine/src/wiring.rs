@@ -148,6 +148,7 @@ impl DeviceSide {
 }
 
 /// Looks, without holding up anything, what is missing of what nobody asked for. Ended and awaited in `shut_down`.
+#[cfg_attr(not(feature = "bluetooth"), expect(unused_variables, reason = "nothing else is told of"))]
 fn tell(search: &Search) -> Option<JoinHandle<()>> {
     #[cfg(feature = "bluetooth")]
     return (search.usual && search.bluetooth).then(|| tokio::spawn(tell_missing_bluetooth()));

@@ -4,8 +4,7 @@
 
 mod program;
 
-use program::{Ended, Engine, File, Folder, command, run};
-use serde_json::Value;
+use program::{Ended, Engine, File, Folder, run};
 
 /// Examines the ports, and what stands in these files.
 async fn doctor(more: &[&str]) -> Ended {
@@ -60,11 +59,11 @@ async fn files_that_are_wrong_are_problems_and_what_can_not_be_applied_is_told()
 #[cfg(all(feature = "bluetooth", target_os = "linux"))]
 #[tokio::test]
 async fn a_machine_without_bluetooth_is_told_so_and_what_to_do() {
-    let mut command = command(&["doctor", "--json", "--websocket-port", "0"]);
+    let mut command = program::command(&["doctor", "--json", "--websocket-port", "0"]);
     command.env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/no/such/socket");
     let output = command.output().await.unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let all: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let all: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let checks = all["checks"].as_array().unwrap();
     let bluetooth = checks.iter().find(|check| check["about"] == "Bluetooth").unwrap();
     assert_eq!(bluetooth["standing"], "problem");
