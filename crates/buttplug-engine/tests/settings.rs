@@ -55,6 +55,29 @@ async fn the_file_sets_what_neither_flag_nor_environment_says() {
     assert_eq!(knock(engine.client_port().await, "/", &page).await.0, 403);
 }
 
+#[tokio::test]
+async fn what_is_typed_most_has_a_letter() {
+    let folder = Folder::new("settings-letters");
+    let file = folder.write("config.toml", "max-run = 9\n");
+    let token = folder.write("token", TOKEN);
+    let letters =
+        ["-p5", "-l", "[::1]:6", "-n", "Me", "-r", "7", "-o", "https://a.example", "-t", &token, "-g"];
+    let shown = run(&[&["config", "show", "-c", &file][..], &letters].concat()).await;
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    for line in [
+        "websocket-port = 5  # flag",
+        "websocket-listen-address = \"[::1]:6\"  # flag",
+        "server-name = \"Me\"  # flag",
+        "rest-api-port = 7  # flag",
+        "    \"https://a.example\",  # flag",
+        "guard = true  # flag",
+        "max-run = 9  # ",
+        &format!("token-file = \"{token}\"  # flag"),
+    ] {
+        assert!(shown.stdout.contains(line), "{line}: {}", shown.stdout);
+    }
+}
+
 /// Where the folder of settings is known to the tests.
 #[cfg(target_os = "linux")]
 mod usual {

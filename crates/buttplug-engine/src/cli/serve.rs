@@ -34,7 +34,7 @@ const FIRST_LINE: &str = "Intiface Server, starting up with stdout output.";
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct ServeFlags {
     /// Port for clients; 0 takes any free port, and the log tells which [default: 12345]
-    #[arg(long, value_name = "PORT", help_heading = "Clients")]
+    #[arg(short = 'p', long, value_name = "PORT", help_heading = "Clients")]
     pub(crate) websocket_port: Option<u16>,
 
     /// Serve the whole network, clients and devices alike, not only this machine
@@ -42,7 +42,7 @@ pub(crate) struct ServeFlags {
     pub(crate) websocket_use_all_interfaces: bool,
 
     /// Listen for clients on this address instead, for example 192.168.1.5:12345 or [::1]:12345
-    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Clients")]
+    #[arg(short = 'l', long, value_name = "ADDRESS:PORT", help_heading = "Clients")]
     pub(crate) websocket_listen_address: Option<String>,
 
     /// Milliseconds between pings after which a client counts as lost and its devices stop; 0 for no limit
@@ -55,16 +55,16 @@ pub(crate) struct ServeFlags {
 
     /// Port on this machine for the REST API, 0 takes any free port, and the log tells which; without a port for clients
     /// beside it, none is opened
-    #[arg(long, value_name = "PORT", help_heading = "Clients")]
+    #[arg(short = 'r', long, value_name = "PORT", help_heading = "Clients")]
     pub(crate) rest_api_port: Option<u16>,
 
     /// What the server calls itself [default: Buttplug Server]
-    #[arg(long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Clients")]
+    #[arg(short = 'n', long, value_name = "NAME", allow_hyphen_values = true, help_heading = "Clients")]
     pub(crate) server_name: Option<String>,
 
     /// Let in web pages from there, for example https://example.org or https://*.example.org; `any` for all of them.
     /// Can be given several times; `buttplug allow` does the same for good
-    #[arg(long, value_name = "ORIGIN", help_heading = "Who may come in")]
+    #[arg(short = 'o', long, value_name = "ORIGIN", help_heading = "Who may come in")]
     pub(crate) allow_origin: Vec<OriginPattern>,
 
     /// Let in only those who know this token, clients, devices and REST alike: in the header `Authorization: Bearer`, or in the
@@ -79,7 +79,7 @@ pub(crate) struct ServeFlags {
     pub(crate) token: Option<Token>,
 
     /// The same with the token from this file, its first line
-    #[arg(long, value_name = "FILE", help_heading = "Who may come in")]
+    #[arg(short = 't', long, value_name = "FILE", help_heading = "Who may come in")]
     pub(crate) token_file: Option<PathBuf>,
 
     /// Let in whoever is on the network, without a token
@@ -101,7 +101,7 @@ pub(crate) struct ServeFlags {
     pub(crate) sources: SourceFlags,
 
     /// Run under a small process that starts the engine again should it die, and first of all stops what ran
-    #[arg(long, help_heading = "Program")]
+    #[arg(short = 'g', long, help_heading = "Program")]
     pub(crate) guard: bool,
 
     #[command(flatten)]

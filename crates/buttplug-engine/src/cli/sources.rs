@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub(crate) struct SourceFlags {
     /// File with settings, TOML: every flag is a key there, without its dashes [default: buttplug/config.toml in your folder
     /// of settings, if it is there]
-    #[arg(long, value_name = "FILE", help_heading = "Program")]
+    #[arg(short = 'c', long, value_name = "FILE", help_heading = "Program")]
     pub(crate) config: Option<PathBuf>,
 
     /// Read no file with settings
