@@ -35,14 +35,8 @@ pub(crate) type Places = BTreeMap<Endpoint, usize>;
 pub(crate) fn first_fit(wirings: &[Wiring], there: &[Characteristic]) -> Option<(usize, Places)> {
     wirings.iter().enumerate().find_map(|(number, wiring)| {
         let places = find(wiring, there);
-        places.keys().any(|endpoint| tells(*endpoint)).then_some((number, places))
+        places.keys().any(|endpoint| endpoint.tells_protocol()).then_some((number, places))
     })
-}
-
-/// Whether an endpoint says anything about the protocol. A battery and a model number stand in services that hardware
-/// of any sort has.
-fn tells(endpoint: Endpoint) -> bool {
-    !matches!(endpoint, Endpoint::RxBleBattery | Endpoint::RxBleModel)
 }
 
 fn find(wiring: &Wiring, there: &[Characteristic]) -> Places {

@@ -6,6 +6,7 @@ use crate::limits::{CHECK_TIME, HOLD_TIME, MAX_REQUESTS};
 use crate::motors::{Motors, Rumble};
 use crate::pad::{Pad, PadError, Pads};
 use buttplug_server::hardware::{HardwareError, HardwareEvent};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -50,15 +51,6 @@ pub(crate) struct Driver {
     check: Instant,
 }
 
-/// The driver that ends by a panic of its own rests its pad, too: on some systems a pad rumbles on without its program.
-impl Drop for Driver {
-    fn drop(&mut self) {
-        if let Err(error) = self.pad.rumble(Rumble::REST, HOLD_TIME) {
-            tracing::debug!(%error, "the last rest of a gamepad");
-        }
-    }
-}
-
 impl Driver {
     /// Opens the pad, says how that went, and drives it until it is gone or told to end.
     pub(crate) fn run(
@@ -82,11 +74,18 @@ impl Driver {
         if opened.send(rested.map(|()| motors)).is_err() {
             return;
         }
-        let lost = driver.serve(requests);
-        drop(driver);
+        // On some systems a pad rumbles on without its program, so a panic must not be the last word.
+        let served = catch_unwind(AssertUnwindSafe(|| driver.serve(requests)));
+        if let Err(error) = driver.pad.rumble(Rumble::REST, HOLD_TIME) {
+            tracing::debug!(address, %error, "the last rest of a gamepad");
+        }
+        let lost = match served {
+            Ok(lost) => lost.map(|lost| lost.to_string()),
+            Err(_) => Some(String::from("what drives it panicked")),
+        };
         if let Some(lost) = lost {
             // There is room: nothing else is ever said.
-            let _ = events.try_send(HardwareEvent::Gone(lost.to_string()));
+            let _ = events.try_send(HardwareEvent::Gone(lost));
         }
     }
 

@@ -33,6 +33,8 @@ struct State {
     forbidden: bool,
     /// These hang in the operating system.
     hanging: Option<String>,
+    /// The next rumble panics.
+    panics: bool,
 }
 
 struct Known {
@@ -116,6 +118,7 @@ impl Pad for OpenPad {
 
     fn rumble(&mut self, rumble: Rumble, time: Duration) -> Result<(), PadError> {
         assert!(time >= Duration::from_secs(1), "a rumble is set again before it ends");
+        assert!(!std::mem::take(&mut self.room.state().panics), "as asked for");
         self.with(|known| known.set.push(rumble))
     }
 
@@ -172,6 +175,17 @@ async fn end(open: &mut OpenHardware) -> String {
         Ok(Some(HardwareEvent::Gone(reason))) => reason,
         other => panic!("no end but {other:?}"),
     }
+}
+
+#[tokio::test]
+async fn a_pad_rests_also_if_what_drives_it_panics() {
+    let mut world = World::new(&Room::with(&[("a", Motors::Main, None)])).await;
+    let mut open = world.open().await;
+    open.hardware.write(&frame(9, 0, 0, 0)).await.unwrap();
+    world.room.change(|state| state.panics = true);
+    assert_eq!(open.hardware.write(&frame(20, 0, 0, 0)).await, Err(HardwareError::Gone));
+    assert!(end(&mut open).await.contains("panicked"));
+    assert_eq!(world.room.set("a").last(), Some(&Rumble::REST));
 }
 
 #[tokio::test]

@@ -82,11 +82,7 @@ impl Finder for View {
     fn find(&self) -> Vec<Sighting> {
         let wanted = locked(&self.wanted).clone();
         // Open ones are looked for, wanted or not.
-        let open: Vec<UsbIds> = {
-            let mut open = locked(&self.open);
-            open.retain(|(_, link)| link.is_open());
-            open.iter().map(|(entry, _)| entry.ids).collect()
-        };
+        let open: Vec<UsbIds> = self.still_open().iter().map(|(entry, _)| entry.ids).collect();
         let mut ids = [wanted.clone(), open].concat();
         ids.sort_unstable();
         ids.dedup();
@@ -111,13 +107,18 @@ impl Finder for View {
 
     /// A device that is not read does not tell its end.
     fn watches(&self) -> bool {
-        let mut open = locked(&self.open);
-        open.retain(|(_, link)| link.is_open());
-        !open.is_empty()
+        !self.still_open().is_empty()
     }
 }
 
 impl View {
+    /// The open ones, without those that have ended.
+    fn still_open(&self) -> MutexGuard<'_, Vec<(HidEntry, LinkHandle)>> {
+        let mut open = locked(&self.open);
+        open.retain(|(_, link)| link.is_open());
+        open
+    }
+
     fn end_those_gone(&self, entries: &[HidEntry]) {
         for (entry, link) in locked(&self.open).iter() {
             if !entries.iter().any(|listed| listed.path == entry.path && listed.ids == entry.ids) {

@@ -103,6 +103,12 @@ impl Endpoint {
         }
         Self::NAMED.iter().find(|(_, named)| *named == name).map(|(endpoint, _)| *endpoint)
     }
+
+    /// Whether hardware that has it may be told by it. A battery and a model number stand in services that hardware of
+    /// any sort has.
+    pub fn tells_protocol(self) -> bool {
+        !matches!(self, Self::RxBleBattery | Self::RxBleModel)
+    }
 }
 
 impl fmt::Display for Endpoint {

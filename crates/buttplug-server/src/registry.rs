@@ -2,6 +2,7 @@
 //! see handles by index and a list that says when it has changed.
 
 mod attempt;
+mod bus_task;
 mod indexes;
 mod lost;
 mod manager;

@@ -2,15 +2,18 @@
 
 mod rig;
 
+use async_trait::async_trait;
 use buttplug_hardware_simulated::Archetype::{OneMotorVibrator, Stroker, TwoMotorVibrator};
 use buttplug_hardware_simulated::{SimulatedBus, SimulatedDevice};
-use buttplug_protocols::sighting::BusKind;
+use buttplug_protocols::catalogue::Wiring;
+use buttplug_protocols::sighting::{BusKind, Sighting};
 use buttplug_server::Server;
 use buttplug_server::configuration::DeviceIdentity;
-use buttplug_server::hardware::HardwareBus;
-use rig::{Rig, output, settle, sleep_ms, texts, within};
+use buttplug_server::hardware::{BusEvent, BusEvents, HardwareBus, HardwareError, OpenHardware};
+use rig::{HANDSHAKE, Rig, TestClient, output, settle, sleep_ms, texts, within};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 const STOP: &str = r#"[{"StopCmd":{"Id":40}}]"#;
 
@@ -88,6 +91,75 @@ async fn a_device_that_is_lost_while_it_runs_is_searched_for_and_stopped_without
     assert!(client.heard().await.iter().all(|heard| !heard.contains("ScanningFinished")));
     sleep_ms(20_000).await;
     assert!(!rig.bus.is_scanning(), "and the search is over");
+}
+
+/// A bus that searches until it is told to stop, as a radio does.
+struct Tireless(SimulatedBus);
+
+#[async_trait]
+impl HardwareBus for Tireless {
+    fn kind(&self) -> BusKind {
+        self.0.kind()
+    }
+
+    fn message_gap(&self, hardware: BusKind) -> Duration {
+        self.0.message_gap(hardware)
+    }
+
+    async fn attach(&self, events: BusEvents) {
+        let (all, mut seen) = mpsc::channel(8);
+        self.0.attach(all).await;
+        tokio::spawn(async move {
+            while let Some(event) = seen.recv().await {
+                if event != BusEvent::ScanningFinished && events.send(event).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    async fn start_scanning(&self) -> Result<(), HardwareError> {
+        self.0.start_scanning().await
+    }
+
+    async fn stop_scanning(&self) -> Result<(), HardwareError> {
+        self.0.stop_scanning().await
+    }
+
+    fn is_scanning(&self) -> bool {
+        self.0.is_scanning()
+    }
+
+    async fn open(&self, sighting: &Sighting, wirings: &[&Wiring]) -> Result<OpenHardware, HardwareError> {
+        self.0.open(sighting, wirings).await
+    }
+
+    async fn shut_down(&self) {
+        self.0.shut_down().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_search_that_a_client_has_ended_lets_nobody_in_when_a_lost_device_is_searched_for() {
+    let device = SimulatedDevice::new(OneMotorVibrator, "simulated:0");
+    let bus = Arc::new(Tireless(SimulatedBus::new([device.clone()])));
+    let server = Server::builder().bus(Arc::<Tireless>::clone(&bus)).start();
+    let mut client = TestClient::of(&server).unwrap();
+    client.asks(HANDSHAKE).await;
+    client.asks(r#"[{"StartScanning":{"Id":2}}]"#).await;
+    within(device.wait_for(SimulatedDevice::is_connected)).await;
+    settle().await;
+    client.says(r#"[{"StopScanning":{"Id":3}}]"#);
+    client.says(output(4, 0, 0, r#"{"Vibrate":{"Value":9}}"#));
+    settle().await;
+    let stranger = SimulatedDevice::new(OneMotorVibrator, "simulated:stranger");
+    bus.0.add(stranger.clone());
+    device.vanish();
+    sleep_ms(30_000).await;
+    device.reappear();
+    sleep_ms(10_000).await;
+    assert!(device.is_connected() && device.is_at_rest());
+    assert!(!stranger.is_connected());
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,7 +43,7 @@ impl Places {
                         found.entry(*endpoint).or_insert(*uuid);
                     }
                 }
-                found.keys().any(|endpoint| tells(*endpoint)).then_some(Self::Characteristics(found))
+                found.keys().any(|endpoint| endpoint.tells_protocol()).then_some(Self::Characteristics(found))
             }
             (Transport::Serial, Wiring::Serial(settings)) => Some(Self::Named(Some(*settings))),
             (Transport::Serial | Transport::Usb, Wiring::Direct) => Some(Self::Named(None)),
@@ -77,12 +77,6 @@ impl Places {
             Self::Unknown | Self::Characteristics(_) => None,
         }
     }
-}
-
-/// Whether an endpoint says anything about the protocol. A battery and a model number stand in services that hardware of
-/// any sort has, here as on the engine's own radio.
-fn tells(endpoint: Endpoint) -> bool {
-    !matches!(endpoint, Endpoint::RxBleBattery | Endpoint::RxBleModel)
 }
 
 #[cfg(test)]

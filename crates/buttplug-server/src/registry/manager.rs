@@ -1,13 +1,14 @@
 //! The task that makes devices of sightings. Owns attempts, indexes and the devices' tasks.
 
 use super::attempt::{AttemptError, Ready, connect};
+use super::bus_task::{MAX_WAITING_REPORTS, Report, Told, Wishes, run_bus, told};
 use super::indexes::{Assigned, Indexes, MAX_REMEMBERED};
 use super::lost::Lost;
 use super::{MAX_DEVICES, Motion, Place, Registry, Running, ScanRequests};
 use crate::configuration::{DeviceIdentity, KnownDevice, Tuned, UserConfiguration, tune};
 use crate::device::DeviceHandle;
 use crate::device::task::{self, DeviceParts};
-use crate::hardware::{BusEvent, Hardware, HardwareBus};
+use crate::hardware::{Hardware, HardwareBus};
 use crate::present::PresentDevice;
 use crate::sightings::{Outcome, Telling};
 use buttplug_core::message::DeviceDescription;
@@ -24,17 +25,11 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
-/// The longest that a bus may take to begin or end a search. Meanwhile its own reports wait.
-const MAX_SCAN_CALL: Duration = Duration::from_secs(10);
-
 /// The longest that a bus may take to turn hardware away.
 const MAX_REFUSAL: Duration = Duration::from_secs(1);
 
 /// Why hardware beyond [`MAX_DEVICES`] may not stay.
 const TOO_MANY: &str = "too many devices are connected";
-
-/// Reports that may wait for the manager, per bus.
-const MAX_WAITING_REPORTS: usize = 64;
 
 /// What the manager is made of.
 pub(crate) struct ManagerParts {
@@ -49,15 +44,6 @@ pub(crate) struct ManagerParts {
     pub(crate) buses: Vec<Arc<dyn HardwareBus>>,
     /// Nothing is opened.
     pub(crate) look_only: bool,
-}
-
-/// What a bus's task tells the manager. The number is the bus's place in the list.
-enum Report {
-    Sighted(usize, Sighting),
-    /// The search begun last is over on this bus.
-    Finished(usize),
-    /// A search has begun on this bus.
-    Began(usize),
 }
 
 struct Attempt {
@@ -214,7 +200,10 @@ impl Manager {
                 }
                 Wake::Attempted(Ok(attempt)) => self.attempted(attempt).await,
                 Wake::Attempted(Err(failed)) => self.attempt_died(&failed),
-                Wake::DeviceEnded(ended) => self.devices_ended(ended),
+                Wake::DeviceEnded(ended) => {
+                    let gone = self.devices_ended(ended);
+                    self.lose(gone);
+                }
                 Wake::Decided => self.decided(),
                 Wake::Seek => self.seek_lost(),
             }
@@ -256,7 +245,7 @@ impl Manager {
         let name = sighting.name();
         // One that was left running is let in whoever it is, for as long as it takes to stop it.
         let runs = self.running.is_at(&place);
-        let only_for_lost = self.seek.borrow().contains(&bus) && !self.searching.contains(&bus);
+        let only_for_lost = self.seek.borrow().contains(&bus) && !self.scan_requests.is_wanted();
         if only_for_lost && !runs && !owner.seeks(&sighting.address) {
             // Nobody has asked for it.
             return;
@@ -463,31 +452,30 @@ impl Manager {
         });
     }
 
-    /// Takes the devices out whose tasks have ended.
-    fn devices_ended(&mut self, ended: Result<Arc<dyn Hardware>, JoinError>) {
+    /// Takes the devices out whose tasks have ended, and answers which.
+    fn devices_ended(&mut self, ended: Result<Arc<dyn Hardware>, JoinError>) -> Vec<(Place, Connected)> {
         while self.closing.try_join_next().is_some() {}
         match ended {
             // Closing may take a while; the device leaves the list at once.
             Ok(hardware) => drop(self.closing.spawn(task::close(hardware))),
             Err(failed) => error!(%failed, "a device's task ended badly"),
         }
-        let gone: Vec<Place> = self
-            .connected
-            .iter()
-            .filter(|(_, device)| device.handle.has_ended())
-            .map(|(place, _)| place.clone())
-            .collect();
-        for place in gone {
-            if let Some(Connected { bus, handle }) = self.connected.remove(&place) {
-                self.registry.remove(&handle);
-                if self.running.is_at(&place) {
-                    warn!(
-                        device = handle.description().index.0,
-                        address = place.1,
-                        "lost while it ran; it is searched for, to be stopped"
-                    );
-                    self.lost.add(Instant::now().into_std(), place, bus);
-                }
+        let over = self.connected.iter().filter(|(_, device)| device.handle.has_ended());
+        let over: Vec<Place> = over.map(|(place, _)| place.clone()).collect();
+        let gone: Vec<_> = over.iter().filter_map(|place| self.connected.remove_entry(place)).collect();
+        for (_, Connected { handle, .. }) in &gone {
+            self.registry.remove(handle);
+        }
+        gone
+    }
+
+    /// Those of the devices that ran are sought from now on.
+    fn lose(&mut self, gone: Vec<(Place, Connected)>) {
+        for (place, Connected { bus, handle }) in gone {
+            if self.running.is_at(&place) {
+                let device = handle.description().index.0;
+                warn!(device, address = place.1, "lost while it ran; it is sought, to be stopped");
+                self.lost.add(Instant::now().into_std(), place, bus);
             }
         }
     }
@@ -499,6 +487,7 @@ impl Manager {
             handle.close();
         }
         while let Some(ended) = self.devices.join_next().await {
+            // Nobody seeks any more what did not take its zeros.
             self.devices_ended(ended);
         }
         while self.closing.join_next().await.is_some() {}
@@ -521,92 +510,4 @@ async fn refuse(bus: &dyn HardwareBus, sighting: &Sighting, reason: &str) {
     if tokio::time::timeout(MAX_REFUSAL, bus.refuse(sighting, reason)).await.is_err() {
         warn!(bus = %bus.kind(), address = sighting.address, "refusing took too long");
     }
-}
-
-/// What a bus is told at the end: first to search and report no more, then to end.
-struct Told {
-    shutdown: watch::Receiver<bool>,
-    end: watch::Receiver<bool>,
-}
-
-/// For whom the buses search.
-struct Wishes {
-    /// Clients, or the program.
-    clients: watch::Receiver<bool>,
-    /// Devices that were lost while they ran: on these buses.
-    seek: watch::Receiver<BTreeSet<usize>>,
-}
-
-/// The task of one bus: passes on what it reports, and tells it when to search.
-async fn run_bus(
-    number: usize,
-    bus: Arc<dyn HardwareBus>,
-    mut wishes: Wishes,
-    mut told_to: Told,
-    manager: mpsc::Sender<Report>,
-) {
-    let (events, mut reports) = mpsc::channel(MAX_WAITING_REPORTS);
-    bus.attach(events).await;
-    // The search for clients is going on here; whether the bus searches at all; whether it does for what was lost.
-    let (mut for_clients, mut searching, mut seeking) = (false, false, false);
-    loop {
-        let report = tokio::select! {
-            biased;
-            () = told(&mut told_to.shutdown) => break,
-            changed = wishes.clients.changed() => {
-                let wanted = changed.is_ok() && *wishes.clients.borrow_and_update();
-                let began = wanted && !for_clients;
-                if began && manager.send(Report::Began(number)).await.is_err() {
-                    break;
-                }
-                searching = set_scanning(&*bus, wanted || seeking).await;
-                for_clients = wanted && searching;
-                // A bus that can't search has ended its search before it began.
-                if began && !searching { Report::Finished(number) } else { continue }
-            }
-            Ok(()) = wishes.seek.changed() => {
-                seeking = wishes.seek.borrow_and_update().contains(&number);
-                let was_for_clients = for_clients;
-                // Also one that searches already: it may be about to finish.
-                if seeking || (searching && !for_clients) {
-                    searching = set_scanning(&*bus, seeking || for_clients).await;
-                    for_clients &= searching;
-                }
-                if was_for_clients && !for_clients { Report::Finished(number) } else { continue }
-            }
-            event = reports.recv() => match event {
-                Some(BusEvent::Sighted(sighting)) => Report::Sighted(number, sighting),
-                Some(BusEvent::ScanningFinished) => {
-                    (for_clients, searching) = (false, false);
-                    Report::Finished(number)
-                }
-                None => break,
-            },
-        };
-        if manager.send(report).await.is_err() {
-            break;
-        }
-    }
-    told(&mut told_to.shutdown).await;
-    set_scanning(&*bus, false).await;
-    // The devices are closed over their buses, so a bus ends last.
-    told(&mut told_to.end).await;
-    bus.shut_down().await;
-}
-
-/// Waits until the manager and its buses are told to end.
-async fn told(shutdown: &mut watch::Receiver<bool>) {
-    let _ = shutdown.wait_for(|down| *down).await;
-}
-
-/// Tells a bus to search or not. False: it does not search.
-async fn set_scanning(bus: &dyn HardwareBus, wanted: bool) -> bool {
-    let call = async { if wanted { bus.start_scanning().await } else { bus.stop_scanning().await } };
-    let problem = match tokio::time::timeout(MAX_SCAN_CALL, call).await {
-        Ok(Ok(())) => return wanted,
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("no reaction within {} s", MAX_SCAN_CALL.as_secs()),
-    };
-    warn!(bus = %bus.kind(), wanted, problem, "the search for devices could not be switched");
-    false
 }

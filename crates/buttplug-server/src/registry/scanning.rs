@@ -41,7 +41,12 @@ impl ScanRequests {
         self.finished.send_modify(|count| *count += 1);
     }
 
-    /// Whether a search is wanted, and word of changes. A wish from before is the first change: on several threads a
+    /// Whether a search is wanted.
+    pub(crate) fn is_wanted(&self) -> bool {
+        *self.wanted.borrow()
+    }
+
+    /// The same, and word of changes. A wish from before is the first change: on several threads a
     /// client may be quicker than the buses.
     pub(crate) fn watch(&self) -> watch::Receiver<bool> {
         let mut wanted = self.wanted.subscribe();
