@@ -4,21 +4,23 @@
 //! when the guard itself dies, so that neither outlives the other with a device running. From there comes how things stand.
 //! An engine that dies, or hangs, is started again with the order to stop first what ran.
 
+mod claim;
 mod lifeline;
 mod ward;
 
 use crate::cli::ServeFlags;
 use crate::exit::Exit;
 use crate::log::Queue;
-use crate::settings::DEFAULT_CLIENT_PORT;
 use crate::signals::{Parent, Signals, Wish};
 use crate::sources::Handover;
 use crate::supervisor::{News, Supervisor};
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
+use crate::stop_first::MAX_STOP_FIRST;
+use claim::Claim;
 use thiserror::Error;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
@@ -37,6 +39,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause. A machine on which nothing starts is tried six times a minute.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// The longest pause while a device runs.
+const LONGEST_PAUSE_IN_MOTION: Duration = Duration::from_millis(500);
+
+/// How long an engine that is started again may take until its first word, on top of the silence that is allowed later.
+const MAX_BIRTH: Duration = Duration::from_secs(10);
+
+/// How long an engine may take that only stops what runs.
+const MAX_RESCUE: Duration = MAX_STOP_FIRST.saturating_add(MAX_FAREWELL);
+
 /// Signs of life that an engine gives in the time after which it counts as hanging.
 const BEATS: u32 = 4;
 
@@ -47,7 +58,7 @@ pub(crate) enum GuardError {
     #[error("--guard keeps a file about running devices, and this system tells no folder for it; set HOME")]
     NoFolder,
     /// The system does not let the engine be started or watched.
-    #[error("--guard: the engine can't be started: {0}")]
+    #[error("--guard: the engine can't be started or watched: {0}")]
     System(String),
 }
 
@@ -119,12 +130,14 @@ async fn look_after(
     handover: Option<&Handover>,
     supervisor: &Supervisor,
 ) -> Result<Exit, GuardError> {
+    let folder = dirs::runtime_dir().or_else(dirs::config_dir).ok_or(GuardError::NoFolder)?.join("buttplug");
+    let claim = Claim::take(&folder, flags);
     let program = std::env::current_exe().map_err(system)?;
     let mut arguments: Vec<OsString> = match handover {
         Some(handover) => handover.arguments().collect(),
         None => std::env::args_os().skip(1).collect(),
     };
-    arguments.extend(["--stop-first".into(), running_file(flags).ok_or(GuardError::NoFolder)?.into()]);
+    arguments.extend(["--stop-first".into(), claim.path.clone().into()]);
     let parent = if flags.stop_with_parent {
         Some(Parent::watch().map_err(system)?)
     } else {
@@ -136,27 +149,36 @@ async fn look_after(
     let log = Queue::beside();
     let mut deaths = Deaths::default();
     let mut died: Option<String> = None;
-    loop {
+    let start = || {
         let mut command = Command::new(&program);
         command.args(&arguments);
-        if let Some(died) = &died {
-            command.arg(format!("--after-death={died}"));
-        }
         let settings = handover.into_iter().flat_map(Handover::removed);
         for variable in settings.chain(["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"]) {
             command.env_remove(variable);
         }
         command.envs(handover.into_iter().flat_map(Handover::set));
+        command
+    };
+    loop {
+        let mut command = start();
+        if let Some(died) = &died {
+            command.arg(format!("--after-death={died}"));
+        }
         let born = Instant::now();
         let how = match lifeline::start(command, max_hang / BEATS) {
             Ok((engine, lifeline)) => {
-                let mut ward = Ward { engine, lifeline, max_hang };
+                let born_by = died.is_some().then(|| (born + max_hang + MAX_BIRTH).into());
+                let mut ward = Ward { engine, lifeline, max_hang, born_by };
                 match ward.live(&mut word, supervisor).await.map_err(system)? {
                     Life::ToldToEnd => {
                         supervisor.tell(News::Ending);
                         let Ward { engine, lifeline, .. } = ward;
                         drop(lifeline);
-                        return Ok(farewell(engine, &log).await);
+                        let exit = farewell(engine, &log).await;
+                        if exit != Exit::Orderly {
+                            rescue(start(), &claim, &log).await;
+                        }
+                        return Ok(exit);
                     }
                     Life::Hung => format!("it hung for {} s and was killed", max_hang.as_secs()),
                     Life::Ended(status) => {
@@ -170,7 +192,10 @@ async fn look_after(
             Err(error) if deaths.0 == 0 => return Err(system(error)),
             Err(error) => error.to_string(),
         };
-        let pause = deaths.another(born.elapsed());
+        let mut pause = deaths.another(born.elapsed());
+        if claim.is_anything_running() {
+            pause = pause.min(LONGEST_PAUSE_IN_MOTION);
+        }
         log.line(format_args!(
             "buttplug: the engine died ({how}); starting it again in {} s, what ran is stopped first",
             pause.as_secs_f32()
@@ -178,7 +203,11 @@ async fn look_after(
         died = Some(how);
         tokio::select! {
             () = sleep(pause) => {}
-            () = word.end() => return Ok(Exit::Internal),
+            () = word.end() => {
+                supervisor.tell(News::Ending);
+                rescue(start(), &claim, &log).await;
+                return Ok(Exit::Internal);
+            }
         }
     }
 }
@@ -201,35 +230,22 @@ async fn farewell(mut engine: Child, log: &Queue) -> Exit {
     }
 }
 
-/// Where it is kept which devices run: a file of its own for each way by which clients come, so that several engines are not
-/// in each other's way and the next one with the same flags finds it.
-fn running_file(flags: &ServeFlags) -> Option<PathBuf> {
-    let folder = dirs::runtime_dir().or_else(dirs::config_dir)?.join("buttplug");
-    Some(folder.join(running_name(flags, std::process::id())))
-}
-
-fn running_name(flags: &ServeFlags, process: u32) -> String {
-    if let Some(client) = &flags.launch.websocket_client_address {
-        // What is behind a question mark may be secret.
-        let place = client.split('?').next().unwrap_or_default();
-        let name: String = place.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        return format!("running-to-{}.json", name.get(..name.len().min(100)).unwrap_or_default());
+/// Has what still runs stopped, where the engine did not live to do it. Should this process be killed meanwhile, that goes on.
+async fn rescue(mut command: Command, claim: &Claim, log: &Queue) {
+    if !claim.is_anything_running() {
+        return;
     }
-    let opens_port = flags.websocket_port.is_some()
-        || flags.websocket_use_all_interfaces
-        || flags.websocket_listen_address.is_some();
-    if let Some(port) = flags.rest_api_port.filter(|port| *port != 0 && !opens_port) {
-        return format!("running-rest-{port}.json");
-    }
-    let address = flags.websocket_listen_address.as_deref().and_then(|address| address.rsplit_once(':'));
-    let port = match address {
-        Some((_, port)) => port.parse().unwrap_or(0),
-        None => flags.websocket_port.unwrap_or(DEFAULT_CLIENT_PORT),
-    };
-    match port {
-        // Any port: nobody can know which one it was.
-        0 => format!("running-of-{process}.json"),
-        port => format!("running-{port}.json"),
+    log.line(format_args!(
+        "buttplug: devices may be running; looking for them for {} s to stop them",
+        MAX_STOP_FIRST.as_secs()
+    ));
+    match command.arg("--only-stop").stdin(Stdio::null()).spawn() {
+        Ok(mut engine) => {
+            if !timeout(MAX_RESCUE, engine.wait()).await.is_ok_and(|ended| ended.is_ok_and(|status| status.success())) {
+                log.line("buttplug: it is not sure that they rest");
+            }
+        }
+        Err(error) => log.line(format_args!("buttplug: nothing can stop them: {error}")),
     }
 }
 
@@ -249,30 +265,5 @@ mod tests {
         assert_eq!(deaths.another(STEADY), Duration::ZERO);
         deaths.0 = u32::MAX;
         assert_eq!(deaths.another(second), LONGEST_PAUSE);
-    }
-
-    #[test]
-    fn each_port_has_a_file_of_its_own() {
-        let name = |port: Option<u16>, address: Option<&str>| {
-            let flags = ServeFlags {
-                websocket_port: port,
-                websocket_listen_address: address.map(str::to_owned),
-                ..ServeFlags::default()
-            };
-            running_name(&flags, 7)
-        };
-        assert_eq!(name(None, None), "running-12345.json");
-        assert_eq!(name(Some(5), None), "running-5.json");
-        assert_eq!(name(None, Some("[::1]:6")), "running-6.json");
-        assert_eq!(name(None, Some("../..")), "running-12345.json");
-        assert_eq!(name(None, Some("x:../..")), "running-of-7.json");
-        assert_eq!(name(Some(0), None), "running-of-7.json");
-        let rest = ServeFlags { rest_api_port: Some(8080), ..ServeFlags::default() };
-        assert_eq!(running_name(&rest, 7), "running-rest-8080.json");
-        let both = ServeFlags { websocket_port: Some(5), ..rest };
-        assert_eq!(running_name(&both, 7), "running-5.json");
-        let mut dials = ServeFlags::default();
-        dials.launch.websocket_client_address = Some("ws://a:9/../x?token=secret".into());
-        assert_eq!(running_name(&dials, 7), "running-to-ws---a-9----x.json");
     }
 }

@@ -18,6 +18,7 @@ mod log;
 mod mdns;
 mod random;
 mod repeater;
+mod rescue;
 mod rest;
 mod running;
 mod settings;

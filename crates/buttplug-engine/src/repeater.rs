@@ -10,16 +10,13 @@ mod settings;
 pub(crate) use settings::{RepeaterSettings, notices};
 
 use crate::wiring::StartError;
-use buttplug_websocket::{CloseCode, Gate, Listener, ListenerLimits, Rules, Socket};
-use settings::Remote;
+use buttplug_websocket::{CloseCode, Gate, Listener, Rules, Socket, SocketLimits};
+use settings::{Remote, server_limits};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
-
-/// Clients at a time. Each may hold a few megabytes for a side that reads slowly, and a person has a handful of pages.
-const MAX_CLIENTS: usize = 16;
 
 /// A repeater at work.
 pub(crate) struct Repeater {
@@ -28,7 +25,8 @@ pub(crate) struct Repeater {
 }
 
 impl Repeater {
-    /// Opens the port, for those who know the token; if there is none, for those whom `gate` lets in. Whether the server can be reached is found out for each client.
+    /// Opens the port, for those who know the token; if there is none, for those whom `gate` lets in. Whether the server can
+    /// be reached is found out for each client.
     ///
     /// # Errors
     /// The port can't be opened.
@@ -40,8 +38,7 @@ impl Repeater {
             Some(token) => Arc::new(Rules { origins: Vec::new(), token: Some(token) }),
             None => gate,
         };
-        let limits = ListenerLimits { socket: relay::client_limits(), ..ListenerLimits::default() };
-        let listener = Listener::bind(&settings.clients.addresses(), limits).await;
+        let listener = Listener::bind(&settings.clients.addresses(), settings.limits).await;
         let listener =
             listener.map_err(|error| StartError::Port { error, flag: "repeater-port" })?.with_gate(gate);
         for address in listener.local_addresses() {
@@ -50,7 +47,8 @@ impl Repeater {
         tracing::info!(server = settings.remote.shown(), "repeating a server; there are no devices here");
         let (stop, stopped) = oneshot::channel();
         // Ends when told to, and is awaited in `shut_down`.
-        let task = tokio::spawn(run(listener, settings.remote, async { drop(stopped.await) }));
+        let server = Server { limits: server_limits(&settings.limits.socket), remote: settings.remote };
+        let task = tokio::spawn(run(listener, server, settings.max_clients, async { drop(stopped.await) }));
         Ok(Self { stop, task })
     }
 
@@ -72,24 +70,30 @@ struct Arrival {
     place: OwnedSemaphorePermit,
 }
 
-async fn run(listener: Listener, remote: Remote, stop: impl Future<Output = ()>) {
+/// The server that is repeated.
+struct Server {
+    remote: Remote,
+    limits: SocketLimits,
+}
+
+async fn run(listener: Listener, server: Server, max_clients: usize, stop: impl Future<Output = ()>) {
     let (arrive, mut arrivals) = mpsc::channel(1);
-    let places = Arc::new(Semaphore::new(MAX_CLIENTS));
+    let places = Arc::new(Semaphore::new(max_clients));
     let admit = move |mut socket: Socket, peer: SocketAddr| {
         let (places, arrive) = (Arc::clone(&places), arrive.clone());
         async move {
             match places.try_acquire_owned() {
                 Ok(place) => drop(arrive.send(Arrival { socket, peer, place }).await),
                 Err(_) => {
-                    tracing::warn!(%peer, max = MAX_CLIENTS, "refusing a client: as many as may be are connected");
-                    let reason = format!("{MAX_CLIENTS} clients are connected, no more may be");
+                    tracing::warn!(%peer, max = max_clients, "refusing a client: as many as may be are connected");
+                    let reason = format!("{max_clients} clients are connected, no more may be (--max-clients)");
                     socket.close(CloseCode::Again, &reason).await;
                 }
             }
         }
     };
     let relaying = async {
-        let remote = Arc::new(remote);
+        let server = Arc::new(server);
         let (end, ending) = watch::channel(());
         let mut relays = JoinSet::new();
         loop {
@@ -98,10 +102,10 @@ async fn run(listener: Listener, remote: Remote, stop: impl Future<Output = ()>)
                 arrival = arrivals.recv() => {
                     // The listener is gone: it has been told to stop.
                     let Some(Arrival { socket, peer, place }) = arrival else { break };
-                    let (remote, mut ending) = (Arc::clone(&remote), ending.clone());
+                    let (server, mut ending) = (Arc::clone(&server), ending.clone());
                     relays.spawn(async move {
                         // Nothing is ever sent there, so that a change is the end.
-                        relay::run(socket, peer, &remote, async { drop(ending.changed().await) }).await;
+                        relay::run(socket, peer, &server, async { drop(ending.changed().await) }).await;
                         drop(place);
                     });
                 }

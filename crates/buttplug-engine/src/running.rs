@@ -64,6 +64,24 @@ fn identity(entry: Entry) -> Option<DeviceIdentity> {
     Some(DeviceIdentity { bus: BusKind::from_name(&bus)?, protocol, identifier, address })
 }
 
+/// Adds devices to those that stand there, each once.
+///
+/// # Errors
+/// Nothing can be written there, or what stands there is not understood.
+pub(crate) fn add(path: &Path, more: impl IntoIterator<Item = DeviceIdentity>) -> io::Result<()> {
+    let mut devices = read(path).map_err(io::Error::other)?;
+    let before = devices.len();
+    for device in more {
+        if !devices.contains(&device) {
+            devices.push(device);
+        }
+    }
+    if devices.len() == before {
+        return Ok(());
+    }
+    write(path, &devices.into_iter().map(Arc::new).collect::<Vec<_>>())
+}
+
 /// Puts the devices in the place of those that stand there, in one step. No file means that none runs.
 fn write(path: &Path, devices: &[Arc<DeviceIdentity>]) -> io::Result<()> {
     if devices.is_empty() {

@@ -10,7 +10,7 @@ mod search;
 
 pub(crate) use access::{Port, pages_gate, token};
 pub(crate) use error::SettingsError;
-pub(crate) use limits::Limits;
+pub(crate) use limits::{Limits, max_clients, set as set_limits};
 pub(crate) use listen::{ALTERNATIVES, DEFAULT_CLIENT_PORT, Listen};
 pub(crate) use search::Search;
 
@@ -161,6 +161,50 @@ impl Settings {
             running_file: flags.stop_first.clone(),
             notices,
         })
+    }
+}
+
+impl Settings {
+    /// What serves to stop devices and nothing else, as far as it can be found out: the flags may want what can't be had.
+    pub(crate) fn only_to_stop(flags: &ServeFlags, subcommand: Subcommand, around: Surroundings) -> Self {
+        // All of it has been said.
+        let mut said = Vec::new();
+        let search = Search::new(&flags.search, subcommand).unwrap_or_else(|_| Search::usual());
+        let mut devices = devices(flags, &search).unwrap_or_default();
+        let way = Way::of(flags, subcommand);
+        let rules = access::rules(flags, way, None, devices.as_ref(), &mut said);
+        #[cfg(feature = "tls")]
+        let identity = identity(&flags.tls, around.settings_folder.as_deref());
+        #[cfg(feature = "tls")]
+        let is_open = rules.is_ok() && identity.is_ok();
+        #[cfg(not(feature = "tls"))]
+        let is_open = rules.is_ok();
+        if !is_open {
+            // Nobody comes in who would not come in otherwise.
+            devices = None;
+        }
+        let decisions = user_file(&flags.own, around.user_file, &mut said);
+        Self {
+            server_name: DEFAULT_SERVER_NAME.into(),
+            max_ping_time: None,
+            max_run: None,
+            limits: Limits::new(flags),
+            clients: None,
+            rest: None,
+            dial_out: None,
+            announce: None,
+            devices,
+            access: Access::new(way, rules.unwrap_or_default(), around.allowed_pages, None),
+            #[cfg(feature = "tls")]
+            identity: identity.unwrap_or_default(),
+            search,
+            device_definitions: flags.own.device_definitions.clone(),
+            catalogue_additions: catalogue_additions(flags, &mut said).unwrap_or_default(),
+            user_file: None,
+            decisions: decisions.map(|(_, decisions)| decisions).unwrap_or_default(),
+            running_file: flags.stop_first.clone(),
+            notices: Vec::new(),
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(unix)]
+use std::time::Duration;
+#[cfg(unix)]
 use std::task::Poll;
 use tokio::sync::Notify;
 
@@ -24,6 +26,18 @@ pub(crate) enum Wish {
     /// To stand still, which it does not: devices would run on. The name of the signal.
     #[cfg_attr(windows, expect(dead_code, reason = "there is no such thing"))]
     Pause(&'static str),
+}
+
+/// Lets this thread, and those that it begins, write to the terminal also while the program is in the background. The system
+/// could make the whole program stand still there, and devices would run on. Who reads there is told that it can't be done.
+#[cfg(unix)]
+pub(crate) fn stand_still_for_no_terminal() {
+    use nix::sys::signal::{SigSet, Signal};
+    let mut held_back = SigSet::empty();
+    held_back.add(Signal::SIGTTOU);
+    held_back.add(Signal::SIGTTIN);
+    // Fails only for a set of signals that is none.
+    let _ = held_back.thread_block();
 }
 
 /// The signals that end the program, or would. From [`Signals::install`] on they no longer do by themselves.
@@ -50,6 +64,10 @@ const SIGNALS: &[(libc::c_int, Option<Wish>)] = &[
     (libc::SIGXCPU, Some(Wish::End("SIGXCPU"))),
     #[cfg(target_os = "linux")]
     (libc::SIGPWR, Some(Wish::End("SIGPWR"))),
+    #[cfg(target_os = "linux")]
+    (libc::SIGIO, Some(Wish::End("SIGIO"))),
+    #[cfg(target_os = "linux")]
+    (libc::SIGSTKFLT, Some(Wish::End("SIGSTKFLT"))),
     (libc::SIGTSTP, Some(Wish::Pause("SIGTSTP"))),
     // The write that went too far fails, and says so.
     (libc::SIGXFSZ, None),
@@ -63,8 +81,13 @@ impl Signals {
     /// The system does not let signals be watched.
     pub(crate) fn install() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let sources =
-            SIGNALS.iter().map(|(number, wish)| Ok((signal(SignalKind::from_raw(*number))?, *wish)));
+        #[cfg(target_os = "linux")]
+        let nameless = libc::SIGRTMIN()..=libc::SIGRTMAX();
+        #[cfg(not(target_os = "linux"))]
+        let nameless = [];
+        let nameless = nameless.into_iter().map(|number| (number, Some(Wish::End("a real-time signal"))));
+        let sources = SIGNALS.iter().copied().chain(nameless);
+        let sources = sources.map(|(number, wish)| Ok((signal(SignalKind::from_raw(number))?, wish)));
         Ok(Self { sources: sources.collect::<std::io::Result<_>>()? })
     }
 
@@ -84,20 +107,47 @@ impl Signals {
     }
 }
 
+/// How often is looked whether the process lives that started this one, where nothing tells.
+#[cfg(unix)]
+const LOOK_FOR_PARENT: Duration = Duration::from_millis(250);
+
+/// Whether a process can hold the other end of this input. Terminals and files stay when it ends.
+#[cfg(unix)]
+fn has_other_end(input: &impl std::os::fd::AsFd) -> bool {
+    use rustix::fs::{FileType, fstat};
+    let kind = |stat: rustix::fs::Stat| FileType::from_raw_mode(stat.st_mode);
+    // One that is closed has ended.
+    fstat(input).map_or(true, |stat| matches!(kind(stat), FileType::Fifo | FileType::Socket))
+}
+
 /// Whoever holds the other end of standard input: a parent that wants the program to end when it does, however that comes.
+/// Where there is no other end, the process that started this one.
 pub(crate) struct Parent(Arc<Notify>);
 
 impl Parent {
-    /// Begins to watch, in a thread that ends with standard input or the process.
+    /// Begins to watch, in a thread that ends with standard input, the parent or the process.
     ///
     /// # Errors
     /// The system has no thread for it.
     pub(crate) fn watch() -> std::io::Result<Self> {
         let gone = Arc::new(Notify::new());
         let parent = Self(Arc::clone(&gone));
+        #[cfg(unix)]
+        let process = rustix::process::getppid();
         let watch = move || {
-            // What is said there does not matter, and an input that can't be read has ended.
-            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            #[cfg(unix)]
+            let has_other_end = has_other_end(&std::io::stdin());
+            #[cfg(not(unix))]
+            let has_other_end = true;
+            if has_other_end {
+                // What is said there does not matter, and an input that can't be read has ended.
+                let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            } else {
+                #[cfg(unix)]
+                while rustix::process::getppid() == process {
+                    std::thread::sleep(LOOK_FOR_PARENT);
+                }
+            }
             gone.notify_one();
         };
         std::thread::Builder::new().name("parent".into()).stack_size(64 * 1024).spawn(watch)?;
@@ -110,7 +160,7 @@ impl Parent {
             Some(parent) => parent.0.notified().await,
             None => std::future::pending().await,
         }
-        End::Asked("the end of standard input")
+        End::Asked("the end of the parent")
     }
 }
 

@@ -165,14 +165,19 @@ impl Settled {
             })
         };
         let mut places = Vec::new();
-        for given in self.given.iter().filter(|given| given.place != Place::Flag) {
-            let name = &self.keys[given.key].name;
-            let place = format!("{name}: {}", given.place);
+        for place in self.places().chain(self.flags.guarding.told_by.iter().cloned()) {
+            let name = place.split(':').next().unwrap_or_default();
             if names(name) && !places.contains(&place) {
                 places.push(place);
             }
         }
         if places.is_empty() { text.to_owned() } else { format!("{text} ({})", places.join("; ")) }
+    }
+
+    /// Each setting that is made elsewhere than by a flag, with where.
+    fn places(&self) -> impl Iterator<Item = String> {
+        let given = self.given.iter().filter(|given| given.place != Place::Flag);
+        given.map(|given| format!("{}: {}", self.keys[given.key].name, given.place))
     }
 
     /// What another process of this program has to be told to have the same settings.
@@ -184,6 +189,7 @@ impl Settled {
             .partition(|given| self.keys[given.key].is_secret());
         Handover {
             arguments: open.iter().filter_map(|given| given.word(&self.keys)).collect(),
+            places: self.places().map(|place| key::word("told-by", place.as_ref())).collect(),
             secrets: secrets
                 .iter()
                 .map(|given| (self.keys[given.key].variable(), given.value.clone()))

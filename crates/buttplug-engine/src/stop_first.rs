@@ -11,7 +11,7 @@ use tokio::time::{interval, timeout};
 
 /// How long clients wait for devices to be found and stopped that ran when an engine died. A radio hears most of what is
 /// near within this time; longer, and programs give the engine up.
-const MAX_STOP_FIRST: Duration = Duration::from_secs(5);
+pub(crate) const MAX_STOP_FIRST: Duration = Duration::from_secs(5);
 
 /// How long such devices are looked for at all: by then their batteries are empty.
 const MAX_SEARCH: Duration = Duration::from_secs(2 * 60 * 60);
@@ -52,7 +52,7 @@ impl Unstopped {
     }
 
     /// Waits until none is left. Answers how many are, after so long a wait.
-    async fn at_rest(mut self, patience: Duration) -> usize {
+    pub(crate) async fn at_rest(mut self, patience: Duration) -> usize {
         let mut running = self.running.clone();
         // A server that is gone has stopped everything.
         let _ = timeout(patience, running.wait_for(|running| self.left(running) == 0)).await;

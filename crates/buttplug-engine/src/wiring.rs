@@ -71,7 +71,9 @@ pub(crate) struct Engine {
     keeping: Option<Keeping>,
     /// Keeps the file that says which devices run, if there is one.
     remembering: Option<Keeping>,
-    /// Looks for devices that ran when an engine died.
+    /// The devices that ran when an engine died, if there were any.
+    unstopped: Option<Unstopped>,
+    /// Looks for them.
     seeking: Option<JoinHandle<()>>,
     /// Looks after the folder of definitions, if there is one.
     following: Option<JoinHandle<()>>,
@@ -222,11 +224,12 @@ impl Engine {
         let accept: Arc<dyn AcceptConnection> = Arc::new(server.clone());
         let mut ways = Vec::new();
         let mut announcement = None;
+        let for_ways = unstopped.clone();
         if let Some(clients) = clients {
             let addresses = clients.local_addresses();
             announcement = settings.announce.and_then(|suffix| Announcement::begin(&addresses, &suffix));
             let accept = Arc::clone(&accept);
-            ways.push(Way::open(unstopped.clone(), |stop| async move {
+            ways.push(Way::open(for_ways.clone(), |stop| async move {
                 for address in &addresses {
                     tracing::info!(%address, "listening for clients");
                 }
@@ -234,7 +237,7 @@ impl Engine {
             }));
         }
         if let Some(dialer) = settings.dial_out {
-            ways.push(Way::open(unstopped.clone(), |stop| dial_out::run(dialer, accept, stop)));
+            ways.push(Way::open(for_ways.clone(), |stop| dial_out::run(dialer, accept, stop)));
         }
         if let Some(rest) = rest {
             for address in rest.local_addresses() {
@@ -242,7 +245,7 @@ impl Engine {
             }
             let server = server.clone();
             let gate = settings.access.gate(Port::Rest);
-            ways.push(Way::open(unstopped, |stop| rest.run(server, gate, stop)));
+            ways.push(Way::open(for_ways, |stop| rest.run(server, gate, stop)));
         }
         let following = definitions.map(|definitions| {
             let server = server.clone();
@@ -252,7 +255,15 @@ impl Engine {
                 buses.look_for(&known.catalogue());
             }))
         });
-        Ok(Self { server, ways, announcement, keeping, remembering, seeking, following, telling })
+        Ok(Self { server, ways, announcement, keeping, remembering, unstopped, seeking, following, telling })
+    }
+
+    /// Waits until the devices rest that ran when an engine died. Answers how many are left, after so long a wait.
+    pub(crate) async fn stopped_first(&self, patience: Duration) -> usize {
+        match &self.unstopped {
+            Some(unstopped) => unstopped.clone().at_rest(patience).await,
+            None => 0,
+        }
     }
 
     /// Stops every device and goes on.
@@ -282,7 +293,7 @@ impl Engine {
 
     /// Refuses new work, stops every device, closes every connection. Answers whether all of it was done in time.
     pub(crate) async fn shut_down(self) -> bool {
-        let Self { server, ways, announcement, keeping, remembering, seeking, following, telling } = self;
+        let Self { server, ways, announcement, keeping, remembering, seeking, following, telling, .. } = self;
         for task in following.iter().chain(&seeking).chain(&telling) {
             task.abort();
         }

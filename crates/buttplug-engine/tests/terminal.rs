@@ -4,7 +4,7 @@
 
 mod program;
 
-use program::{Engine, Folder, SOON, command, knock};
+use program::{Engine, Folder, SOON, command, command_under, knock};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -23,12 +23,17 @@ struct Terminal {
 impl Terminal {
     /// A terminal and the program in it.
     fn with_engine(home: &Folder) -> (Self, Engine) {
+        Self::with_engine_under(&[], home)
+    }
+
+    /// A terminal, and in it another program that starts this one.
+    fn with_engine_under(starter: &[&str], home: &Folder) -> (Self, Engine) {
         let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&person).unwrap();
         unlockpt(&person).unwrap();
         let name = ptsname(&person, Vec::new()).unwrap().into_string().unwrap();
         let program = File::options().read(true).write(true).open(name).unwrap();
-        let mut command = command(&["serve", "--websocket-port", "0"]);
+        let mut command = command_under(starter, &["serve", "--websocket-port", "0"]);
         for folder in ["XDG_CONFIG_HOME", "HOME"] {
             command.env(folder, home.name());
         }
@@ -105,6 +110,22 @@ async fn a_question_does_not_hold_up_the_end() {
     let page = page_knocks(engine.client_port().await);
     let _terminal = terminal.shows("[n]o: ").await;
     engine.signal("TERM");
+    assert_eq!(engine.end().await.code(), Some(0));
+    page.abort();
+}
+
+/// The shell of `setsid --ctty` has the terminal for its own, and the program for a job of it in the background.
+#[tokio::test]
+async fn a_terminal_that_suspends_who_writes_in_the_background_suspends_no_engine() {
+    const JOB: &str = "set -m; stty tostop; timeout --foreground -s KILL 60 \"$@\" & echo \"job $!\"; wait";
+    let home = Folder::new("terminal-background");
+    let (terminal, mut engine) = Terminal::with_engine_under(&["setsid", "--ctty", "sh", "-c", JOB, "sh"], &home);
+    let job = engine.line_with("job ").await;
+    let port = engine.client_port().await;
+    let page = page_knocks(port);
+    let _terminal = terminal.shows("[n]o: ").await;
+    assert_eq!(knock(port, "/", &[]).await.0, 101, "it goes on");
+    program::signal(job.trim_start_matches("job ").parse().unwrap(), "TERM");
     assert_eq!(engine.end().await.code(), Some(0));
     page.abort();
 }

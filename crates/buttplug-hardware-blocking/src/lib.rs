@@ -6,6 +6,7 @@
 
 mod driver;
 mod link;
+mod refusals;
 mod search;
 mod threads;
 

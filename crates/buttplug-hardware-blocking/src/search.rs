@@ -1,13 +1,14 @@
 //! Looks for hardware in passes, one after the other on a thread that may block, and reports what is there. One look is
 //! under way at a time, however long it takes.
 
+use crate::refusals::Refusals;
 use buttplug_protocols::sighting::Sighting;
 use buttplug_server::hardware::{BusEvent, BusEvents};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// What a bus can look for.
 pub trait Finder: Send + Sync + 'static {
@@ -25,6 +26,7 @@ pub trait Finder: Send + Sync + 'static {
 pub struct Search {
     pause: Duration,
     wish: watch::Sender<Wish>,
+    refusals: Arc<Mutex<Refusals>>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -39,13 +41,14 @@ struct Wish {
 impl Search {
     /// A search with this pause between two looks.
     pub fn new(pause: Duration) -> Self {
-        Self { pause, wish: watch::Sender::default(), task: Mutex::default() }
+        Self { pause, wish: watch::Sender::default(), refusals: Arc::default(), task: Mutex::default() }
     }
 
     /// Starts the task that looks. It is at rest until there is something to look for.
     pub fn attach(&self, finder: Arc<dyn Finder>, events: BusEvents) {
-        let task = tokio::spawn(run(finder, events, self.wish.subscribe(), self.pause));
-        let before = self.task.lock().unwrap_or_else(PoisonError::into_inner).replace(task);
+        let refusals = Arc::clone(&self.refusals);
+        let task = tokio::spawn(run(finder, events, self.wish.subscribe(), self.pause, refusals));
+        let before = locked(&self.task).replace(task);
         if let Some(before) = before {
             before.abort();
         }
@@ -53,6 +56,9 @@ impl Search {
 
     /// Looks again and again, at once for the first time.
     pub fn start(&self) {
+        if !self.is_scanning() {
+            locked(&self.refusals).clear();
+        }
         self.wish.send_if_modified(|wish| {
             wish.looks += u64::from(!wish.scanning);
             !std::mem::replace(&mut wish.scanning, true)
@@ -69,6 +75,12 @@ impl Search {
         self.wish.send_modify(|wish| wish.looks += 1);
     }
 
+    /// The server has no use for what is there, be it that opening it came to nothing. It is reported again after a pause that
+    /// grows each time; at once after it was gone, and to a new search.
+    pub fn refused(&self, address: &str) {
+        locked(&self.refusals).refused(Instant::now(), address, self.pause);
+    }
+
     /// Whether a search is going on.
     pub fn is_scanning(&self) -> bool {
         self.wish.borrow().scanning
@@ -77,7 +89,7 @@ impl Search {
     /// Ends the task and waits for it.
     pub async fn shut_down(&self) {
         self.wish.send_modify(|wish| *wish = Wish { scanning: false, ended: true, ..*wish });
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let task = locked(&self.task).take();
         if let Some(task) = task {
             if task.await.is_err_and(|error| error.is_panic()) {
                 tracing::error!("a search for devices panicked");
@@ -86,7 +98,17 @@ impl Search {
     }
 }
 
-async fn run(finder: Arc<dyn Finder>, events: BusEvents, mut wish: watch::Receiver<Wish>, pause: Duration) {
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn run(
+    finder: Arc<dyn Finder>,
+    events: BusEvents,
+    mut wish: watch::Receiver<Wish>,
+    pause: Duration,
+    refusals: Arc<Mutex<Refusals>>,
+) {
     loop {
         let Wish { scanning, looks, ended } = *wish.borrow_and_update();
         if ended {
@@ -111,9 +133,10 @@ async fn run(finder: Arc<dyn Finder>, events: BusEvents, mut wish: watch::Receiv
             tracing::error!("looking for devices panicked");
             return;
         };
+        locked(&refusals).keep(&found);
         for sighting in found {
             // No room: it comes again.
-            if wish.borrow().scanning {
+            if wish.borrow().scanning && locked(&refusals).is_due(Instant::now(), &sighting.address) {
                 let _ = events.try_send(BusEvent::Sighted(sighting));
             }
         }

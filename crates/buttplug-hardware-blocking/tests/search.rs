@@ -17,6 +17,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 struct Looks {
     count: AtomicUsize,
     watches: AtomicBool,
+    nothing: AtomicBool,
 }
 
 impl Looks {
@@ -33,7 +34,7 @@ fn sighting() -> Sighting {
 impl Finder for Looks {
     fn find(&self) -> Vec<Sighting> {
         self.count.fetch_add(1, Ordering::AcqRel);
-        vec![sighting()]
+        if self.nothing.load(Ordering::Acquire) { Vec::new() } else { vec![sighting()] }
     }
 
     fn watches(&self) -> bool {
@@ -95,6 +96,42 @@ async fn it_watches_without_reporting_as_long_as_there_is_something_to_watch() {
     sleep(10 * PAUSE).await;
     assert_eq!(looks.count(), looked);
     assert!(reports.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_again_and_again_is_reported_after_growing_pauses() {
+    let (looks, search, mut reports) = searching();
+    search.start();
+    let mut reported = Vec::new();
+    let begun = Instant::now();
+    for _ in 0..7 {
+        assert!(reports.recv().await.is_some());
+        reported.push(begun.elapsed().as_secs());
+        search.refused("COM7");
+    }
+    assert_eq!(reported, [0, 2, 6, 14, 30, 50, 70]);
+    // Pulled out and put back in.
+    looks.nothing.store(true, Ordering::Release);
+    sleep(PAUSE).await;
+    looks.nothing.store(false, Ordering::Release);
+    let back = Instant::now();
+    assert!(reports.recv().await.is_some());
+    assert!(back.elapsed() <= PAUSE);
+    // A new search is somebody's wish.
+    search.refused("COM7");
+    search.stop();
+    search.start();
+    let again = Instant::now();
+    assert!(reports.recv().await.is_some());
+    assert!(again.elapsed() < PAUSE);
+    // Long after the last failure it counts no more.
+    search.refused("COM7");
+    sleep(Duration::from_secs(60)).await;
+    while reports.try_recv().is_ok() {}
+    search.refused("COM7");
+    let later = Instant::now();
+    assert!(reports.recv().await.is_some());
+    assert!(later.elapsed() <= 2 * PAUSE, "{:?}", later.elapsed());
 }
 
 struct Hangs(Arc<Barrier>);

@@ -185,6 +185,10 @@ impl HardwareBus for HidBus {
         Ok(OpenHardware { hardware: Arc::new(link), events, wiring, endpoints: Vec::new() })
     }
 
+    async fn refuse(&self, sighting: &Sighting, _reason: &str) {
+        self.search.refused(&sighting.address);
+    }
+
     async fn shut_down(&self) {
         self.search.shut_down().await;
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-/// The pause between two looks for ports. A port that could not be opened is tried again then.
+/// The pause between two looks for ports. A port that could not be used is tried again after it, and after longer ones then.
 pub const SEARCH_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long opening may take. On Windows a port of Bluetooth waits for its device.
@@ -122,6 +122,10 @@ impl HardwareBus for SerialBus {
         };
         let (link, events) = Link::new(halves, place)?;
         Ok(OpenHardware { hardware: Arc::new(link), events, wiring, endpoints: Vec::new() })
+    }
+
+    async fn refuse(&self, sighting: &Sighting, _reason: &str) {
+        self.search.refused(&sighting.address);
     }
 
     async fn shut_down(&self) {

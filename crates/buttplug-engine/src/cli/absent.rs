@@ -23,7 +23,7 @@ const ABSENT: &[AbsentFlag] = &[
 ];
 
 /// Which of these flags were given.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct AbsentFlags {
     given: Vec<&'static AbsentFlag>,
 }

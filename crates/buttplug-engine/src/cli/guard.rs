@@ -4,7 +4,7 @@
 const MAX_HANG: u32 = 10;
 
 /// How the guard looks after an engine.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Program")]
 pub(crate) struct GuardFlags {
     /// Seconds after which --guard ends an engine that hangs, and starts it again; not on Windows
@@ -18,10 +18,18 @@ pub(crate) struct GuardFlags {
     /// How the engine died in whose place this one is
     #[arg(long, value_name = "HOW", hide = true)]
     pub(crate) after_death: Option<String>,
+
+    /// Stop what stands in the file of --stop-first, and end
+    #[arg(long, requires = "stop_first", hide = true)]
+    pub(crate) only_stop: bool,
+
+    /// Where a setting is made that a guard passes on as a flag
+    #[arg(long, value_name = "SETTING: PLACE", hide = true)]
+    pub(crate) told_by: Vec<String>,
 }
 
 impl Default for GuardFlags {
     fn default() -> Self {
-        Self { max_hang: MAX_HANG, guarded: None, after_death: None }
+        Self { max_hang: MAX_HANG, guarded: None, after_death: None, only_stop: false, told_by: Vec::new() }
     }
 }

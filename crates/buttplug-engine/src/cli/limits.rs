@@ -3,7 +3,7 @@
 use buttplug_connector_websocket::{MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, UPGRADE_TIME};
 use buttplug_core::limits::{MAX_FRAME_BYTES, MAX_MESSAGES_PER_FRAME, MAX_NESTING};
 use buttplug_hardware_dialin::MAX_DEVICES;
-use buttplug_server::{DEFAULT_MAX_CLIENTS, MAX_PENDING_READS, MAX_SUBSCRIPTIONS};
+use buttplug_server::{MAX_PENDING_READS, MAX_SUBSCRIPTIONS};
 use clap::builder::RangedU64ValueParser;
 
 /// More than this of anything is no limit any more.
@@ -18,7 +18,7 @@ fn count() -> RangedU64ValueParser<usize> {
 }
 
 /// What `serve` can be told about its limits. The usual values are those of the crates that keep them.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitFlags {
     /// Connections to the port for clients
@@ -29,9 +29,10 @@ pub(crate) struct LimitFlags {
     #[arg(long, value_name = "N", default_value_t = MAX_CONNECTIONS_PER_ADDRESS, value_parser = count())]
     pub(crate) max_connections_per_address: usize,
 
-    /// Clients that have introduced themselves
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_CLIENTS, value_parser = count())]
-    pub(crate) max_clients: usize,
+    /// Clients that have introduced themselves; for a repeater, which can't know that, its connections [default: 256, 16 for
+    /// a repeater]
+    #[arg(long, value_name = "N", value_parser = count())]
+    pub(crate) max_clients: Option<usize>,
 
     /// Devices on the device port
     #[arg(long, value_name = "N", default_value_t = MAX_DEVICES, value_parser = count())]
@@ -76,7 +77,7 @@ impl Default for LimitFlags {
         Self {
             max_connections: MAX_CONNECTIONS,
             max_connections_per_address: MAX_CONNECTIONS_PER_ADDRESS,
-            max_clients: DEFAULT_MAX_CLIENTS,
+            max_clients: None,
             max_dialled_in_devices: MAX_DEVICES,
             max_upgrade_time: millis(UPGRADE_TIME),
             max_idle_time: None,

@@ -14,7 +14,7 @@ const FILES: u32 = 5;
 const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// How and where `serve` logs.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Log")]
 pub(crate) struct LogFlags {
     /// How lines look: text for people, json for programs, an object in each line

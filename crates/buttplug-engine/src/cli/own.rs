@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// Where a person's own files are.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct OwnFlags {
     /// File with what you decided about your devices: TOML, or the JSON of earlier engines; devices that connect are
     /// added to it [default: buttplug/devices.toml in your folder of settings]

@@ -2,7 +2,7 @@
 //! typed, and nowhere if flags stood alone, as with earlier engines.
 
 /// Where devices are found.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct SearchFlags {
     /// Find devices on Bluetooth Low Energy
     #[cfg(feature = "bluetooth")]

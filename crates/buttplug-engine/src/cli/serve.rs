@@ -10,28 +10,39 @@ use crate::gatekeeper::Desk;
 use crate::guard::{self, GuardError};
 use crate::log::{Level, Log, Wanted};
 use crate::repeater::{Repeater, RepeaterSettings};
+use crate::rescue;
 use crate::settings::{Listen, Settings, SettingsError, Surroundings, pages_gate};
+#[cfg(unix)]
+use crate::signals;
 use crate::signals::{End, Panics, Parent, Signals, Wish};
 use crate::sleep::{Sleep, Sleeps};
+use crate::stop_first::MAX_STOP_FIRST;
 use crate::sources::{self, Around, Settled, SourceError};
 use crate::supervisor::{News, Supervisor};
 use crate::user;
 use crate::wiring::{Engine, MAX_SHUTDOWN, StartError};
 use buttplug_connector_websocket::{OriginPattern, Token};
+use futures_util::FutureExt;
 use std::future::pending;
 use std::io::{self, IsTerminal};
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 /// The first line on stdout, whatever the log's level. Programs that start an engine wait for exactly this.
 const FIRST_LINE: &str = "Intiface Server, starting up with stdout output.";
 
+/// How long what ran when an engine died is looked for by one that is told to end before it has begun.
+const LAST_SEARCH: Duration = Duration::from_secs(1);
+
 /// What `serve` can be told. Spelled as by earlier engines, because programs pass them.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct ServeFlags {
     /// Port for clients; 0 takes any free port, and the log tells which [default: 12345]
     #[arg(short = 'p', long, value_name = "PORT", help_heading = "Clients")]
@@ -107,7 +118,8 @@ pub(crate) struct ServeFlags {
     #[command(flatten)]
     pub(crate) guarding: GuardFlags,
 
-    /// End when standard input does: a parent that holds its other end takes the engine with it, however it ends
+    /// End with the parent: once the other end of standard input is closed, or, if that is no pipe, once the process is gone
+    /// that started this one
     #[arg(long, alias = "exit-with-parent", help_heading = "Program")]
     pub(crate) stop_with_parent: bool,
 
@@ -167,6 +179,8 @@ pub(super) fn run(typed: &TypedFlags, subcommand: Subcommand) -> Exit {
         Ok(settled) => settled,
         Err(error) => return wrong(&error),
     };
+    #[cfg(unix)]
+    signals::stand_still_for_no_terminal();
     let flags = &settled.flags;
     if flags.guard && flags.stop_first.is_none() {
         return guard(&settled, subcommand);
@@ -186,11 +200,33 @@ pub(super) fn run(typed: &TypedFlags, subcommand: Subcommand) -> Exit {
         Ok(exit) => exit,
         Err(reason) => {
             refuse(&settled.explain(&reason.to_string()));
+            last_resort(flags, subcommand);
             reason.exit()
         }
     };
     log.finish();
     exit
+}
+
+/// Where an engine died and this one can't serve, it stops at least what ran.
+fn last_resort(flags: &ServeFlags, subcommand: Subcommand) {
+    let rescue = async {
+        let Ok(mut signals) = Signals::install() else { return };
+        tokio::select! {
+            biased;
+            () = rescue::stop_what_ran(flags, subcommand, MAX_STOP_FIRST) => {}
+            _ = signals.next() => {}
+        }
+    };
+    if let Some(runtime) = flags.stop_first.as_ref().and_then(|_| runtime().ok()) {
+        runtime.block_on(rescue);
+        runtime.shutdown_background();
+    }
+}
+
+/// One thread: a command never changes threads on its way, and an idle engine stays small.
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
 }
 
 /// Says what is wrong with flags, environment or file.
@@ -211,8 +247,7 @@ fn guard(settled: &Settled, subcommand: Subcommand) -> Exit {
         complain(notice);
     }
     let handover = (subcommand == Subcommand::Typed).then(|| settled.handover());
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| GuardError::System(error.to_string()));
+    let runtime = runtime().map_err(|error| GuardError::System(error.to_string()));
     match runtime.and_then(|runtime| runtime.block_on(guard::run(&settled.flags, handover.as_ref()))) {
         Ok(exit) => exit,
         Err(reason) => {
@@ -255,9 +290,7 @@ fn serve(flags: &ServeFlags, subcommand: Subcommand, panics: &Panics) -> Result<
         desk: if flags.stop_with_parent { None } else { Desk::at_terminal() },
         ..Surroundings::usual()
     };
-    // One thread: a command never changes threads on its way, and an idle engine stays small.
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Refusal::system(&error))?;
+    let runtime = runtime().map_err(|error| Refusal::system(&error))?;
     let exit = runtime.block_on(attended(flags, subcommand, around, panics));
     runtime.shutdown_background();
     exit
@@ -270,9 +303,15 @@ async fn attended(
     around: Surroundings,
     panics: &Panics,
 ) -> Result<Exit, Refusal> {
+    let signals = Signals::install().map_err(|error| Refusal::system(&error))?;
+    if flags.guarding.only_stop {
+        // It ends soon by itself, and was started because of a signal: one more does not keep it from its work.
+        rescue::stop_what_ran(flags, subcommand, MAX_STOP_FIRST).await;
+        return Ok(Exit::Orderly);
+    }
     let mut endings = Endings {
         panics,
-        signals: Signals::install().map_err(|error| Refusal::system(&error))?,
+        signals,
         parent: flags
             .stop_with_parent
             .then(Parent::watch)
@@ -312,7 +351,15 @@ async fn live(
         Some(rhythm) => Supervisor::guard(Duration::from_millis(rhythm)),
         None => Supervisor::of_environment(),
     };
-    let service = Service::start(flags, subcommand, around).await?;
+    let service = tokio::select! {
+        biased;
+        end = endings.next_end() => {
+            tracing::info!(?end, "ending before the start is done");
+            rescue::stop_what_ran(flags, subcommand, LAST_SEARCH).await;
+            return Ok(endings.exit());
+        }
+        started = Service::start(flags, subcommand, around) => started?,
+    };
     supervisor.tell(News::Ready);
     tokio::select! {
         exit = serving(service, endings, &supervisor) => Ok(exit),
@@ -322,10 +369,14 @@ async fn live(
 
 /// From the last open port to the last stopped device.
 async fn serving(service: Service, endings: &mut Endings<'_>, supervisor: &Supervisor) -> Exit {
-    if let (Some(frontend), Service::Engine(engine)) = (&endings.frontend, &service) {
-        frontend.created(engine.advertised().cloned(), engine.present());
-    }
-    match endings.next(&service, &mut Sleeps::watch()).await {
+    let served = async {
+        if let (Some(frontend), Service::Engine(engine)) = (&endings.frontend, &service) {
+            frontend.created(engine.advertised().cloned(), engine.present());
+        }
+        endings.next(&service, &mut Sleeps::watch()).await
+    };
+    // A panic here is one like any other: devices are stopped.
+    match AssertUnwindSafe(served).catch_unwind().await.unwrap_or(End::Panicked) {
         End::Asked(reason) => tracing::info!(reason, "ending"),
         End::Panicked => tracing::error!("ending after an internal failure"),
     }
@@ -334,12 +385,12 @@ async fn serving(service: Service, endings: &mut Endings<'_>, supervisor: &Super
         // The stop comes first and has a limit of its own, so what is cut here is the farewell.
         tracing::warn!("some connections did not close in time and are cut");
     }
-    if endings.panics.happened() { Exit::Internal } else { Exit::Orderly }
+    endings.exit()
 }
 
 /// What the program is.
 enum Service {
-    Engine(Engine),
+    Engine(Box<Engine>),
     Repeater(Repeater),
 }
 
@@ -352,11 +403,14 @@ impl Service {
         if let Some(settings) = RepeaterSettings::new(flags)? {
             return Ok(Self::Repeater(Repeater::start(settings, Arc::new(pages_gate(flags, around))).await?));
         }
-        let settings = Settings::new(flags, subcommand, around)?;
+        let flags = flags.clone();
+        // Names of hosts may have to be looked up, for which nobody who wants the program to end waits.
+        let settings = spawn_blocking(move || Settings::new(&flags, subcommand, around)).await;
+        let settings = settings.map_err(|error| Refusal::System(error.to_string()))??;
         for notice in &settings.notices {
             tracing::warn!("{notice}");
         }
-        Ok(Self::Engine(Engine::start(settings).await?))
+        Ok(Self::Engine(Box::new(Engine::start(settings).await?)))
     }
 
     /// Stops every device and goes on. A repeater has none.
@@ -396,6 +450,14 @@ impl Service {
     }
 }
 
+/// What the program has to react to.
+enum Event {
+    End(End),
+    /// A wish that it stand still; the name of the signal.
+    Pause(&'static str),
+    Sleep(Sleep),
+}
+
 /// Everything that can end the program.
 struct Endings<'a> {
     panics: &'a Panics,
@@ -405,35 +467,73 @@ struct Endings<'a> {
 }
 
 impl Endings<'_> {
+    /// What the end comes to that was asked for.
+    fn exit(&self) -> Exit {
+        if self.panics.happened() { Exit::Internal } else { Exit::Orderly }
+    }
+
+    /// Waits for the first.
+    async fn next_end(&mut self) -> End {
+        loop {
+            if let Event::End(end) = self.event(None).await {
+                return end;
+            }
+        }
+    }
+
+    /// Waits for the next thing that the program has to react to.
+    async fn event(&mut self, sleeps: Option<&mut Sleeps>) -> Event {
+        let frontend = async {
+            match &mut self.frontend {
+                Some(frontend) => frontend.wants_end().await,
+                None => pending().await,
+            }
+        };
+        let sleep = async {
+            match sleeps {
+                Some(sleeps) => sleeps.next().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            end = self.panics.next() => Event::End(end),
+            end = Parent::end_of(self.parent.as_ref()) => Event::End(end),
+            wish = self.signals.next() => match wish {
+                Wish::End(signal) => Event::End(End::Asked(signal)),
+                Wish::Pause(signal) => Event::Pause(signal),
+            },
+            sleep = sleep => Event::Sleep(sleep),
+            reason = frontend => Event::End(End::Asked(reason)),
+        }
+    }
+
+    /// Does this, unless there is a reason to end: the end stops devices too, and is not kept waiting.
+    async fn unless_ended(&mut self, act: impl Future<Output = ()>) -> Option<End> {
+        let mut act = pin!(act);
+        tokio::select! {
+            biased;
+            end = self.next_end() => Some(end),
+            () = &mut act => None,
+        }
+    }
+
     /// Waits for the first. Meanwhile a wish that the program stand still stops the devices, and so does the machine's sleep.
     async fn next(&mut self, service: &Service, sleeps: &mut Sleeps) -> End {
         loop {
-            let frontend = async {
-                match &mut self.frontend {
-                    Some(frontend) => frontend.wants_end().await,
-                    None => pending().await,
-                }
-            };
-            let wish = tokio::select! {
-                biased;
-                end = self.panics.next() => return end,
-                end = Parent::end_of(self.parent.as_ref()) => return end,
-                wish = self.signals.next() => wish,
-                sleep = sleeps.next() => {
-                    service.sleep(sleep).await;
-                    continue;
-                }
-                reason = frontend => return End::Asked(reason),
-            };
-            match wish {
-                Wish::End(signal) => return End::Asked(signal),
-                Wish::Pause(signal) => {
+            let end = match self.event(Some(sleeps)).await {
+                Event::End(end) => return end,
+                Event::Sleep(sleep) => self.unless_ended(service.sleep(sleep)).await,
+                Event::Pause(signal) => {
                     tracing::warn!(
                         signal,
                         "devices are stopped; the engine goes on, or they would run on one day"
                     );
-                    service.stop_devices().await;
+                    self.unless_ended(service.stop_devices()).await
                 }
+            };
+            if let Some(end) = end {
+                return end;
             }
         }
     }

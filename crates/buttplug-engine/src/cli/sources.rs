@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// Where settings come from besides flags.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SourceFlags {
     /// File with settings, TOML: every flag is a key there, without its dashes [default: buttplug/config.toml in your folder
     /// of settings, if it is there]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// What `serve` can be told about encryption. With it other machines have to use `wss`; programs of this one may.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Encryption")]
 pub(crate) struct TlsFlags {
     /// Serve `wss` with this certificate, PEM, the server's own first; other machines have to use it then, programs of

@@ -64,8 +64,7 @@ mod unix {
         let _ = io::stderr().lock().write_fmt(text);
     }
 
-    /// Waits a while for a line. A program in the background must not read: the system would suspend it, and what the
-    /// devices do would go on.
+    /// Waits a while for a line. To a program in the background nothing is typed, and the system does not let it read.
     fn is_typed(wait: Duration) -> bool {
         let stdin = io::stdin();
         let mut input = [PollFd::new(&stdin, PollFlags::IN)];
@@ -74,7 +73,7 @@ mod unix {
         let typed = poll(&mut input, Some(&wait)).is_ok_and(|ready| ready > 0);
         let ours = match rustix::termios::tcgetpgrp(&stdin) {
             Ok(group) => group == rustix::process::getpgrp(),
-            // A terminal that is not the one which controls this program suspends nobody.
+            // A terminal that is not the one which controls this program has no foreground.
             Err(Errno::NOTTY) => true,
             Err(_) => false,
         };

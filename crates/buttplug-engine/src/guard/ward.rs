@@ -14,6 +14,8 @@ pub(super) struct Ward {
     pub(super) engine: Child,
     pub(super) lifeline: Lifeline,
     pub(super) max_hang: Duration,
+    /// By when it has to say its first word, if it has to: one that somebody started may have to wait for their answer.
+    pub(super) born_by: Option<Instant>,
 }
 
 /// How the care for an engine ended.
@@ -27,9 +29,9 @@ pub(super) enum Life {
 }
 
 impl Ward {
-    /// Looks after it. Its silence counts from its first word on: before that it may have to wait for somebody's answer.
+    /// Looks after it until it ends, or is to.
     pub(super) async fn live(&mut self, word: &mut Word, supervisor: &Supervisor) -> io::Result<Life> {
-        let mut hangs_at: Option<Instant> = None;
+        let mut hangs_at = self.born_by;
         let mut hung = false;
         loop {
             let hanging = async {

@@ -1,11 +1,8 @@
 //! One client and its connection to the server: passes messages both ways, unread, until either side ends.
 
+use super::Server;
 use super::settings::Remote;
-use buttplug_core::limits::MAX_FRAME_BYTES;
-use buttplug_websocket::{
-    CloseCode, DialError, MAX_QUEUED_BYTES, Received, Socket, SocketError, SocketLimits, Trust, dial,
-    dial_tls,
-};
+use buttplug_websocket::{CloseCode, DialError, Received, Socket, SocketError, Trust, dial, dial_tls};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -16,20 +13,12 @@ use tokio::time::timeout;
 /// How long the way to the server may take to open.
 const DIAL_TIME: Duration = Duration::from_secs(10);
 
-/// Bytes of a message from the server. Twice as much may wait for the client.
-const MAX_SERVER_MESSAGE_BYTES: usize = MAX_QUEUED_BYTES / 2;
-
 /// Tells a client that it is the server behind this one that failed. Registered for gateways, but without a name in the
 /// library.
 const BAD_GATEWAY: u16 = 1014;
 
 /// What both sides are told when this program ends.
 const ENDING: &str = "the repeater is ending";
-
-/// Bounds of a client's connection: a server would take no longer message either.
-pub(super) fn client_limits() -> SocketLimits {
-    SocketLimits { max_message: MAX_FRAME_BYTES, ..SocketLimits::default() }
-}
 
 /// Which side ended first, and how.
 enum End {
@@ -40,9 +29,9 @@ enum End {
 }
 
 /// Connects a client with the server and serves both until one of them, or the program, ends.
-pub(super) async fn run(client: Socket, peer: SocketAddr, remote: &Remote, stop: impl Future<Output = ()>) {
-    let url = remote.url();
-    let limits = SocketLimits { max_message: MAX_SERVER_MESSAGE_BYTES, ..SocketLimits::default() };
+pub(super) async fn run(client: Socket, peer: SocketAddr, server: &Server, stop: impl Future<Output = ()>) {
+    let Server { remote, limits } = server;
+    let (url, limits) = (remote.url(), *limits);
     if remote.is_encrypted() {
         connect(client, peer, remote, dial_tls(url, limits, &Trust::default()), stop).await;
     } else {

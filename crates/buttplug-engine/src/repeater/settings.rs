@@ -1,13 +1,13 @@
 //! What a repeater shall do, from the flags.
 
 use crate::cli::ServeFlags;
-use crate::settings::{DEFAULT_CLIENT_PORT, Listen, SettingsError, token};
+use crate::settings::{DEFAULT_CLIENT_PORT, Listen, SettingsError, max_clients, set_limits, token};
 use buttplug_connector_websocket::{Token, shown_url};
 use buttplug_core::connector::ConnectorError;
-use buttplug_websocket::{check_url, is_encrypted};
+use buttplug_websocket::{ListenerLimits, MAX_QUEUED_BYTES, SocketLimits, check_url, is_encrypted};
 
 /// What `--repeater` shall do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct RepeaterSettings {
     /// Where clients connect: on this machine only.
     pub(super) clients: Listen,
@@ -15,6 +15,10 @@ pub(crate) struct RepeaterSettings {
     pub(super) remote: Remote,
     /// What clients have to know. The server's own token is in its address.
     pub(super) token: Option<Token>,
+    /// Clients at a time.
+    pub(super) max_clients: usize,
+    /// Bounds of the port for clients.
+    pub(super) limits: ListenerLimits,
     /// What the person should know.
     pub(super) notices: Vec<String>,
 }
@@ -24,6 +28,13 @@ pub(crate) struct RepeaterSettings {
 pub(super) struct Remote {
     url: String,
 }
+
+/// Clients at a time, if the flags say nothing. Each may hold a few megabytes for a side that reads slowly, and a person has a
+/// handful of pages.
+const MAX_CLIENTS: usize = 16;
+
+/// Bytes of a message from the server. Twice as much may wait for the client.
+const MAX_SERVER_MESSAGE_BYTES: usize = MAX_QUEUED_BYTES / 2;
 
 const REMOTE: &str = "repeater-remote-address";
 
@@ -42,7 +53,10 @@ impl RepeaterSettings {
         let remote = Remote::parse(address).map_err(|error| SettingsError::BadUrl { flag: REMOTE, error })?;
         let clients = Listen::Loopback(flags.launch.repeater_port.unwrap_or(DEFAULT_CLIENT_PORT));
         let notices = flags.absent.notices().collect();
-        Ok(Some(Self { clients, remote, token: token(flags)?, notices }))
+        let mut limits = ListenerLimits::default();
+        set_limits(&mut limits, &flags.limits);
+        let max_clients = max_clients(flags, MAX_CLIENTS);
+        Ok(Some(Self { clients, remote, token: token(flags)?, max_clients, limits, notices }))
     }
 }
 
@@ -63,6 +77,15 @@ pub(crate) fn notices(flags: &ServeFlags) -> Vec<String> {
         (REMOTE, launch.repeater_remote_address.is_some()),
     ];
     given.iter().filter(|(_, given)| *given).map(|(flag, _)| ineffective(flag, "repeater")).collect()
+}
+
+/// Bounds of the connection to the server, for clients with these.
+pub(super) fn server_limits(client: &SocketLimits) -> SocketLimits {
+    SocketLimits {
+        max_message: MAX_SERVER_MESSAGE_BYTES,
+        max_queued: client.max_queued.max(2 * client.max_message),
+        ..*client
+    }
 }
 
 impl Remote {
@@ -135,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_repeater_is_asked_for_and_told_where_the_server_is() {
-        assert_eq!(RepeaterSettings::new(&ServeFlags::default()), Ok(None));
+        assert!(matches!(RepeaterSettings::new(&ServeFlags::default()), Ok(None)));
         let repeater = flags(|flags| {
             flags.launch.repeater = true;
             flags.launch.repeater_port = Some(7);
@@ -143,6 +166,7 @@ mod tests {
         });
         let settings = RepeaterSettings::new(&repeater).unwrap().unwrap();
         assert_eq!((settings.clients, settings.remote.url()), (Listen::Loopback(7), "ws://phone:1234"));
+        assert_eq!(settings.max_clients, MAX_CLIENTS);
         let aimless = flags(|flags| flags.launch.repeater = true);
         let error = RepeaterSettings::new(&aimless).unwrap_err().to_string();
         assert!(error.contains("--repeater-remote-address"), "{error}");
@@ -154,10 +178,33 @@ mod tests {
             flags.launch.repeater = true;
             flags.websocket_port = Some(1);
         });
-        assert_eq!(RepeaterSettings::new(&beside_a_port), Ok(None), "served as by the last engines");
+        let as_engine = RepeaterSettings::new(&beside_a_port);
+        assert!(matches!(as_engine, Ok(None)), "served as by the last engines");
         assert_eq!(notices(&beside_a_port), ["--repeater has no effect without --repeater-remote-address"]);
         let alone = flags(|flags| flags.launch.repeater_port = Some(1));
         assert_eq!(notices(&alone), ["--repeater-port has no effect without --repeater"]);
         assert!(notices(&ServeFlags::default()).is_empty());
+    }
+
+    #[test]
+    fn its_limits_are_moved_by_the_flags_that_move_those_of_an_engine() {
+        let repeater = flags(|flags| {
+            flags.launch.repeater = true;
+            flags.launch.repeater_remote_address = Some("phone".into());
+            flags.limits.max_clients = Some(3);
+            flags.limits.max_message_size = 8 * 1024 * 1024;
+            flags.limits.max_idle_time = Some(4000);
+            flags.limits.max_upgrade_time = 700;
+        });
+        let settings = RepeaterSettings::new(&repeater).unwrap().unwrap();
+        let clients = settings.limits.socket;
+        let server = server_limits(&clients);
+        assert_eq!((settings.max_clients, settings.limits.upgrade_time.as_millis()), (3, 700));
+        for socket in [clients, server] {
+            assert_eq!((socket.lost_after.as_secs(), socket.ping_after.as_secs()), (4, 2));
+        }
+        assert_eq!(clients.max_message, 8 * 1024 * 1024);
+        assert!(server.max_queued > clients.max_message, "what a client may say can be passed on");
+        assert_eq!(server.max_message, MAX_SERVER_MESSAGE_BYTES);
     }
 }

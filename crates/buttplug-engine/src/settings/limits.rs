@@ -4,7 +4,7 @@ use crate::cli::{LimitFlags, ServeFlags};
 use buttplug_connector_websocket::WebSocketLimits;
 use buttplug_core::limits::FrameLimits;
 use buttplug_hardware_dialin::{DialInLimits, ListenerLimits};
-use buttplug_server::ClientLimits;
+use buttplug_server::{ClientLimits, DEFAULT_MAX_CLIENTS};
 use std::time::Duration;
 
 /// The bounds of each part.
@@ -42,12 +42,17 @@ impl Limits {
             max_pending_reads: limits.max_requests,
             max_subscriptions: limits.max_subscriptions,
         };
-        let max_clients = if flags.single_client { 1 } else { limits.max_clients };
-        Self { clients, devices, client, max_clients }
+        Self { clients, devices, client, max_clients: max_clients(flags, DEFAULT_MAX_CLIENTS) }
     }
 }
 
-fn set(listener: &mut ListenerLimits, flags: &LimitFlags) {
+/// Clients at a time; as many as usual if the flags say nothing.
+pub(crate) fn max_clients(flags: &ServeFlags, usual: usize) -> usize {
+    if flags.single_client { 1 } else { flags.limits.max_clients.unwrap_or(usual) }
+}
+
+/// Moves the bounds of a port to where the flags want them.
+pub(crate) fn set(listener: &mut ListenerLimits, flags: &LimitFlags) {
     listener.upgrade_time = Duration::from_millis(flags.max_upgrade_time);
     listener.socket.max_message = flags.max_message_size;
     if let Some(ms) = flags.max_idle_time {
@@ -67,6 +72,6 @@ mod tests {
         assert_eq!(shown(&limits.clients), shown(&WebSocketLimits::default()));
         assert_eq!(shown(&limits.devices), shown(&DialInLimits::default()));
         assert_eq!(limits.client, ClientLimits::default());
-        assert_eq!(limits.max_clients, buttplug_server::DEFAULT_MAX_CLIENTS);
+        assert_eq!(limits.max_clients, DEFAULT_MAX_CLIENTS);
     }
 }

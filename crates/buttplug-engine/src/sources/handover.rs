@@ -6,14 +6,16 @@ use std::ffi::OsString;
 /// What to start `buttplug` with.
 pub(crate) struct Handover {
     pub(super) arguments: Vec<OsString>,
+    pub(super) places: Vec<OsString>,
     pub(super) secrets: Vec<(String, OsString)>,
     pub(super) variables: Vec<String>,
 }
 
 impl Handover {
-    /// All settings as flags, but for secrets, which other people on the machine would see there.
+    /// All settings as flags, but for secrets, which other people on the machine would see there; and where they are made.
     pub(crate) fn arguments(&self) -> impl Iterator<Item = OsString> {
-        ["serve".into(), "--no-config".into()].into_iter().chain(self.arguments.iter().cloned())
+        let settings = self.arguments.iter().chain(&self.places).cloned();
+        ["serve".into(), "--no-config".into()].into_iter().chain(settings)
     }
 
     /// Variables that the process must not have.

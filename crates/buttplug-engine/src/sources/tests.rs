@@ -112,7 +112,7 @@ fn a_setting_displaces_those_of_later_sources_that_can_not_be_together_with_it()
     let file = format!("token = '{TOKEN}'\nwebsocket-port = 5\nmax-clients = 7");
     let flags = settled("--no-token --websocket-listen-address=[::1]:6 --single-client", &[], &file).flags;
     assert!(flags.token.is_none() && flags.no_token);
-    assert_eq!((flags.websocket_port, flags.limits.max_clients), (None, 256));
+    assert_eq!((flags.websocket_port, flags.limits.max_clients), (None, None));
     let flags = settled("", &[("BUTTPLUG_TOKEN_FILE", "x")], &file).flags;
     assert_eq!((flags.token, flags.token_file), (None, Some("x".into())));
     let flags = settled("--websocket-client-address=ws://x", &[], &file).flags;
@@ -271,11 +271,27 @@ fn another_process_is_handed_all_of_it_and_secrets_not_where_others_see_them() {
     let arguments: Vec<_> = handover.arguments().collect();
     let wanted =
         ["serve", "--no-config", "--websocket-port=0", "--log=debug", "--guard", "--allow-origin=null"];
+    let (told, arguments): (Vec<_>, Vec<_>) =
+        arguments.into_iter().partition(|argument| argument.to_string_lossy().starts_with("--told-by="));
     assert_eq!(arguments, wanted);
+    assert!(told.contains(&"--told-by=log: environment, BUTTPLUG_LOG".into()), "{told:?}");
     assert_eq!(handover.set().collect::<Vec<_>>(), [("BUTTPLUG_TOKEN", &OsString::from(TOKEN))]);
     for variable in ["BUTTPLUG_TOKEN", "BUTTPLUG_LOG", "BUTTPLUG_CONFIG"] {
         assert!(handover.removed().any(|removed| removed == variable), "{variable}");
     }
+}
+
+#[test]
+fn an_engine_under_a_guard_knows_where_its_settings_are_made() {
+    let file = File::new("\nwebsocket-port = 5");
+    let around = around(&[], Some(&file));
+    let handover = settle(&typed("").given, Subcommand::Typed, &around).unwrap().handover();
+    let engine = TypedFlags::augment_args(Command::new("serve").no_binary_name(true));
+    let engine = engine.try_get_matches_from(handover.arguments().skip(1)).unwrap();
+    let engine = TypedFlags::from_arg_matches(&engine).unwrap();
+    let engine = settle(&engine.given, Subcommand::Typed, &Around::default()).unwrap();
+    let text = engine.explain("127.0.0.1:5 is in use (--websocket-port)");
+    assert!(text.contains(&file.place(2)), "{text}");
 }
 
 /// A value that is not the usual one. Text of a form of its own needs an example here.

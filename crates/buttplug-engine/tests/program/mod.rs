@@ -28,8 +28,14 @@ pub(crate) const FIRST_LINE: &str = "Intiface Server, starting up with stdout ou
 static COMMANDS: AtomicUsize = AtomicUsize::new(0);
 
 pub(crate) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_buttplug"));
-    command.args(arguments).env_remove("RUST_LOG").env_remove("NO_COLOR");
+    command_under(&[], arguments)
+}
+
+/// The program, started by another one whose last argument it is.
+pub(crate) fn command_under(starter: &[&str], arguments: &[&str]) -> Command {
+    let mut words = starter.iter().chain(&[env!("CARGO_BIN_EXE_buttplug")]).chain(arguments);
+    let mut command = Command::new(words.next().expect("a program"));
+    command.args(words).env_remove("RUST_LOG").env_remove("NO_COLOR");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BUTTPLUG_")) {
         command.env_remove(name);
     }

@@ -368,3 +368,29 @@ async fn pings_of_the_peer_are_answered() {
     }
     assert_eq!(&pong, b"\x8a\x02hi");
 }
+
+#[tokio::test(start_paused = true)]
+async fn frames_that_add_up_to_no_message_give_others_a_turn() {
+    const BYTES: usize = 512 * 1024;
+    let (mut socket, mut theirs) = half(BYTES, SocketLimits::default()).await;
+    // The beginning of a text, and continuations of it, all empty.
+    let mut frames = vec![1, 0x80, 0, 0, 0, 0];
+    while frames.len() + 6 <= BYTES {
+        frames.extend([0, 0x80, 0, 0, 0, 0]);
+    }
+    theirs.write_all(&frames).await.unwrap();
+    let mut turns = 0;
+    let mut before = 0;
+    let receiving = poll_fn(|cx| {
+        let polled = socket.poll_receive(cx, |_| {});
+        let read = usize::try_from(socket.stream.get_ref().read).unwrap();
+        assert!(read - before <= 80 * 1024, "{} bytes in one turn", read - before);
+        before = read;
+        turns += 1;
+        polled
+    });
+    let nothing = timeout(Duration::from_millis(1), receiving).await;
+    assert!(nothing.is_err(), "{nothing:?}");
+    assert_eq!(before, frames.len(), "and goes on by itself");
+    assert!(turns >= 8, "{turns}");
+}

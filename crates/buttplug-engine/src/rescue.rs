@@ -1,0 +1,39 @@
+//! Devices that ran when an engine died are stopped also where no engine can serve: with no port for clients, and with as much
+//! of the settings as is of use.
+
+use crate::cli::{ServeFlags, Subcommand};
+use crate::running;
+use crate::settings::{Settings, Surroundings};
+use crate::wiring::{Engine, StartError};
+use std::time::Duration;
+use tokio::task::spawn_blocking;
+
+/// Stops what the file says that the flags name, as far as it is found within this time.
+pub(crate) async fn stop_what_ran(flags: &ServeFlags, subcommand: Subcommand, patience: Duration) {
+    let path = flags.stop_first.as_deref();
+    if !path.is_some_and(|path| running::read(path).is_ok_and(|devices| !devices.is_empty())) {
+        return;
+    }
+    let flags = flags.clone();
+    let settings =
+        spawn_blocking(move || Settings::only_to_stop(&flags, subcommand, Surroundings::usual())).await;
+    let Ok(mut settings) = settings else { return };
+    let engine = loop {
+        match Engine::start(settings.clone()).await {
+            Ok(engine) => break engine,
+            Err(StartError::Port { .. }) if settings.devices.is_some() => settings.devices = None,
+            Err(StartError::Definitions(_)) if settings.device_definitions.is_some() => {
+                settings.device_definitions = None;
+            }
+            Err(error) => {
+                tracing::error!("{error}; what ran when the engine died runs on");
+                return;
+            }
+        }
+    };
+    let left = engine.stopped_first(patience).await;
+    if left > 0 {
+        tracing::error!(devices = left, "not found in time: they may run on");
+    }
+    engine.shut_down().await;
+}
