@@ -13,14 +13,14 @@ use crate::exit::Exit;
 use crate::log::Queue;
 use crate::signals::{Parent, Signals, Wish};
 use crate::sources::Handover;
+use crate::stop_first::MAX_STOP_FIRST;
 use crate::supervisor::{News, Supervisor};
+use claim::Claim;
 use std::ffi::OsString;
 use std::io;
 use std::process::ExitStatus;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use crate::stop_first::MAX_STOP_FIRST;
-use claim::Claim;
 use thiserror::Error;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
@@ -241,7 +241,10 @@ async fn rescue(mut command: Command, claim: &Claim, log: &Queue) {
     ));
     match command.arg("--only-stop").stdin(Stdio::null()).spawn() {
         Ok(mut engine) => {
-            if !timeout(MAX_RESCUE, engine.wait()).await.is_ok_and(|ended| ended.is_ok_and(|status| status.success())) {
+            if !timeout(MAX_RESCUE, engine.wait())
+                .await
+                .is_ok_and(|ended| ended.is_ok_and(|status| status.success()))
+            {
                 log.line("buttplug: it is not sure that they rest");
             }
         }

@@ -14,6 +14,7 @@ mod guard;
 #[cfg(feature = "tls")]
 mod identity;
 mod known;
+mod life;
 mod log;
 mod mdns;
 mod random;

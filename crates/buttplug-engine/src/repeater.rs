@@ -86,7 +86,8 @@ async fn run(listener: Listener, server: Server, max_clients: usize, stop: impl 
                 Ok(place) => drop(arrive.send(Arrival { socket, peer, place }).await),
                 Err(_) => {
                     tracing::warn!(%peer, max = max_clients, "refusing a client: as many as may be are connected");
-                    let reason = format!("{max_clients} clients are connected, no more may be (--max-clients)");
+                    let reason =
+                        format!("{max_clients} clients are connected, no more may be (--max-clients)");
                     socket.close(CloseCode::Again, &reason).await;
                 }
             }

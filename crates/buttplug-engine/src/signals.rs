@@ -4,9 +4,9 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(unix)]
-use std::time::Duration;
-#[cfg(unix)]
 use std::task::Poll;
+#[cfg(unix)]
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Why the program ends.

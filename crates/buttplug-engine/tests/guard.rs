@@ -174,19 +174,19 @@ mod guarded {
 
     #[tokio::test]
     async fn an_engine_that_can_no_longer_start_stops_what_ran() {
-        let (mut guard, client, device) = vibrating("no-start.json", &["--guard"]).await;
+        let definitions = Folder::new("no-start");
+        let more = ["--guard", "--device-definitions", definitions.name()];
+        let (mut guard, client, device) = vibrating("no-start.json", &more).await;
         let running = guard.home.join("buttplug/running-any.json");
         written(&running.to_string_lossy()).await;
-        let file = guard.files[0].path().to_owned();
-        let text = std::fs::read_to_string(&file).expect("the file");
-        std::fs::write(&file, "{").expect("written");
+        std::fs::remove_dir_all(definitions.name()).expect("removed");
         signal(engine_of(&guard).await, "KILL");
         drop((client, device));
-        guard.new_line_with("is of no use").await;
+        guard.new_line_with("(--device-definitions)").await;
         comes_back_and_is_stopped(&mut guard).await;
         until("nothing runs", || !running.exists()).await;
         // What was in the way can be mended while the guard tries.
-        std::fs::write(&file, text).expect("written");
+        std::fs::create_dir(definitions.name()).expect("made");
         let port = guard.new_client_port().await;
         program::Socket::open(port).await.handshake().await;
         guard.signal("TERM");

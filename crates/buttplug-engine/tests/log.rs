@@ -116,19 +116,25 @@ async fn with_a_bad_log_file(path: &str, complaints: usize) {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_journal_is_told_the_level_and_not_the_time() {
-    use std::io::Read;
+    use std::io::{BufRead, BufReader};
     use std::os::fd::OwnedFd;
-    let (mut ours, journal) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    let (ours, journal) = std::os::unix::net::UnixStream::pair().expect("a pair");
     let file = rustix::fs::fstat(&journal).expect("a file");
     let mut command = program::command(&["--websocket-port", "0", "--stop-with-parent"]);
-    // Its parent has gone already: it starts and ends.
     command.env("JOURNAL_STREAM", format!("{}:{}", file.st_dev, file.st_ino)).stdout(OwnedFd::from(journal));
-    let status = command.status().await.expect("it runs");
+    let mut engine = command.stdin(std::process::Stdio::piped()).spawn().expect("it runs");
     drop(command);
-    assert_eq!(status.code(), Some(0));
-    let mut text = String::new();
-    ours.read_to_string(&mut text).expect("text");
-    let lines: Vec<&str> = text.lines().collect();
+    ours.set_read_timeout(Some(program::SOON)).expect("a timeout");
+    let mut parent = engine.stdin.take();
+    let mut lines = Vec::new();
+    for line in BufReader::new(ours).lines() {
+        lines.push(line.unwrap_or_else(|error| panic!("{error} after {lines:#?}")));
+        if lines.iter().any(|line| line.contains("listening")) {
+            parent.take();
+        }
+    }
+    assert_eq!(engine.wait().await.expect("its end").code(), Some(0));
+    let text = lines.join("\n");
     assert_eq!(lines[0], FIRST_LINE);
     assert!(lines[1..].iter().any(|line| line.starts_with("<6> INFO buttplug::wiring: listening")), "{text}");
     assert!(

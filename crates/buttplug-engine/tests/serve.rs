@@ -10,6 +10,12 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+/// One without a name, where there are such signals.
+#[cfg(target_os = "linux")]
+const LAST_SIGNAL: &str = "64";
+#[cfg(all(unix, not(target_os = "linux")))]
+const LAST_SIGNAL: &str = "PROF";
+
 /// Launchers kill an engine that is still there after three seconds.
 const MUST_HAVE_ENDED: Duration = Duration::from_millis(2500);
 
@@ -59,7 +65,7 @@ async fn a_single_client_keeps_others_out_until_it_leaves() {
 #[cfg(unix)]
 #[tokio::test]
 async fn every_signal_stops_the_devices_before_the_program_ends() {
-    for signal in ["TERM", "INT", "HUP", "QUIT", "USR1", "ALRM"] {
+    for signal in ["TERM", "INT", "HUP", "QUIT", "USR1", "ALRM", LAST_SIGNAL] {
         let (mut engine, mut client, mut device) = vibrating(&format!("{signal}.json"), &[]).await;
         let start = Instant::now();
         engine.signal(signal);
@@ -95,6 +101,24 @@ async fn a_parent_that_ends_takes_the_engine_with_it_in_order() {
     drop(engine.child.stdin.take());
     assert_eq!(client.close_code().await, Some(CloseCode::Away));
     assert_eq!(engine.end().await.code(), Some(0));
+}
+
+/// What launchers pass that have no pipe for it, and are killed.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_parent_without_a_pipe_takes_the_engine_with_it_too() {
+    const LAUNCHER: &str = "\"$@\" </dev/null & read -r end";
+    let starter = ["sh", "-c", LAUNCHER, "sh"];
+    let mut command = program::command_under(&starter, &["--websocket-port", "0", "--exit-with-parent"]);
+    command.stdin(std::process::Stdio::piped());
+    let mut launcher = Engine::of(command);
+    let mut client = launcher.client().await;
+    client.handshake().await;
+    launcher.signal("KILL");
+    assert_eq!(client.close_code().await, Some(CloseCode::Away));
+    launcher.line_with("the end of the parent").await;
+    // Its output ends when the engine has.
+    launcher.end().await;
 }
 
 #[tokio::test]

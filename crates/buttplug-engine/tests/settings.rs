@@ -240,7 +240,7 @@ async fn what_is_shown_says_where_it_is_from_and_is_a_file_itself() {
         "websocket-port = 5  # flag".into(),
         "max-run = 60  # environment, BUTTPLUG_MAX_RUN".into(),
         format!("server-name = \"Mine\"  # {file}:1"),
-        "# max-clients = 256  # default".into(),
+        "# max-clients = N  # default: 256, 16 for a repeater".into(),
     ] {
         assert!(stdout.lines().any(|shown| shown == line), "{line} is not in\n{stdout}");
     }

@@ -119,7 +119,8 @@ async fn a_question_does_not_hold_up_the_end() {
 async fn a_terminal_that_suspends_who_writes_in_the_background_suspends_no_engine() {
     const JOB: &str = "set -m; stty tostop; timeout --foreground -s KILL 60 \"$@\" & echo \"job $!\"; wait";
     let home = Folder::new("terminal-background");
-    let (terminal, mut engine) = Terminal::with_engine_under(&["setsid", "--ctty", "sh", "-c", JOB, "sh"], &home);
+    let (terminal, mut engine) =
+        Terminal::with_engine_under(&["setsid", "--ctty", "sh", "-c", JOB, "sh"], &home);
     let job = engine.line_with("job ").await;
     let port = engine.client_port().await;
     let page = page_knocks(port);

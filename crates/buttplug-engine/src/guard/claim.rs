@@ -36,7 +36,8 @@ impl Claim {
             if let Some(lock) = lock(&path)? {
                 let left_behind = left_behind(folder, &path);
                 // What can't be taken over stays where it is, for the next one.
-                let devices = left_behind.iter().flat_map(|(path, _)| running::read(path).unwrap_or_default());
+                let devices =
+                    left_behind.iter().flat_map(|(path, _)| running::read(path).unwrap_or_default());
                 if running::add(&path, devices).is_ok() {
                     for (path, _) in &left_behind {
                         let _ = fs::remove_file(path);
