@@ -112,7 +112,7 @@ async fn what_is_refused_again_and_again_is_reported_after_growing_pauses() {
     assert_eq!(reported, [0, 2, 6, 14, 30, 50, 70]);
     // Pulled out and put back in.
     looks.nothing.store(true, Ordering::Release);
-    sleep(PAUSE).await;
+    sleep(PAUSE * 3 / 2).await;
     looks.nothing.store(false, Ordering::Release);
     let back = Instant::now();
     assert!(reports.recv().await.is_some());

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes that are read at a stretch before others have a turn. A peer can make of them some ten thousand frames that add up to
 /// no message, each of which takes its time.
-const MAX_STRETCH_BYTES: usize = 64 * 1024;
+const MAX_STRETCH_BYTES: usize = 256 * 1024;
 
 /// A stream and what has passed through it. Whoever reads it gives way to others now and then, also if there is always more to
 /// read.
