@@ -1,7 +1,7 @@
 //! The task that makes devices of sightings. Owns attempts, indexes and the devices' tasks.
 
 use super::attempt::{AttemptError, Ready, connect};
-use super::bus_task::{MAX_WAITING_REPORTS, Report, Told, Wishes, run_bus, told};
+use super::bus_task::{MAX_WAITING_REPORTS, Report, Spotted, Told, Wishes, run_bus, told};
 use super::indexes::{Assigned, Indexes, MAX_REMEMBERED};
 use super::lost::Lost;
 use super::{MAX_DEVICES, Motion, Place, Registry, Running, ScanRequests};
@@ -72,7 +72,7 @@ enum Wake {
     Attempted(Result<Attempt, JoinError>),
     DeviceEnded(Result<Arc<dyn Hardware>, JoinError>),
     Decided,
-    /// Lost devices are to be searched for.
+    /// Devices that may run and that nobody holds are to be searched for.
     Seek,
     Shutdown,
 }
@@ -98,11 +98,11 @@ pub(crate) struct Manager {
     devices: JoinSet<Arc<dyn Hardware>>,
     closing: JoinSet<()>,
     connected: HashMap<Place, Connected>,
-    /// Devices that were lost while they ran.
+    /// Devices that may run and that nobody holds.
     lost: Lost,
     /// On which buses to search for them.
     seek: watch::Sender<BTreeSet<usize>>,
-    /// Buses on which the present search is going on.
+    /// Buses on which clients' search is going on, or was when they called it off: the next one begins there as well.
     searching: HashSet<usize>,
 }
 
@@ -142,6 +142,7 @@ impl Manager {
             searching: HashSet::new(),
         };
         manager.decided();
+        manager.seek_what_ran_before();
         manager
     }
 
@@ -189,7 +190,7 @@ impl Manager {
             };
             match wake {
                 Wake::Shutdown | Wake::Report(None) => break,
-                Wake::Report(Some(Report::Sighted(bus, sighting))) => self.sighted(bus, sighting).await,
+                Wake::Report(Some(Report::Sighted(spotted))) => self.sighted(spotted).await,
                 Wake::Report(Some(Report::Began(bus))) => {
                     self.searching.insert(bus);
                 }
@@ -235,7 +236,8 @@ impl Manager {
         });
     }
 
-    async fn sighted(&mut self, bus: usize, sighting: Sighting) {
+    async fn sighted(&mut self, spotted: Spotted) {
+        let Spotted { bus, sighting, for_the_lost } = spotted;
         let place = (sighting.bus(), sighting.address.clone());
         let owner = Arc::clone(&self.buses[bus]);
         let replaces = owner.replaces_connected();
@@ -245,9 +247,8 @@ impl Manager {
         let name = sighting.name();
         // One that was left running is let in whoever it is, for as long as it takes to stop it.
         let runs = self.running.is_at(&place);
-        let only_for_lost = self.seek.borrow().contains(&bus) && !self.scan_requests.is_wanted();
-        if only_for_lost && !runs && !owner.seeks(&sighting.address) {
-            // Nobody has asked for it.
+        let asked_for = !for_the_lost || self.scan_requests.is_wanted();
+        if !asked_for && !runs && !owner.seeks(&sighting.address) {
             return;
         }
         if let Some(reason) = self.configuration.refusal(&sighting.address).filter(|_| !runs) {
@@ -413,6 +414,7 @@ impl Manager {
 
     /// Starts a device's task.
     fn start(&mut self, bus: usize, place: Place, parts: DeviceParts) {
+        self.lost.came(Instant::now().into_std(), &place);
         let connected = Connected { bus, handle: parts.handle.clone() };
         self.devices.spawn(task::run(parts));
         if let Some(earlier) = self.connected.insert(place, connected) {
@@ -421,11 +423,26 @@ impl Manager {
         }
     }
 
-    /// Has the buses look for devices that were lost while they ran, without anybody asking for a search.
+    /// Has devices sought that ran when an earlier server died. Those behind a bridge dial in by themselves.
+    fn seek_what_ran_before(&mut self) {
+        if self.look_only {
+            return;
+        }
+        let of_kind = |kind| {
+            let buses = self.buses.iter().enumerate();
+            buses.filter(|(_, bus)| bus.kind() == kind).map(|(number, _)| number).collect()
+        };
+        let now = Instant::now().into_std();
+        self.lost.ran_before(now, &self.running.all(), |device| of_kind(device.bus));
+    }
+
+    /// Has the buses look for devices that may run and that nobody holds, without anybody asking for a search.
     fn seek_lost(&mut self) {
         let now = Instant::now().into_std();
-        let (buses, running) = (&self.buses, &self.running);
-        let seek = self.lost.buses(now, running, |bus, address| buses[bus].seeks(address));
+        let Self { lost, running, buses, connected, connecting, .. } = self;
+        let seek = lost.buses(now, running, |bus, place| {
+            connected.contains_key(place) || connecting.contains_key(place) || buses[bus].seeks(&place.1)
+        });
         // Told anew each time: a bus that has finished by itself begins again.
         self.seek.send_if_modified(|current| {
             let told = !seek.is_empty() || !current.is_empty();
@@ -472,10 +489,16 @@ impl Manager {
     /// Those of the devices that ran are sought from now on.
     fn lose(&mut self, gone: Vec<(Place, Connected)>) {
         for (place, Connected { bus, handle }) in gone {
-            if self.running.is_at(&place) {
-                let device = handle.description().index.0;
-                warn!(device, address = place.1, "lost while it ran; it is sought, to be stopped");
-                self.lost.add(Instant::now().into_std(), place, bus);
+            if let Some(run) = self.running.at(&place) {
+                let (device, address) = (handle.description().index.0, place.1.clone());
+                if self.lost.add(Instant::now().into_std(), place, run, bus) {
+                    warn!(device, address, "lost while it ran; it is sought, to be stopped");
+                } else {
+                    warn!(
+                        device,
+                        address, "lost while it ran, again and again; it is sought no longer, switch it off"
+                    );
+                }
             }
         }
     }
