@@ -8,7 +8,7 @@ use buttplug_hardware_simulated::{SimulatedBus, SimulatedDevice};
 use buttplug_protocols::catalogue::Wiring;
 use buttplug_protocols::sighting::{BusKind, Sighting};
 use buttplug_server::Server;
-use buttplug_server::configuration::DeviceIdentity;
+use buttplug_server::configuration::{DeviceConfiguration, DeviceIdentity, UserConfiguration};
 use buttplug_server::hardware::{BusEvent, BusEvents, HardwareBus, HardwareError, OpenHardware};
 use rig::{HANDSHAKE, Rig, TestClient, output, settle, sleep_ms, texts, within};
 use std::sync::Arc;
@@ -270,4 +270,29 @@ async fn a_device_that_takes_no_zeros_is_not_sought_for_ever() {
     assert!(rig.server.statistics().reconnects > found + 2);
     rig.devices[0].fail_writes(false);
     within(rig.devices[0].wait_for(SimulatedDevice::is_at_rest)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_may_not_stay_is_stopped_and_takes_no_index() {
+    let before = SimulatedDevice::new(OneMotorVibrator, "simulated:before");
+    let bus = Arc::new(SimulatedBus::new([before.clone()]));
+    let denied =
+        DeviceConfiguration { address: before.address(), deny: true, ..DeviceConfiguration::default() };
+    let configuration = UserConfiguration { devices: vec![denied], ..UserConfiguration::default() };
+    let server = Server::builder()
+        .running_before(vec![ran("simulated:before")])
+        .user_configuration(configuration)
+        .bus(Arc::<SimulatedBus>::clone(&bus))
+        .start();
+    within(server.running_devices().wait_for(|running| running.is_empty())).await.unwrap();
+    assert_eq!(texts(&before), ["0 Vibrate 0"]);
+    let other = SimulatedDevice::new(OneMotorVibrator, "simulated:other");
+    bus.add(other.clone());
+    let mut client = TestClient::of(&server).unwrap();
+    client.asks(HANDSHAKE).await;
+    client.says(r#"[{"StartScanning":{"Id":2}}]"#);
+    within(other.wait_for(SimulatedDevice::is_connected)).await;
+    settle().await;
+    let seen: Vec<_> = server.devices().iter().map(|device| device.index.0).collect();
+    assert_eq!(seen, [0]);
 }

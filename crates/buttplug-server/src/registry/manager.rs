@@ -11,6 +11,7 @@ use crate::device::task::{self, DeviceParts};
 use crate::hardware::{Hardware, HardwareBus};
 use crate::present::PresentDevice;
 use crate::sightings::{Outcome, Telling};
+use buttplug_core::DeviceIndex;
 use buttplug_core::message::DeviceDescription;
 use buttplug_protocols::catalogue::{Candidate, Catalogue};
 use buttplug_protocols::sighting::Sighting;
@@ -30,6 +31,9 @@ const MAX_REFUSAL: Duration = Duration::from_secs(1);
 
 /// Why hardware beyond [`MAX_DEVICES`] may not stay.
 const TOO_MANY: &str = "too many devices are connected";
+
+/// What stands for the index of a device that gets none, in the log.
+const NO_INDEX: DeviceIndex = DeviceIndex(u32::MAX);
 
 /// What the manager is made of.
 pub(crate) struct ManagerParts {
@@ -56,8 +60,6 @@ struct Attempt {
 struct Made {
     parts: DeviceParts,
     present: PresentDevice,
-    /// It has been connected before.
-    returning: bool,
 }
 
 /// A device that a task runs, and on which of the buses.
@@ -332,9 +334,19 @@ impl Manager {
 
     /// Gives clients a device.
     fn add(&mut self, bus: usize, sighting: &Sighting, place: Place, ready: Ready) {
-        let Made { parts, present, returning } = self.make(bus, ready, &place);
+        let identity = ready.identity(&place);
+        info!("Device {} ({}) found.", ready.model.name, identity.address);
+        let decided = self.configuration.device(&identity).and_then(|decided| decided.index);
+        let by_index = &self.registry.by_index;
+        let assigned = self.indexes.assign(identity.clone(), decided, |index| by_index.contains_key(&index));
+        let Assigned { index, returning, taken } = assigned;
+        if let Some(taken) = taken {
+            warn!(address = identity.address, "index {taken} is taken by a device that is connected");
+        }
+        info!("Assigning index {index} to {}", ready.model.name);
+        let Made { mut parts, present } = self.make(bus, ready, identity, index);
+        parts.returning |= returning;
         let handle = parts.handle.clone();
-        let index = handle.description().index;
         let PresentDevice { name, identity, .. } = &present;
         if returning {
             self.registry.reconnects.fetch_add(1, Ordering::Relaxed);
@@ -350,9 +362,11 @@ impl Manager {
         self.registry.insert(handle, present);
     }
 
-    /// Stops a device that may not stay, and lets it go. No client gets to see it.
+    /// Stops a device that may not stay, and lets it go. No client gets to see it, and it gets no index.
     fn dismiss(&mut self, bus: usize, sighting: &Sighting, place: Place, ready: Ready, reason: &str) {
-        let Made { parts, present, .. } = self.make(bus, ready, &place);
+        let identity = ready.identity(&place);
+        let index = self.indexes.of(&identity).unwrap_or(NO_INDEX);
+        let Made { parts, present } = self.make(bus, ready, identity, index);
         warn!(name = present.name, address = place.1, reason, "it is stopped and let go");
         self.telling.tell(sighting, || Outcome::Refused(reason.into()));
         parts.handle.close();
@@ -360,24 +374,13 @@ impl Manager {
     }
 
     /// Makes a device of hardware that takes commands.
-    fn make(&mut self, bus: usize, ready: Ready, place: &Place) -> Made {
-        let Ready { open, protocol, protocol_id, identifier, model } = ready;
-        let (bus_kind, address) = place.clone();
-        let identity = DeviceIdentity { bus: bus_kind, protocol: protocol_id, identifier, address };
-        info!("Device {} ({}) found.", model.name, identity.address);
+    fn make(&self, bus: usize, ready: Ready, identity: DeviceIdentity, index: DeviceIndex) -> Made {
+        let Ready { open, protocol, model, .. } = ready;
         let decided = self.configuration.device(&identity);
-        let by_index = &self.registry.by_index;
-        let wanted = decided.and_then(|decided| decided.index);
-        let assigned = self.indexes.assign(identity.clone(), wanted, |index| by_index.contains_key(&index));
-        let Assigned { index, returning, taken } = assigned;
-        if let Some(taken) = taken {
-            warn!(address = identity.address, "index {taken} is taken by a device that is connected");
-        }
-        info!("Assigning index {index} to {}", model.name);
         let message_gap = decided
             .and_then(|decided| decided.message_gap)
             .or(model.message_gap)
-            .unwrap_or_else(|| self.buses[bus].message_gap(bus_kind));
+            .unwrap_or_else(|| self.buses[bus].message_gap(identity.bus));
         let Tuned { features, tuning, notices } = tune(&model, decided);
         for notice in notices {
             warn!(device = index.0, address = identity.address, "your configuration: {notice}");
@@ -406,10 +409,10 @@ impl Manager {
             events: open.events,
             message_gap,
             // It may go on with what it was told before.
-            returning: returning || self.running.is_at(place),
+            returning: self.running.is_at(&(identity.bus, identity.address.clone())),
             motion: Motion::new(identity, self.running.clone()),
         };
-        Made { parts, present, returning }
+        Made { parts, present }
     }
 
     /// Starts a device's task.
