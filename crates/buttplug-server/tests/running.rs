@@ -10,7 +10,7 @@ use buttplug_protocols::sighting::{BusKind, Sighting};
 use buttplug_server::Server;
 use buttplug_server::configuration::{DeviceConfiguration, DeviceIdentity, UserConfiguration};
 use buttplug_server::hardware::{BusEvent, BusEvents, HardwareBus, HardwareError, OpenHardware};
-use rig::{HANDSHAKE, Rig, TestClient, output, settle, sleep_ms, texts, within};
+use rig::{HANDSHAKE, Rig, TestClient, lovense, output, settle, sleep_ms, texts, within};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -295,4 +295,39 @@ async fn one_that_may_not_stay_is_stopped_and_takes_no_index() {
     settle().await;
     let seen: Vec<_> = server.devices().iter().map(|device| device.index.0).collect();
     assert_eq!(seen, [0]);
+}
+
+/// A rig with a device that was lost while it ran, and is being connected again: its handshake has begun.
+async fn coming_back(answers: bool) -> (Rig, SimulatedDevice) {
+    let mut rig = Rig::playing(BusKind::Bluetooth).await;
+    let device = rig.add_device(lovense("AA:BB", "Z")).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 9).await;
+    settle().await;
+    device.vanish();
+    settle().await;
+    device.forget_writes();
+    device.slow_writes(Duration::from_millis(if answers { 150 } else { 4_000 }));
+    device.reappear();
+    client.says(r#"[{"StartScanning":{"Id":2}}]"#);
+    within(device.wait_for(SimulatedDevice::is_connected)).await;
+    assert!(rig.server.devices().is_empty());
+    (rig, device)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_ran_and_is_just_connecting_when_the_server_ends_gets_its_zeros() {
+    let (rig, device) = coming_back(true).await;
+    within(rig.server.shut_down()).await;
+    assert_eq!(texts(&device).last().map(String::as_str), Some("Vibrate:0;"));
+    assert!(running(&rig.server).is_empty() && !device.is_connected());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_does_not_come_soon_does_not_keep_the_server_from_its_end() {
+    let (rig, _device) = coming_back(false).await;
+    let begun = Instant::now();
+    within(rig.server.shut_down()).await;
+    assert!(begun.elapsed() <= Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert_eq!(running(&rig.server), ["AA:BB"], "the next server has to know");
 }

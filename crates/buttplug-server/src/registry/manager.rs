@@ -17,7 +17,7 @@ use buttplug_protocols::catalogue::{Candidate, Catalogue};
 use buttplug_protocols::sighting::Sighting;
 use futures_util::FutureExt;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -29,8 +29,15 @@ use tracing::{debug, error, info, warn};
 /// The longest that a bus may take to turn hardware away.
 const MAX_REFUSAL: Duration = Duration::from_secs(1);
 
+/// The longest that the end waits for a device to be connected that may be running, so that it gets its zeros. Those that
+/// are connected are stopped meanwhile.
+const MAX_LAST_CONNECT: Duration = Duration::from_secs(1);
+
 /// Why hardware beyond [`MAX_DEVICES`] may not stay.
 const TOO_MANY: &str = "too many devices are connected";
+
+/// Why hardware may not stay that has connected while the server ends.
+const ENDING: &str = "the server is ending";
 
 /// What stands for the index of a device that gets none, in the log.
 const NO_INDEX: DeviceIndex = DeviceIndex(u32::MAX);
@@ -506,17 +513,55 @@ impl Manager {
         }
     }
 
-    /// Closes every device and waits for all of it.
+    /// Closes every device and waits for all of it. A device that may be running and is just connecting is let come, to be
+    /// stopped, if it does not take long.
     async fn end_devices(&mut self) {
-        self.attempts.shutdown().await;
         for Connected { handle, .. } in self.connected.values() {
             handle.close();
+        }
+        for (_, attempt) in self.connecting.iter().filter(|(place, _)| !self.running.is_at(place)) {
+            attempt.abort();
+        }
+        let patience = Instant::now() + MAX_LAST_CONNECT;
+        while self.connecting.keys().any(|place| self.running.is_at(place)) {
+            tokio::select! {
+                biased;
+                Some(ended) = self.devices.join_next() => drop(self.devices_ended(ended)),
+                Some(attempted) = self.attempts.join_next() => self.ended_last(attempted),
+                () = tokio::time::sleep_until(patience) => break,
+            }
+        }
+        self.attempts.abort_all();
+        while let Some(attempted) = self.attempts.join_next().await {
+            self.ended_last(attempted);
         }
         while let Some(ended) = self.devices.join_next().await {
             // Nobody seeks any more what did not take its zeros.
             self.devices_ended(ended);
         }
         while self.closing.join_next().await.is_some() {}
+    }
+
+    /// An attempt has ended, and so does the server. A panic costs the others nothing.
+    fn ended_last(&mut self, attempted: Result<Attempt, JoinError>) {
+        let last = AssertUnwindSafe(|| match attempted {
+            Ok(attempt) => self.attempted_last(attempt),
+            Err(failed) => self.attempt_died(&failed),
+        });
+        if catch_unwind(last).is_err() {
+            error!("making a device at the end panicked; it is let go");
+        }
+    }
+
+    /// A device that came of an attempt is stopped and let go.
+    fn attempted_last(&mut self, attempt: Attempt) {
+        let Attempt { bus, sighting, outcome } = attempt;
+        let place = (sighting.bus(), sighting.address.clone());
+        self.connecting.remove(&place);
+        match outcome {
+            Ok(ready) => self.dismiss(bus, &sighting, place, *ready, ENDING),
+            Err(error) => debug!(bus = %place.0, address = place.1, %error, "not connected"),
+        }
     }
 }
 
