@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the rules of the tree that no compiler checks. Each rule looks and returns what it found; none
 //! changes a file. The tests below run them, so that `cargo test` does.
 
+mod limits;
 mod promises;
 mod statements;
 
@@ -88,6 +89,7 @@ fn check() -> Outcome<Vec<String>> {
     found.extend(borders_of_crates()?);
     found.extend(versions_that_are_fuzzed()?);
     found.extend(promises::check()?);
+    found.extend(limits::check()?);
     found.extend(statements::check()?);
     Ok(found)
 }

@@ -1,23 +1,18 @@
-//! Devices that ran when an engine died: they are looked for and stopped, and clients wait for that, but not for ever.
+//! Devices that ran when an engine died: the server looks for them and stops them, and clients wait for that, but not for
+//! ever.
 
 use crate::running;
-use buttplug_server::Server;
 use buttplug_server::configuration::DeviceIdentity;
+use buttplug_server::{RUNNING_BEFORE_SEARCH, Server};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{interval, timeout};
+use tokio::time::timeout;
 
 /// How long clients wait for devices to be found and stopped that ran when an engine died. A radio hears most of what is
 /// near within this time; longer, and programs give the engine up.
 pub(crate) const MAX_STOP_FIRST: Duration = Duration::from_secs(5);
-
-/// How long such devices are looked for at all: by then their batteries are empty.
-const MAX_SEARCH: Duration = Duration::from_secs(2 * 60 * 60);
-
-/// How often the search for them is begun anew: some buses look around once and have finished.
-const SEARCH_AGAIN: Duration = Duration::from_secs(10);
 
 /// The devices that ran when an engine died.
 pub(crate) fn ran_before(path: &Path) -> Vec<DeviceIdentity> {
@@ -65,8 +60,9 @@ impl Unstopped {
         self.at_rest(MAX_STOP_FIRST).await;
     }
 
-    /// Waits for them as long as there is hope. Answers how many are left.
-    async fn found(self) -> usize {
+    /// Says what becomes of them, until they rest or there is no hope left: the server looks for them for so long.
+    pub(crate) async fn tell(self) {
+        tracing::warn!(devices = self.devices.len(), "an engine died while devices ran; stopping them first");
         let left = self.clone().at_rest(MAX_STOP_FIRST).await;
         if left > 0 {
             tracing::warn!(
@@ -74,28 +70,11 @@ impl Unstopped {
                 "not found so far, the search goes on; clients are served meanwhile"
             );
         }
-        self.at_rest(MAX_SEARCH).await
-    }
-
-    /// Looks for them, until they rest or there is no hope left.
-    pub(crate) async fn seek(self, server: Server) {
-        tracing::warn!(devices = self.devices.len(), "an engine died while devices ran; stopping them first");
-        let mut again = interval(SEARCH_AGAIN);
-        let search = async {
-            loop {
-                again.tick().await;
-                server.search(true);
+        match self.at_rest(RUNNING_BEFORE_SEARCH.saturating_sub(MAX_STOP_FIRST)).await {
+            0 => tracing::info!("every device that ran when the engine died has been stopped"),
+            left => {
+                tracing::error!(devices = left, "devices that ran when the engine died were not found");
             }
-        };
-        let left = tokio::select! {
-            left = self.found() => left,
-            never = search => never,
-        };
-        server.search(false);
-        if left == 0 {
-            tracing::info!("every device that ran when the engine died has been stopped");
-        } else {
-            tracing::error!(devices = left, "devices that ran when the engine died were not found");
         }
     }
 }

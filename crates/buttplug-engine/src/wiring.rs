@@ -73,8 +73,8 @@ pub(crate) struct Engine {
     remembering: Option<Keeping>,
     /// The devices that ran when an engine died, if there were any.
     unstopped: Option<Unstopped>,
-    /// Looks for them.
-    seeking: Option<JoinHandle<()>>,
+    /// Says what becomes of them.
+    stopping_first: Option<JoinHandle<()>>,
     /// Looks after the folder of definitions, if there is one.
     following: Option<JoinHandle<()>>,
     /// Tells what is missing of what nobody asked for.
@@ -220,7 +220,7 @@ impl Engine {
         });
         let unstopped = Unstopped::of(&server);
         // Called off and awaited in `shut_down`.
-        let seeking = unstopped.clone().map(|unstopped| tokio::spawn(unstopped.seek(server.clone())));
+        let stopping_first = unstopped.clone().map(|unstopped| tokio::spawn(unstopped.tell()));
         let accept: Arc<dyn AcceptConnection> = Arc::new(server.clone());
         let mut ways = Vec::new();
         let mut announcement = None;
@@ -255,7 +255,7 @@ impl Engine {
                 buses.look_for(&known.catalogue());
             }))
         });
-        Ok(Self { server, ways, announcement, keeping, remembering, unstopped, seeking, following, telling })
+        Ok(Self { server, ways, announcement, keeping, remembering, unstopped, stopping_first, following, telling })
     }
 
     /// Waits until the devices rest that ran when an engine died. Answers how many are left, after so long a wait.
@@ -293,8 +293,10 @@ impl Engine {
 
     /// Refuses new work, stops every device, closes every connection. Answers whether all of it was done in time.
     pub(crate) async fn shut_down(self) -> bool {
-        let Self { server, ways, announcement, keeping, remembering, seeking, following, telling, .. } = self;
-        for task in following.iter().chain(&seeking).chain(&telling) {
+        let Self {
+            server, ways, announcement, keeping, remembering, stopping_first, following, telling, ..
+        } = self;
+        for task in following.iter().chain(&stopping_first).chain(&telling) {
             task.abort();
         }
         let ways: Vec<JoinHandle<()>> = ways.into_iter().map(Way::close).collect();
@@ -315,7 +317,7 @@ impl Engine {
                 let _ = stop.send(());
                 let _ = task.await;
             }
-            for task in following.into_iter().chain(seeking).chain(telling) {
+            for task in following.into_iter().chain(stopping_first).chain(telling) {
                 // It was called off, or ended before.
                 let _ = task.await;
             }

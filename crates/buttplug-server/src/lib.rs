@@ -24,6 +24,6 @@ mod version;
 
 pub use limits::{ClientLimits, MAX_PENDING_READS, MAX_SUBSCRIPTIONS};
 pub use present::{Present, PresentDevice};
-pub use registry::MAX_DEVICES;
+pub use registry::{MAX_DEVICES, RUNNING_BEFORE_SEARCH};
 pub use server::{DEFAULT_MAX_CLIENTS, Server, ServerBuilder};
 pub use statistics::{Statistics, WRITE_TIME_STEPS, WriteTimes};

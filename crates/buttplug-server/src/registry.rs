@@ -9,6 +9,7 @@ mod manager;
 mod running;
 mod scanning;
 
+pub use lost::RUNNING_BEFORE_SEARCH;
 pub(crate) use manager::{Manager, ManagerParts};
 pub(crate) use running::{Motion, Running};
 pub(crate) use scanning::ScanRequests;

@@ -112,8 +112,10 @@ impl ServerBuilder {
         self
     }
 
-    /// Devices that ran when an earlier server died, as its [`Server::running_devices`] told. Each is told to rest as soon as
-    /// it connects; until then it counts as running. None if not set.
+    /// Devices that ran when an earlier server died, as its [`Server::running_devices`] told. The buses look for them, without
+    /// anybody asking for it, for [`RUNNING_BEFORE_SEARCH`](crate::RUNNING_BEFORE_SEARCH), and let nobody else in meanwhile
+    /// that no client searches for. Each is told to rest as soon as it connects; until then it counts as running. None if
+    /// not set.
     #[must_use]
     pub fn running_before(mut self, devices: Vec<DeviceIdentity>) -> Self {
         self.running_before = devices;

@@ -384,6 +384,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn while_devices_rest_for_a_sleep_outputs_are_refused_by_a_name_of_their_own() {
+        let (api, device) = api().await;
+        api.server.rest().await;
+        let request = Request::builder().method("PUT").uri(VIBRATE).body(Full::<Bytes>::default()).unwrap();
+        let answer = api.answer("127.0.0.1:5".parse().unwrap(), request).await;
+        assert_eq!(answer.status().as_u16(), 503);
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let said: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(said["error"]["code"], "resting", "{said}");
+        assert!(device.is_at_rest());
+        api.server.go_on();
+        assert_eq!(ask(&api, "PUT", VIBRATE).await, 200);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_a_lost_api_set_in_motion_stops() {
         let (api, device) = api().await;
         let server = api.server.clone();

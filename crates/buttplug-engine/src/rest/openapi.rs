@@ -202,7 +202,7 @@ fn problem(status: u16) -> Value {
         408 => "The body did not come in time.",
         409 => "The device can't do it, or did not.",
         413 => "The body is too large.",
-        503 => "Not now: the server is ending, or too much is under way.",
+        503 => "Not now: the server is ending, the machine is about to sleep, or too much is under way.",
         _ => "The device did not answer in time.",
     };
     json!({"description": description, "content": {JSON: {"schema": reference("Problem")}}})

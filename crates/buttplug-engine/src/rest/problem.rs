@@ -4,8 +4,8 @@ use super::admit::Refusal;
 use super::events::MAX_EVENT_STREAMS;
 use super::lease::{LONGEST_LEASE, SHORTEST_LEASE};
 use super::port::{BODY_TIME, MAX_BODY_BYTES};
-use buttplug_client::{Error, InvalidCommand};
-use buttplug_core::{DeviceIndex, FeatureIndex, InputKind, OutputKind};
+use buttplug_client::{Error, InvalidCommand, ServerReport};
+use buttplug_core::{DeviceIndex, FeatureIndex, InputKind, OutputKind, UnknownError};
 use hyper::StatusCode;
 use thiserror::Error;
 
@@ -93,6 +93,7 @@ fn of_client(error: &Error) -> (StatusCode, &'static str) {
         Error::Device(_) => (StatusCode::CONFLICT, "device-failed"),
         Error::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
         Error::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "timeout"),
+        Error::Unknown(report) if is_rest(report) => (StatusCode::SERVICE_UNAVAILABLE, "resting"),
         Error::NotConnected
         | Error::Connector(_)
         | Error::AlreadyConnected
@@ -101,6 +102,12 @@ fn of_client(error: &Error) -> (StatusCode, &'static str) {
         | Error::Unknown(_) => (StatusCode::SERVICE_UNAVAILABLE, "no-server"),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     }
+}
+
+/// Whether this server lets no device move because its machine is about to sleep. The client is in the same program, so that
+/// both have the same words for it.
+fn is_rest(report: &ServerReport) -> bool {
+    report.message == UnknownError::Resting.to_string()
 }
 
 fn of_command(invalid: &InvalidCommand) -> (StatusCode, &'static str) {

@@ -1,5 +1,7 @@
 //! From a sighting to hardware that takes commands: open it, find out the model, hold the protocol's handshake.
 
+use super::Place;
+use crate::configuration::DeviceIdentity;
 use crate::device::conversation::{ConversationError, hold};
 use crate::device::task::close;
 use crate::hardware::{HardwareBus, HardwareError, OpenHardware};
@@ -22,6 +24,18 @@ pub(crate) struct Ready {
     pub(crate) protocol_id: String,
     pub(crate) identifier: Option<String>,
     pub(crate) model: Model,
+}
+
+impl Ready {
+    /// What it is, at this place.
+    pub(crate) fn identity(&self, (bus, address): &Place) -> DeviceIdentity {
+        DeviceIdentity {
+            bus: *bus,
+            protocol: self.protocol_id.clone(),
+            identifier: self.identifier.clone(),
+            address: address.clone(),
+        }
+    }
 }
 
 /// Why a sighting did not become a device.

@@ -51,7 +51,7 @@ impl Indexes {
         is_connected: impl Fn(DeviceIndex) -> bool,
     ) -> Assigned {
         self.clock += 1;
-        let before = self.known.get(&identity).map(|known| known.index);
+        let before = self.of(&identity);
         let holder = |index: &DeviceIndex| self.holders.get(index).filter(|holder| **holder != identity);
         let taken = decided.filter(|index| holder(index).is_some() && is_connected(*index));
         let index = match decided.filter(|_| taken.is_none()).or(before) {
@@ -65,6 +65,11 @@ impl Indexes {
         };
         self.give(identity, index);
         Assigned { index, returning: before.is_some(), taken }
+    }
+
+    /// The index that this hardware has, or had when it was here last.
+    pub(crate) fn of(&self, identity: &DeviceIdentity) -> Option<DeviceIndex> {
+        self.known.get(identity).map(|known| known.index)
     }
 
     fn give(&mut self, identity: DeviceIdentity, index: DeviceIndex) {

@@ -1,7 +1,7 @@
 //! The task that makes devices of sightings. Owns attempts, indexes and the devices' tasks.
 
 use super::attempt::{AttemptError, Ready, connect};
-use super::bus_task::{MAX_WAITING_REPORTS, Report, Told, Wishes, run_bus, told};
+use super::bus_task::{MAX_WAITING_REPORTS, Report, Spotted, Told, Wishes, run_bus, told};
 use super::indexes::{Assigned, Indexes, MAX_REMEMBERED};
 use super::lost::Lost;
 use super::{MAX_DEVICES, Motion, Place, Registry, Running, ScanRequests};
@@ -11,12 +11,13 @@ use crate::device::task::{self, DeviceParts};
 use crate::hardware::{Hardware, HardwareBus};
 use crate::present::PresentDevice;
 use crate::sightings::{Outcome, Telling};
+use buttplug_core::DeviceIndex;
 use buttplug_core::message::DeviceDescription;
 use buttplug_protocols::catalogue::{Candidate, Catalogue};
 use buttplug_protocols::sighting::Sighting;
 use futures_util::FutureExt;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -28,8 +29,18 @@ use tracing::{debug, error, info, warn};
 /// The longest that a bus may take to turn hardware away.
 const MAX_REFUSAL: Duration = Duration::from_secs(1);
 
+/// The longest that the end waits for a device to be connected that may be running, so that it gets its zeros. Those that
+/// are connected are stopped meanwhile.
+const MAX_LAST_CONNECT: Duration = Duration::from_secs(1);
+
 /// Why hardware beyond [`MAX_DEVICES`] may not stay.
 const TOO_MANY: &str = "too many devices are connected";
+
+/// Why hardware may not stay that has connected while the server ends.
+const ENDING: &str = "the server is ending";
+
+/// What stands for the index of a device that gets none, in the log.
+const NO_INDEX: DeviceIndex = DeviceIndex(u32::MAX);
 
 /// What the manager is made of.
 pub(crate) struct ManagerParts {
@@ -56,8 +67,6 @@ struct Attempt {
 struct Made {
     parts: DeviceParts,
     present: PresentDevice,
-    /// It has been connected before.
-    returning: bool,
 }
 
 /// A device that a task runs, and on which of the buses.
@@ -72,7 +81,7 @@ enum Wake {
     Attempted(Result<Attempt, JoinError>),
     DeviceEnded(Result<Arc<dyn Hardware>, JoinError>),
     Decided,
-    /// Lost devices are to be searched for.
+    /// Devices that may run and that nobody holds are to be searched for.
     Seek,
     Shutdown,
 }
@@ -98,11 +107,11 @@ pub(crate) struct Manager {
     devices: JoinSet<Arc<dyn Hardware>>,
     closing: JoinSet<()>,
     connected: HashMap<Place, Connected>,
-    /// Devices that were lost while they ran.
+    /// Devices that may run and that nobody holds.
     lost: Lost,
     /// On which buses to search for them.
     seek: watch::Sender<BTreeSet<usize>>,
-    /// Buses on which the present search is going on.
+    /// Buses on which clients' search is going on, or was when they called it off: the next one begins there as well.
     searching: HashSet<usize>,
 }
 
@@ -142,6 +151,7 @@ impl Manager {
             searching: HashSet::new(),
         };
         manager.decided();
+        manager.seek_what_ran_before();
         manager
     }
 
@@ -189,7 +199,7 @@ impl Manager {
             };
             match wake {
                 Wake::Shutdown | Wake::Report(None) => break,
-                Wake::Report(Some(Report::Sighted(bus, sighting))) => self.sighted(bus, sighting).await,
+                Wake::Report(Some(Report::Sighted(spotted))) => self.sighted(spotted).await,
                 Wake::Report(Some(Report::Began(bus))) => {
                     self.searching.insert(bus);
                 }
@@ -235,7 +245,8 @@ impl Manager {
         });
     }
 
-    async fn sighted(&mut self, bus: usize, sighting: Sighting) {
+    async fn sighted(&mut self, spotted: Spotted) {
+        let Spotted { bus, sighting, for_the_lost } = spotted;
         let place = (sighting.bus(), sighting.address.clone());
         let owner = Arc::clone(&self.buses[bus]);
         let replaces = owner.replaces_connected();
@@ -245,9 +256,8 @@ impl Manager {
         let name = sighting.name();
         // One that was left running is let in whoever it is, for as long as it takes to stop it.
         let runs = self.running.is_at(&place);
-        let only_for_lost = self.seek.borrow().contains(&bus) && !self.scan_requests.is_wanted();
-        if only_for_lost && !runs && !owner.seeks(&sighting.address) {
-            // Nobody has asked for it.
+        let asked_for = !for_the_lost || self.scan_requests.is_wanted();
+        if !asked_for && !runs && !owner.seeks(&sighting.address) {
             return;
         }
         if let Some(reason) = self.configuration.refusal(&sighting.address).filter(|_| !runs) {
@@ -331,9 +341,19 @@ impl Manager {
 
     /// Gives clients a device.
     fn add(&mut self, bus: usize, sighting: &Sighting, place: Place, ready: Ready) {
-        let Made { parts, present, returning } = self.make(bus, ready, &place);
+        let identity = ready.identity(&place);
+        info!("Device {} ({}) found.", ready.model.name, identity.address);
+        let decided = self.configuration.device(&identity).and_then(|decided| decided.index);
+        let by_index = &self.registry.by_index;
+        let assigned = self.indexes.assign(identity.clone(), decided, |index| by_index.contains_key(&index));
+        let Assigned { index, returning, taken } = assigned;
+        if let Some(taken) = taken {
+            warn!(address = identity.address, "index {taken} is taken by a device that is connected");
+        }
+        info!("Assigning index {index} to {}", ready.model.name);
+        let Made { mut parts, present } = self.make(bus, ready, identity, index);
+        parts.returning |= returning;
         let handle = parts.handle.clone();
-        let index = handle.description().index;
         let PresentDevice { name, identity, .. } = &present;
         if returning {
             self.registry.reconnects.fetch_add(1, Ordering::Relaxed);
@@ -349,9 +369,11 @@ impl Manager {
         self.registry.insert(handle, present);
     }
 
-    /// Stops a device that may not stay, and lets it go. No client gets to see it.
+    /// Stops a device that may not stay, and lets it go. No client gets to see it, and it gets no index.
     fn dismiss(&mut self, bus: usize, sighting: &Sighting, place: Place, ready: Ready, reason: &str) {
-        let Made { parts, present, .. } = self.make(bus, ready, &place);
+        let identity = ready.identity(&place);
+        let index = self.indexes.of(&identity).unwrap_or(NO_INDEX);
+        let Made { parts, present } = self.make(bus, ready, identity, index);
         warn!(name = present.name, address = place.1, reason, "it is stopped and let go");
         self.telling.tell(sighting, || Outcome::Refused(reason.into()));
         parts.handle.close();
@@ -359,24 +381,13 @@ impl Manager {
     }
 
     /// Makes a device of hardware that takes commands.
-    fn make(&mut self, bus: usize, ready: Ready, place: &Place) -> Made {
-        let Ready { open, protocol, protocol_id, identifier, model } = ready;
-        let (bus_kind, address) = place.clone();
-        let identity = DeviceIdentity { bus: bus_kind, protocol: protocol_id, identifier, address };
-        info!("Device {} ({}) found.", model.name, identity.address);
+    fn make(&self, bus: usize, ready: Ready, identity: DeviceIdentity, index: DeviceIndex) -> Made {
+        let Ready { open, protocol, model, .. } = ready;
         let decided = self.configuration.device(&identity);
-        let by_index = &self.registry.by_index;
-        let wanted = decided.and_then(|decided| decided.index);
-        let assigned = self.indexes.assign(identity.clone(), wanted, |index| by_index.contains_key(&index));
-        let Assigned { index, returning, taken } = assigned;
-        if let Some(taken) = taken {
-            warn!(address = identity.address, "index {taken} is taken by a device that is connected");
-        }
-        info!("Assigning index {index} to {}", model.name);
         let message_gap = decided
             .and_then(|decided| decided.message_gap)
             .or(model.message_gap)
-            .unwrap_or_else(|| self.buses[bus].message_gap(bus_kind));
+            .unwrap_or_else(|| self.buses[bus].message_gap(identity.bus));
         let Tuned { features, tuning, notices } = tune(&model, decided);
         for notice in notices {
             warn!(device = index.0, address = identity.address, "your configuration: {notice}");
@@ -405,14 +416,15 @@ impl Manager {
             events: open.events,
             message_gap,
             // It may go on with what it was told before.
-            returning: returning || self.running.is_at(place),
+            returning: self.running.is_at(&(identity.bus, identity.address.clone())),
             motion: Motion::new(identity, self.running.clone()),
         };
-        Made { parts, present, returning }
+        Made { parts, present }
     }
 
     /// Starts a device's task.
     fn start(&mut self, bus: usize, place: Place, parts: DeviceParts) {
+        self.lost.came(Instant::now().into_std(), &place);
         let connected = Connected { bus, handle: parts.handle.clone() };
         self.devices.spawn(task::run(parts));
         if let Some(earlier) = self.connected.insert(place, connected) {
@@ -421,11 +433,26 @@ impl Manager {
         }
     }
 
-    /// Has the buses look for devices that were lost while they ran, without anybody asking for a search.
+    /// Has devices sought that ran when an earlier server died. Those behind a bridge dial in by themselves.
+    fn seek_what_ran_before(&mut self) {
+        if self.look_only {
+            return;
+        }
+        let of_kind = |kind| {
+            let buses = self.buses.iter().enumerate();
+            buses.filter(|(_, bus)| bus.kind() == kind).map(|(number, _)| number).collect()
+        };
+        let now = Instant::now().into_std();
+        self.lost.ran_before(now, &self.running.all(), |device| of_kind(device.bus));
+    }
+
+    /// Has the buses look for devices that may run and that nobody holds, without anybody asking for a search.
     fn seek_lost(&mut self) {
         let now = Instant::now().into_std();
-        let (buses, running) = (&self.buses, &self.running);
-        let seek = self.lost.buses(now, running, |bus, address| buses[bus].seeks(address));
+        let Self { lost, running, buses, connected, connecting, .. } = self;
+        let seek = lost.buses(now, running, |bus, place| {
+            connected.contains_key(place) || connecting.contains_key(place) || buses[bus].seeks(&place.1)
+        });
         // Told anew each time: a bus that has finished by itself begins again.
         self.seek.send_if_modified(|current| {
             let told = !seek.is_empty() || !current.is_empty();
@@ -472,25 +499,69 @@ impl Manager {
     /// Those of the devices that ran are sought from now on.
     fn lose(&mut self, gone: Vec<(Place, Connected)>) {
         for (place, Connected { bus, handle }) in gone {
-            if self.running.is_at(&place) {
-                let device = handle.description().index.0;
-                warn!(device, address = place.1, "lost while it ran; it is sought, to be stopped");
-                self.lost.add(Instant::now().into_std(), place, bus);
+            if let Some(run) = self.running.at(&place) {
+                let (device, address) = (handle.description().index.0, place.1.clone());
+                if self.lost.add(Instant::now().into_std(), place, run, bus) {
+                    warn!(device, address, "lost while it ran; it is sought, to be stopped");
+                } else {
+                    warn!(
+                        device,
+                        address, "lost while it ran, again and again; it is sought no longer, switch it off"
+                    );
+                }
             }
         }
     }
 
-    /// Closes every device and waits for all of it.
+    /// Closes every device and waits for all of it. A device that may be running and is just connecting is let come, to be
+    /// stopped, if it does not take long.
     async fn end_devices(&mut self) {
-        self.attempts.shutdown().await;
         for Connected { handle, .. } in self.connected.values() {
             handle.close();
+        }
+        for (_, attempt) in self.connecting.iter().filter(|(place, _)| !self.running.is_at(place)) {
+            attempt.abort();
+        }
+        let patience = Instant::now() + MAX_LAST_CONNECT;
+        while self.connecting.keys().any(|place| self.running.is_at(place)) {
+            tokio::select! {
+                biased;
+                Some(ended) = self.devices.join_next() => drop(self.devices_ended(ended)),
+                Some(attempted) = self.attempts.join_next() => self.ended_last(attempted),
+                () = tokio::time::sleep_until(patience) => break,
+            }
+        }
+        self.attempts.abort_all();
+        while let Some(attempted) = self.attempts.join_next().await {
+            self.ended_last(attempted);
         }
         while let Some(ended) = self.devices.join_next().await {
             // Nobody seeks any more what did not take its zeros.
             self.devices_ended(ended);
         }
         while self.closing.join_next().await.is_some() {}
+    }
+
+    /// An attempt has ended, and so does the server. A panic costs the others nothing.
+    fn ended_last(&mut self, attempted: Result<Attempt, JoinError>) {
+        let last = AssertUnwindSafe(|| match attempted {
+            Ok(attempt) => self.attempted_last(attempt),
+            Err(failed) => self.attempt_died(&failed),
+        });
+        if catch_unwind(last).is_err() {
+            error!("making a device at the end panicked; it is let go");
+        }
+    }
+
+    /// A device that came of an attempt is stopped and let go.
+    fn attempted_last(&mut self, attempt: Attempt) {
+        let Attempt { bus, sighting, outcome } = attempt;
+        let place = (sighting.bus(), sighting.address.clone());
+        self.connecting.remove(&place);
+        match outcome {
+            Ok(ready) => self.dismiss(bus, &sighting, place, *ready, ENDING),
+            Err(error) => debug!(bus = %place.0, address = place.1, %error, "not connected"),
+        }
     }
 }
 

@@ -27,9 +27,21 @@ impl Running {
         self.devices.subscribe()
     }
 
-    /// Whether a device at this place runs. What it speaks does not count: a definition may have changed meanwhile.
-    pub(crate) fn is_at(&self, (bus, address): &Place) -> bool {
-        self.devices.borrow().iter().any(|running| (running.bus, &running.address) == (*bus, address))
+    /// All of them.
+    pub(super) fn all(&self) -> Arc<Vec<Arc<DeviceIdentity>>> {
+        Arc::clone(&self.devices.borrow())
+    }
+
+    /// The device that runs at this place: the same one, by its pointer, until it is known to be at rest. What it speaks
+    /// does not count: a definition may have changed meanwhile.
+    pub(super) fn at(&self, (bus, address): &Place) -> Option<Arc<DeviceIdentity>> {
+        let devices = self.devices.borrow();
+        devices.iter().find(|running| (running.bus, &running.address) == (*bus, address)).map(Arc::clone)
+    }
+
+    /// Whether a device at this place runs.
+    pub(crate) fn is_at(&self, place: &Place) -> bool {
+        self.at(place).is_some()
     }
 
     fn set(&self, device: &Arc<DeviceIdentity>, runs: bool) {

@@ -7,11 +7,23 @@ use crate::session::Effect;
 use crate::version::{Outgoing, ReadingForm};
 use buttplug_core::limits::quoted;
 use buttplug_core::message::{InputCmd, OutputCmd, ServerContent, ServerMessage, StopCmd, StopScope};
-use buttplug_core::{DeviceError, DeviceIndex, InputAction, MessageId, UnknownError};
+use buttplug_core::{ButtplugError, DeviceError, DeviceIndex, InputAction, MessageId, UnknownError};
 use buttplug_protocols::protocol::Input;
 use futures_util::FutureExt;
 use std::sync::Arc;
+use tokio::sync::watch;
 use tracing::info;
+
+/// Does what moves devices, unless they may not be moved now. The phase can't change meanwhile: whoever changes it stops all
+/// devices then, and would miss one that is set in motion just behind the question.
+fn while_serving<T>(phase: &watch::Receiver<Phase>, moves: impl FnOnce() -> T) -> Result<T, UnknownError> {
+    let phase = phase.borrow();
+    match *phase {
+        Phase::Serving => Ok(moves()),
+        Phase::Resting => Err(UnknownError::Resting),
+        Phase::Stopping | Phase::Closing => Err(UnknownError::ShuttingDown),
+    }
+}
 
 impl Runner {
     pub(super) fn carry_out_one(&mut self, effect: Effect) {
@@ -77,34 +89,29 @@ impl Runner {
         self.pending_stops.push(reply.boxed());
     }
 
-    /// Whether a device may be moved now; if not, the client is told.
-    fn may_move(&mut self, id: MessageId) -> bool {
-        let resting = *self.surroundings.phase.borrow() == Phase::Resting;
-        if resting {
-            self.fail(id, &UnknownError::Resting.into());
-        }
-        !resting
-    }
-
     fn output(&mut self, id: MessageId, cmd: &OutputCmd) {
-        if !self.may_move(id) {
-            return;
-        }
-        let set =
-            self.device(cmd.device).and_then(|device| Ok((device.set(cmd, self.id, self.now)?, device)));
+        let set = self.move_device(cmd.device, |device| device.set(cmd, self.id, self.now));
         self.answer_output(id, set);
     }
 
     fn outputs(&mut self, id: MessageId, device: DeviceIndex, cmds: &[OutputCmd]) {
-        if !self.may_move(id) {
-            return;
-        }
-        let set =
-            self.device(device).and_then(|device| Ok((device.set_all(cmds, self.id, self.now)?, device)));
+        let set = self.move_device(device, |device| device.set_all(cmds, self.id, self.now));
         self.answer_output(id, set);
     }
 
-    fn answer_output(&mut self, id: MessageId, set: Result<(bool, DeviceHandle), DeviceError>) {
+    /// Sets outputs of a device, if devices may be moved now.
+    fn move_device(
+        &self,
+        device: DeviceIndex,
+        set: impl FnOnce(&DeviceHandle) -> Result<bool, DeviceError>,
+    ) -> Result<(bool, DeviceHandle), ButtplugError> {
+        while_serving(&self.surroundings.phase, || {
+            let device = self.device(device)?;
+            Ok((set(&device)?, device))
+        })?
+    }
+
+    fn answer_output(&mut self, id: MessageId, set: Result<(bool, DeviceHandle), ButtplugError>) {
         match set {
             Ok((changed, device)) => {
                 if changed && !self.touched.last().is_some_and(|last| last.is(&device)) {
@@ -112,7 +119,7 @@ impl Runner {
                 }
                 self.say(ServerMessage::ok(id));
             }
-            Err(error) => self.fail(id, &error.into()),
+            Err(error) => self.fail(id, &error),
         }
     }
 
@@ -185,5 +192,37 @@ impl Runner {
 
     fn device(&self, index: DeviceIndex) -> Result<DeviceHandle, DeviceError> {
         self.surroundings.registry.get(index).ok_or(DeviceError::NoSuchDevice { device: index })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::thread;
+    use std::time::Duration;
+
+    #[test]
+    fn nobody_gets_to_say_that_devices_rest_while_one_is_being_set_in_motion() {
+        let (says, phase) = watch::channel(Phase::Serving);
+        let (said, hears) = channel();
+        let moved = while_serving(&phase, || {
+            thread::spawn(move || {
+                says.send_replace(Phase::Resting);
+                said.send(()).unwrap();
+            });
+            hears.recv_timeout(Duration::from_millis(200))
+        });
+        assert_eq!(moved, Ok(Err(RecvTimeoutError::Timeout)), "it has to wait");
+        hears.recv().unwrap();
+        assert_eq!(while_serving(&phase, || ()), Err(UnknownError::Resting));
+    }
+
+    #[test]
+    fn no_device_is_set_in_motion_once_the_server_ends() {
+        for phase in [Phase::Stopping, Phase::Closing] {
+            let (_says, phase) = watch::channel(phase);
+            assert_eq!(while_serving(&phase, || ()), Err(UnknownError::ShuttingDown));
+        }
     }
 }
