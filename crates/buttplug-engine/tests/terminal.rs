@@ -23,6 +23,11 @@ struct Terminal {
 impl Terminal {
     /// A terminal and the program in it.
     fn with_engine(home: &Folder) -> (Self, Engine) {
+        Self::with_engine_at(home.name())
+    }
+
+    /// The same with the settings in this folder.
+    fn with_engine_at(home: &str) -> (Self, Engine) {
         let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&person).unwrap();
         unlockpt(&person).unwrap();
@@ -30,7 +35,7 @@ impl Terminal {
         let program = File::options().read(true).write(true).open(name).unwrap();
         let mut command = command(&["serve", "--websocket-port", "0"]);
         for folder in ["XDG_CONFIG_HOME", "HOME"] {
-            command.env(folder, home.name());
+            command.env(folder, home);
         }
         command.stdin(OwnedFd::from(program.try_clone().unwrap())).stderr(OwnedFd::from(program));
         (Self { screen: File::from(person), seen: String::new() }, Engine::of(command))
@@ -84,6 +89,20 @@ async fn the_person_is_asked_and_always_is_written_down() {
     }
     let listed = command.output().await.unwrap();
     assert_eq!(String::from_utf8(listed.stdout).unwrap(), format!("{PAGE}\n"));
+}
+
+#[tokio::test]
+async fn always_that_can_not_be_written_down_lets_the_page_in_this_time_and_says_so() {
+    // Not even root writes there.
+    let (terminal, mut engine) = Terminal::with_engine_at("/proc/self/no");
+    let port = engine.client_port().await;
+    let page = page_knocks(port);
+    let mut terminal = terminal.shows("[n]o: ").await;
+    terminal.types("always\n");
+    assert_eq!(status(page).await, 101);
+    let line = engine.line_with("only until the program ends").await;
+    assert!(line.contains("/proc/self/no/buttplug/allowed-origins.toml: it can't be written"), "{line}");
+    assert_eq!(status(page_knocks(port)).await, 101, "as it said");
 }
 
 #[tokio::test]
