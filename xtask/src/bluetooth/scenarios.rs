@@ -202,10 +202,10 @@ fn the_end_of_the_program_stops_devices(world: &mut World) -> Outcome {
 /// The longest that a device may run after its engine has died, in seconds.
 const MUST_REST: f64 = 2.0;
 
-/// An engine dies with two devices running; its guard is left.
+/// An engine dies with two devices running; its guard is left. Once in three times the emulated machine may be too busy.
 fn a_killed_engine_leaves_no_device_running(world: &mut World) -> Outcome {
-    let mut shortest = f64::INFINITY;
-    for _ in 0..TIMES {
+    let mut took = [0.0; 3];
+    for time in &mut took {
         world.clear_all()?;
         let (one, two, mut playing, _) = two_running(world, &["--guard"])?;
         playing.engine.wait_for_running(2)?;
@@ -218,15 +218,12 @@ fn a_killed_engine_leaves_no_device_running(world: &mut World) -> Outcome {
         println!(
             "      the devices were told to rest {first:.3} s and {second:.3} s after the engine was killed"
         );
-        shortest = shortest.min(first.max(second));
+        *time = first.max(second);
         let status = playing.engine.terminate()?;
         world.check("the guard and the next engine end in order", status.success(), status)?;
     }
-    world.check(
-        &format!("no device runs for longer than {MUST_REST} s"),
-        shortest < MUST_REST,
-        format!("{shortest:.3} s"),
-    )
+    let in_time = took.iter().filter(|time| **time < MUST_REST).count();
+    world.check(&format!("no device runs for longer than {MUST_REST} s"), in_time >= 2, format!("{took:?}"))
 }
 
 fn a_killed_program_without_a_guard_is_followed_by_a_stop(world: &mut World) -> Outcome {
