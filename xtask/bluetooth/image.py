@@ -3,7 +3,7 @@
 usage: image.py ROOT OUT    (ROOT: all packages unpacked into one tree; OUT gets `vmlinux` and `initramfs`)
 
 The file system has busybox, dbus-daemon, bluetoothd, the modules that a serial Bluetooth controller on a virtio console
-needs, and the libraries of all that. It is written here, so that nothing of this machine gets into it and no `cpio` is
+needs, and the libraries of all that and of the program under test, which comes over 9p. It is written here, so that nothing of this machine gets into it and no `cpio` is
 needed.
 """
 
@@ -15,11 +15,14 @@ import sys
 from pathlib import Path
 
 # What the guest loads, in this order; what they depend on comes before them.
-MODULES = ["virtio_pci", "virtio_console", "virtio_net", "cmac", "ecb", "hci_uart"]
+MODULES = ["virtio_pci", "virtio_console", "virtio_net", "9pnet_virtio", "9p", "cmac", "ecb", "hci_uart"]
 
 PROGRAMS = ["usr/bin/dbus-daemon", "usr/bin/dbus-send", "usr/libexec/bluetooth/bluetoothd", "usr/bin/btattach"]
 
-APPLETS = "sh mount insmod ip ls cat echo sleep usleep grep mkdir poweroff kill pidof true".split()
+APPLETS = "sh mount insmod ip ls cat date echo sleep usleep grep mkdir poweroff kill pidof true".split()
+
+# What the program under test needs beside what they need.
+LIBRARIES = ["libgcc_s.so.1", "libm.so.6"]
 
 HERE = Path(__file__).parent
 
@@ -102,9 +105,13 @@ def dependencies(module):
     return [name.replace("-", "_") for name in re.split(r"[ ,]+", names) if name and ":" not in name]
 
 
+def library_folders(root):
+    return [root / "lib/x86_64-linux-gnu", root / "usr/lib/x86_64-linux-gnu"]
+
+
 def libraries(root, program):
     """The libraries of a program, as the tree's own loader finds them in the tree."""
-    folders = [root / "lib/x86_64-linux-gnu", root / "usr/lib/x86_64-linux-gnu"]
+    folders = library_folders(root)
     # In `lib64` it is a link to where it would be on this machine.
     loader = next(path for path in (folder / "ld-linux-x86-64.so.2" for folder in folders) if path.is_file())
     search = ":".join(str(path) for path in folders)
@@ -121,7 +128,7 @@ def libraries(root, program):
 
 def main(root, out):
     archive = Archive()
-    for name in "bin dev etc/bluetooth lib64 lib/modules proc run sys tmp var/lib/bluetooth var/run".split():
+    for name in "bin dev etc/bluetooth lib64 lib/modules mnt proc run sys tmp var/lib/bluetooth var/run".split():
         archive.folder(name)
     archive.file("bin/busybox", (root / "bin/busybox").read_bytes())
     for applet in APPLETS:
@@ -135,6 +142,9 @@ def main(root, out):
         archive.file("lib64/ld-linux-x86-64.so.2", loader.read_bytes())
         for library in needed:
             archive.file(f"lib/x86_64-linux-gnu/{library.name}", library.read_bytes())
+    for name in LIBRARIES:
+        library = next(path for path in (folder / name for folder in library_folders(root)) if path.exists())
+        archive.file(f"lib/x86_64-linux-gnu/{name}", library.read_bytes())
     archive.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nmessagebus:x:100:100::/:/bin/false\n", 0o644)
     archive.file("etc/group", b"root:x:0:\nbluetooth:x:101:\n", 0o644)
     archive.file("etc/machine-id", b"0123456789abcdef0123456789abcdef\n", 0o644)

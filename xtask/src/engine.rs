@@ -104,13 +104,36 @@ impl Engine {
         self.child.id()
     }
 
+    /// The process that serves, where the one that was started only guards it.
+    pub(crate) fn guarded(&self) -> Outcome<u32> {
+        let pid = self.pid();
+        let path = format!("/proc/{pid}/task/{pid}/children");
+        let children = fs::read_to_string(&path).context(&path)?;
+        children.trim().parse().context(&format!("the guard's children are {children:?}"))
+    }
+
+    /// Waits until it says that so many devices run, in the file that a guard has kept in `$XDG_RUNTIME_DIR`, which is to be
+    /// the folder that it was started with.
+    pub(crate) fn wait_for_running(&self, devices: usize) -> Outcome {
+        let folder = self.log.parent().unwrap_or(Path::new("."));
+        let file = folder.join("buttplug").join(format!("running-{}.json", self.client_port));
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let text = fs::read_to_string(&file).unwrap_or_default();
+            let running: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap_or_default();
+            if running.len() == devices {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                return Err(format!("{} does not name {devices} devices: {text:?}", file.display()));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Asks it to end with SIGTERM and waits for that.
     pub(crate) fn terminate(&mut self) -> Outcome<ExitStatus> {
-        let pid = self.pid().to_string();
-        let told = Command::new("kill").args(["-TERM", &pid]).status().context("can't start kill")?;
-        if !told.success() {
-            return Err("can't signal the engine".to_owned());
-        }
+        signal(self.pid(), "TERM")?;
         let until = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().context("can't look at the engine")? {
@@ -138,6 +161,13 @@ impl Drop for Engine {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal by its name.
+pub(crate) fn signal(process: u32, name: &str) -> Outcome {
+    let (name, process) = (format!("-{name}"), process.to_string());
+    let told = Command::new("kill").args([&name, &process]).status().context("can't start kill")?;
+    if told.success() { Ok(()) } else { Err("can't signal the engine".to_owned()) }
 }
 
 /// A port that nothing listens on. Below the range from which systems take outgoing ports: someone who retries there

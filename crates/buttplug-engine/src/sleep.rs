@@ -43,7 +43,7 @@ pub(crate) struct Sleeps {
     told: mpsc::Receiver<Sleep>,
     slept: Slept,
     clocks: fn() -> Clocks,
-    /// When devices go on though nobody has told the end of a sleep.
+    /// When devices go on though nobody has told the end of a sleep; set while one goes on that was told of.
     go_on_at: Option<Instant>,
 }
 
@@ -78,12 +78,20 @@ impl Sleeps {
                 biased;
                 Some(sleep) = self.told.recv() => sleep,
                 _ = look.tick() => match self.slept.look((self.clocks)()) {
-                    true => Sleep::Over("its clock has gone on without this program"),
-                    false => continue,
+                    // The machine may wake for a moment in between, to sleep more deeply. Whoever told of the sleep tells its end.
+                    true if self.go_on_at.is_none() => Sleep::Over("its clock has gone on without this program"),
+                    _ => continue,
                 },
                 () = in_vain => Sleep::Over("nobody has told for a minute that it is"),
             };
-            self.go_on_at = matches!(sleep, Sleep::Begins(_)).then(|| Instant::now() + MAX_REST);
+            self.go_on_at = match sleep {
+                Sleep::Begins(_) => Some(Instant::now() + MAX_REST),
+                Sleep::Over(_) => {
+                    // One sleep ends once: devices are stopped at its end, and the clock would have them stopped again.
+                    self.slept = Slept::new((self.clocks)());
+                    None
+                }
+            };
             return sleep;
         }
     }
@@ -113,6 +121,32 @@ mod tests {
         ASLEEP.store(3600, Ordering::Relaxed);
         assert!(matches!(timeout(LOOK, sleeps.next()).await, Ok(Sleep::Over(_))));
         assert!(timeout(LOOK * 100, sleeps.next()).await.is_err(), "once is enough");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sleep_that_was_told_of_is_over_when_that_is_told_and_only_once() {
+        static ASLEEP: AtomicU64 = AtomicU64::new(0);
+        fn clocks() -> Clocks {
+            Clocks { awake: Duration::ZERO, all: Duration::from_secs(ASLEEP.load(Ordering::Relaxed)) }
+        }
+        let (tell, told) = mpsc::channel(2);
+        let mut sleeps = Sleeps::of(told, clocks);
+        for looks_in_between in [0, 1, 3] {
+            tell.send(begins()).await.unwrap();
+            assert!(matches!(sleeps.next().await, Sleep::Begins(_)));
+            // It sleeps, and wakes for a moment as often.
+            for _ in 0..looks_in_between {
+                ASLEEP.fetch_add(3600, Ordering::Relaxed);
+                assert!(timeout(LOOK * 2, sleeps.next()).await.is_err(), "it is not over");
+            }
+            ASLEEP.fetch_add(3600, Ordering::Relaxed);
+            tell.send(Sleep::Over("told")).await.unwrap();
+            assert!(matches!(sleeps.next().await, Sleep::Over("told")));
+            assert!(timeout(LOOK * 100, sleeps.next()).await.is_err(), "once is enough");
+        }
+        ASLEEP.fetch_add(3600, Ordering::Relaxed);
+        let over = timeout(LOOK, sleeps.next()).await;
+        assert!(matches!(over, Ok(Sleep::Over(_))), "the next one is noticed, though nobody told of it");
     }
 
     #[tokio::test(start_paused = true)]

@@ -219,6 +219,76 @@ async fn get_events_status(port: u16) -> u16 {
 }
 
 #[tokio::test]
+async fn a_body_that_comes_byte_by_byte_holds_up_nobody_and_counts() {
+    let (_engine, port, mut device) = vibrator("slow-body.json", &[]).await;
+    let mut slow = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let body = r#"{"value": 19}"#;
+    let head = format!(
+        "PUT /api/v1/devices/0/outputs/Vibrate HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let (last, others) = body.as_bytes().split_last().unwrap();
+    for (value, byte) in (1..).zip(others) {
+        slow.write_all(&[*byte]).await.unwrap();
+        let path = format!("/api/v1/devices/0/outputs/Vibrate/{}", f64::from(value) / 20.0);
+        assert_eq!(put(port, &path).await.status, 200);
+        let wanted = format!("Vibrate:{value};");
+        assert_eq!(device.frames_until(&wanted).await, [wanted]);
+    }
+    slow.write_all(&[*last]).await.unwrap();
+    assert_eq!(device.frames_until("Vibrate:19;").await, ["Vibrate:19;"]);
+}
+
+/// Sends a request over a connection that stays.
+#[cfg(unix)]
+async fn ask(stream: &mut TcpStream, method: &str, path: &str) {
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+}
+
+/// The status of the answer; the rest of it is left. `None`: the connection ended without one.
+#[cfg(unix)]
+async fn status(stream: &mut TcpStream) -> Option<u16> {
+    let mut begin = [0; 12];
+    timeout(SOON, stream.read_exact(&mut begin)).await.expect("an answer, or an end").ok()?;
+    String::from_utf8_lossy(&begin[9..]).parse().ok()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_stop_over_a_connection_that_is_to_make_room_for_another_is_heard() {
+    let (engine, port, _device) = vibrator("make-room.json", &[]).await;
+    // As many as may be, all silent for long enough to be closed for a newer one.
+    let mut kept = Vec::new();
+    for _ in 0..48 {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        ask(&mut stream, "GET", "/healthz").await;
+        assert_eq!(status(&mut stream).await, Some(200));
+        let rest = "\r\n\r\n{\"status\":\"ok\"}";
+        let mut answer = Vec::new();
+        while !answer.ends_with(rest.as_bytes()) {
+            answer.push(timeout(SOON, stream.read_u8()).await.expect("the rest").unwrap());
+        }
+        kept.push(stream);
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    // All of it is there when the engine looks again, the newcomers first.
+    engine.signal("STOP");
+    let mut newer = Vec::new();
+    for _ in 0..24 {
+        newer.push(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    }
+    for stream in &mut kept {
+        ask(stream, "PUT", "/api/v1/devices/stop").await;
+    }
+    engine.signal("CONT");
+    for (number, stream) in kept.iter_mut().enumerate() {
+        assert_eq!(status(stream).await, Some(200), "the stop of connection {number}");
+    }
+}
+
+#[tokio::test]
 async fn whoever_asks_and_hangs_up_is_heard() {
     let (_engine, port, mut device) = vibrator("hang-up.json", &[]).await;
     for breaks in [false, true] {

@@ -1,13 +1,19 @@
 //! The engine at work, seen from outside: a client, a device that dials in, and every way to end.
-#![cfg_attr(not(unix), allow(dead_code, unused_imports, reason = "some tests need Unix"))]
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, unused_imports, reason = "some tests need Unix, or Linux")
+)]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "helpers of tests")]
 
 mod program;
 
-use program::{Engine, SOON, Socket, vibrate, vibrating};
+use futures_util::SinkExt;
+use program::{Engine, SOON, Socket, lovense_at, vibrate, vibrating};
 use serde_json::json;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 /// One without a name, where there are such signals.
@@ -15,6 +21,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 const LAST_SIGNAL: &str = "64";
 #[cfg(all(unix, not(target_os = "linux")))]
 const LAST_SIGNAL: &str = "PROF";
+
+/// The longest that a device which answers may run after the program was told to end.
+const MUST_REST: Duration = Duration::from_secs(1);
 
 /// Launchers kill an engine that is still there after three seconds.
 const MUST_HAVE_ENDED: Duration = Duration::from_millis(2500);
@@ -140,6 +149,66 @@ async fn a_client_and_a_device_that_do_not_react_do_not_hold_up_the_end() {
     assert!(start.elapsed() < MUST_HAVE_ENDED, "{:?}", start.elapsed());
     assert_eq!(status.code(), Some(0), "{:#?}", engine.lines);
     drop((client, device));
+}
+
+/// Bytes that the engine has given to the system for this device and that wait for it to read, while it is connected.
+#[cfg(target_os = "linux")]
+fn unread(device: &Socket) -> Option<usize> {
+    let stream = device.0.get_ref();
+    let (here, there) = (stream.local_addr().unwrap().port(), stream.peer_addr().unwrap().port());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    // Seen from the engine's end: number, its address, ours, state, and bytes that wait for us.
+    let line = table.lines().find_map(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let mut next = || fields.next().unwrap_or_default();
+        let ends = (next().ends_with(&format!(":{there:04X}")), next().ends_with(&format!(":{here:04X}")));
+        let (state, queues) = (next(), next());
+        (ends == (true, true) && state == "01").then(|| queues.to_owned())
+    })?;
+    usize::from_str_radix(line.split(':').next()?, 16).ok()
+}
+
+/// Has the engine answer this device, which does not read, until there is no room for more on the way to it.
+#[cfg(target_os = "linux")]
+async fn fill_the_way_to(device: &mut Socket) {
+    let fill = async {
+        let mut before = 0;
+        loop {
+            for _ in 0..2000 {
+                device.0.feed(Message::Ping(vec![0; 125].into())).await.unwrap();
+            }
+            device.0.flush().await.unwrap();
+            // So that the engine has answered what it can.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let now = unread(device).expect("it is not cut off yet");
+            if now > 0 && now == before {
+                return;
+            }
+            before = now;
+        }
+    };
+    timeout(SOON, fill).await.expect("it is full");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_device_that_takes_nothing_does_not_delay_the_stop_of_the_others() {
+    let (mut engine, mut client, mut deaf) = vibrating("deaf.json", &[]).await;
+    let mut device = lovense_at(engine.device_port().await, "other").await;
+    client.device(1).await;
+    let command = json!({"DeviceIndex": 1, "FeatureIndex": 0, "Command": {"Vibrate": {"Value": 10}}});
+    assert_eq!(client.ask("OutputCmd", command).await.0, "Ok");
+    device.frames_until("Vibrate:10;").await;
+    fill_the_way_to(&mut deaf).await;
+    let start = Instant::now();
+    engine.signal("TERM");
+    assert_eq!(device.frames_until("Vibrate:0;").await, ["Vibrate:0;"]);
+    let rested = start.elapsed();
+    assert!(rested < MUST_REST, "{rested:?}");
+    assert_eq!(engine.end().await.code(), Some(0), "{:#?}", engine.lines);
+    println!("the other rested after {rested:?}, the end came after {:?}", start.elapsed());
+    let was_waited_for = engine.lines.iter().any(|line| line.contains("did not close in time"));
+    assert!(was_waited_for, "the way to it was full: {:#?}", engine.lines);
 }
 
 #[tokio::test]

@@ -23,11 +23,11 @@ struct Terminal {
 impl Terminal {
     /// A terminal and the program in it.
     fn with_engine(home: &Folder) -> (Self, Engine) {
-        Self::with_engine_under(&[], home)
+        Self::with_engine_under(&[], home.name())
     }
 
-    /// A terminal, and in it another program that starts this one.
-    fn with_engine_under(starter: &[&str], home: &Folder) -> (Self, Engine) {
+    /// A terminal, and in it another program that starts this one, with the settings in this folder.
+    fn with_engine_under(starter: &[&str], home: &str) -> (Self, Engine) {
         let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&person).unwrap();
         unlockpt(&person).unwrap();
@@ -35,7 +35,7 @@ impl Terminal {
         let program = File::options().read(true).write(true).open(name).unwrap();
         let mut command = command_under(starter, &["serve", "--websocket-port", "0"]);
         for folder in ["XDG_CONFIG_HOME", "HOME"] {
-            command.env(folder, home.name());
+            command.env(folder, home);
         }
         command.stdin(OwnedFd::from(program.try_clone().unwrap())).stderr(OwnedFd::from(program));
         (Self { screen: File::from(person), seen: String::new() }, Engine::of(command))
@@ -92,6 +92,20 @@ async fn the_person_is_asked_and_always_is_written_down() {
 }
 
 #[tokio::test]
+async fn always_that_can_not_be_written_down_lets_the_page_in_this_time_and_says_so() {
+    // Not even root writes there.
+    let (terminal, mut engine) = Terminal::with_engine_under(&[], "/proc/self/no");
+    let port = engine.client_port().await;
+    let page = page_knocks(port);
+    let mut terminal = terminal.shows("[n]o: ").await;
+    terminal.types("always\n");
+    assert_eq!(status(page).await, 101);
+    let line = engine.line_with("only until the program ends").await;
+    assert!(line.contains("/proc/self/no/buttplug/allowed-origins.toml: it can't be written"), "{line}");
+    assert_eq!(status(page_knocks(port)).await, 101, "as it said");
+}
+
+#[tokio::test]
 async fn no_is_no_until_the_program_ends() {
     let home = Folder::new("terminal-no");
     let (terminal, mut engine) = Terminal::with_engine(&home);
@@ -120,7 +134,7 @@ async fn a_terminal_that_suspends_who_writes_in_the_background_suspends_no_engin
     const JOB: &str = "set -m; stty tostop; timeout --foreground -s KILL 60 \"$@\" & echo \"job $!\"; wait";
     let home = Folder::new("terminal-background");
     let (terminal, mut engine) =
-        Terminal::with_engine_under(&["setsid", "--ctty", "sh", "-c", JOB, "sh"], &home);
+        Terminal::with_engine_under(&["setsid", "--ctty", "sh", "-c", JOB, "sh"], home.name());
     let job = engine.line_with("job ").await;
     let port = engine.client_port().await;
     let page = page_knocks(port);

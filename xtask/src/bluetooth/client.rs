@@ -29,11 +29,12 @@ impl Client {
     pub(crate) fn connect(port: u16) -> Outcome<Self> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).context("can't connect")?;
         stream.set_nodelay(true).context("no TCP_NODELAY")?;
-        stream.set_read_timeout(Some(LOOK)).context("no timeout")?;
+        stream.set_read_timeout(Some(PATIENCE)).context("no timeout")?;
         let (socket, _) = match client(format!("ws://127.0.0.1:{port}"), stream) {
             Ok(opened) => opened,
             Err(error) => return Err(format!("no WebSocket: {error}")),
         };
+        socket.get_ref().set_read_timeout(Some(LOOK)).context("no timeout")?;
         let mut client = Self { socket, id: 0, devices: BTreeMap::new(), replies: BTreeMap::new() };
         client.ask(
             "RequestServerInfo",
@@ -99,6 +100,10 @@ impl Client {
 
     pub(crate) fn stop(&mut self) -> Outcome {
         self.ask("StopCmd", json!({ "Inputs": true, "Outputs": true })).map(drop)
+    }
+
+    pub(crate) fn ping(&mut self) -> Outcome {
+        self.ask("Ping", json!({})).map(drop)
     }
 
     /// Reads the battery, in percent.

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use super::fetch::Parts;
+use crate::engine::free_port;
 use crate::run::{Context as _, Outcome};
 
 /// Longest wait for the machine to be up. It is emulated in software: a machine that offers virtualisation may not have
@@ -23,11 +24,20 @@ pub(crate) struct Machine {
     lines: Receiver<String>,
     /// Where its D-Bus is reached on this machine.
     pub(crate) bus: String,
+    /// Where a program in it is reached that listens on [`PROGRAM_PORT`].
+    pub(crate) program_port: u16,
 }
 
+/// The port for clients of a program in the machine.
+pub(crate) const PROGRAM_PORT: u16 = 12345;
+
 impl Machine {
-    /// Starts it on the controller behind this socket, and waits until its adapter is on.
-    pub(crate) fn start(parts: &Parts, controller: &Path, port: u16) -> Outcome<Self> {
+    /// Starts it on the controller behind this socket, and waits until its adapter is on. It may run what is in the folder
+    /// `programs`.
+    pub(crate) fn start(parts: &Parts, controller: &Path, programs: &Path) -> Outcome<Self> {
+        let (port, program_port) = (free_port()?, free_port()?);
+        let forward = |here, there| format!("hostfwd=tcp:127.0.0.1:{here}-:{there}");
+        let forwards = format!("{},{}", forward(port, 7777), forward(program_port, PROGRAM_PORT));
         let mut command = Command::new("qemu-system-x86_64");
         command
             // Without the limit the translated code takes a gigabyte.
@@ -36,8 +46,14 @@ impl Machine {
             .args(["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"])
             .args(["-device", "virtio-serial-pci", "-device", "virtconsole,chardev=controller"])
             .args(["-chardev", &format!("socket,id=controller,path={}", controller.display())])
-            .args(["-netdev", &format!("user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:7777")])
+            .args(["-netdev", &format!("user,id=net,restrict=on,{forwards}")])
             .args(["-device", "virtio-net-pci,netdev=net,romfile="])
+            .arg("-virtfs")
+            .arg(format!(
+                "local,path={},mount_tag=program,security_model=none,readonly=on",
+                // As qemu wants it.
+                programs.display().to_string().replace(',', ",,")
+            ))
             .arg("-kernel")
             .arg(&parts.kernel)
             .arg("-initrd")
@@ -61,23 +77,38 @@ impl Machine {
             }
         });
         let bus = format!("tcp:host=127.0.0.1,port={port}");
-        let mut machine = Self { child, console, lines, bus };
+        let mut machine = Self { child, console, lines, bus, program_port };
         machine.wait_for("READY", BOOT_TIME)?;
         Ok(machine)
     }
 
-    /// Tells the machine something, and waits until it is done.
-    pub(crate) fn tell(&mut self, command: &str, done: &str) -> Outcome {
+    /// Tells the machine something, and waits until it is done. Answers how it said so.
+    pub(crate) fn tell(&mut self, command: &str, done: &str) -> Outcome<String> {
         writeln!(self.console, "{command}").context("can't write to the machine's console")?;
         self.wait_for(done, PATIENCE)
     }
 
-    fn wait_for(&mut self, word: &str, patience: Duration) -> Outcome {
+    /// The same; answers all that it said up to then.
+    pub(crate) fn said(&mut self, command: &str, done: &str) -> Outcome<String> {
+        writeln!(self.console, "{command}").context("can't write to the machine's console")?;
+        let until = Instant::now() + PATIENCE;
+        let mut said = String::new();
+        while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            if line.contains(done) {
+                break;
+            }
+            said.push_str(&line);
+            said.push('\n');
+        }
+        Ok(said)
+    }
+
+    fn wait_for(&mut self, word: &str, patience: Duration) -> Outcome<String> {
         let until = Instant::now() + patience;
         let mut said = Vec::new();
         loop {
             match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(line) if line.contains(word) => return Ok(()),
+                Ok(line) if line.contains(word) => return Ok(line),
                 Ok(line) => said.push(line),
                 Err(RecvTimeoutError::Timeout) => {
                     return Err(format!(

@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::client::Client;
 use super::radio::at;
 use super::world::{Cast, LONG, Playing, SOON, Toy, World, hex};
+use crate::engine::signal;
 use crate::run::{Outcome, Tally};
 
 type Scenario = fn(&mut World) -> Outcome;
@@ -13,7 +15,9 @@ type Scenario = fn(&mut World) -> Outcome;
 const SCENARIOS: &[(&str, Scenario)] = &[
     ("cast", many_makes_are_found_driven_and_stopped),
     ("terminate", the_end_of_the_program_stops_devices),
-    ("kill", a_killed_program_is_followed_by_a_stop),
+    ("kill", a_killed_engine_leaves_no_device_running),
+    ("killed", a_killed_program_without_a_guard_is_followed_by_a_stop),
+    ("clock", jumps_of_the_clock_change_nothing),
     ("drop", a_lost_device_comes_back_at_rest),
     ("silent", a_device_that_falls_silent_is_noticed_and_comes_back),
     ("middle", a_device_switched_off_in_the_middle_of_commands),
@@ -156,10 +160,10 @@ fn many_makes_are_found_driven_and_stopped(world: &mut World) -> Outcome {
     Ok(())
 }
 
-/// Two devices that run, and an engine that has found them.
-fn two_running(world: &mut World) -> Outcome<(Toy, Toy, Playing, [u32; 2])> {
+/// Two devices that run, and an engine with these flags that has found them.
+fn two_running(world: &mut World, more: &[&str]) -> Outcome<(Toy, Toy, Playing, [u32; 2])> {
     let (one, two) = (world.add(hush())?, world.add(other("WeVibe Nova", "wevibe", "Nova"))?);
-    let mut playing = world.play()?;
+    let mut playing = world.play_with(more)?;
     let index = [playing.client.device(one.name, LONG)?, playing.client.device(two.name, LONG)?];
     let from = world.radio.now();
     playing.client.vibrate(index[0], 0, 12)?;
@@ -172,7 +176,7 @@ fn two_running(world: &mut World) -> Outcome<(Toy, Toy, Playing, [u32; 2])> {
 const NOVA_AT_REST: &str = "0f 00 00 00 00 00 00 00";
 
 fn the_end_of_the_program_stops_devices(world: &mut World) -> Outcome {
-    let (one, two, mut playing, _) = two_running(world)?;
+    let (one, two, mut playing, _) = two_running(world, &[])?;
     let from = world.radio.now();
     let began = Instant::now();
     let status = playing.engine.terminate()?;
@@ -195,8 +199,35 @@ fn the_end_of_the_program_stops_devices(world: &mut World) -> Outcome {
     Ok(())
 }
 
-fn a_killed_program_is_followed_by_a_stop(world: &mut World) -> Outcome {
-    let (one, two, playing, _) = two_running(world)?;
+/// The longest that a device may run after its engine has died, in seconds.
+const MUST_REST: f64 = 2.0;
+
+/// An engine dies with two devices running; its guard is left. Once in three times the emulated machine may be too busy.
+fn a_killed_engine_leaves_no_device_running(world: &mut World) -> Outcome {
+    let mut took = [0.0; 3];
+    for time in &mut took {
+        world.clear_all()?;
+        let (one, two, mut playing, _) = two_running(world, &["--guard"])?;
+        playing.engine.wait_for_running(2)?;
+        let (from, killed) = (world.radio.now(), world.radio.mark()?);
+        signal(playing.engine.guarded()?, "KILL")?;
+        // Both are still connected: nobody has told Bluetooth that the engine is gone.
+        let stops =
+            [world.wait_write(from, &one, "'Vibrate:0;'")?, world.wait_write(from, &two, NOVA_AT_REST)?];
+        let [first, second] = stops.each_ref().map(|stop| at(stop) - killed);
+        println!(
+            "      the devices were told to rest {first:.3} s and {second:.3} s after the engine was killed"
+        );
+        *time = first.max(second);
+        let status = playing.engine.terminate()?;
+        world.check("the guard and the next engine end in order", status.success(), status)?;
+    }
+    let in_time = took.iter().filter(|time| **time < MUST_REST).count();
+    world.check(&format!("no device runs for longer than {MUST_REST} s"), in_time >= 2, format!("{took:?}"))
+}
+
+fn a_killed_program_without_a_guard_is_followed_by_a_stop(world: &mut World) -> Outcome {
+    let (one, two, playing, _) = two_running(world, &[])?;
     let from = world.radio.now();
     // Drops the engine, which kills it.
     drop(playing);
@@ -210,6 +241,58 @@ fn a_killed_program_is_followed_by_a_stop(world: &mut World) -> Outcome {
     world.wait_write(from, &one, "'Vibrate:0;'")?;
     world.wait_write(from, &two, NOVA_AT_REST)?;
     world.holds("and stops them before anybody asks");
+    Ok(())
+}
+
+fn jumps_of_the_clock_change_nothing(world: &mut World) -> Outcome {
+    // Both limits are counted in the machine whose clock jumps; neither is reached while it is right.
+    let limits = ["--max-ping-time", "5000", "--max-run", "600"];
+    let toy = world.add(hush())?;
+    let outcome = world.play_inside(&limits).and_then(|client| runs_through_jumps(world, &toy, client));
+    let log =
+        if outcome.is_err() { world.machine.said("program-log", "DONE program-log")? } else { String::new() };
+    let ended = world.end_inside();
+    outcome.map_err(|failure| format!("{failure}\n{log}"))?;
+    ended
+}
+
+/// A device runs while the clock is set a day forward and a day back, and its client pings.
+fn runs_through_jumps(world: &mut World, toy: &Toy, mut client: Client) -> Outcome {
+    const DAY: i64 = 86_400;
+    let until = Instant::now() + LONG;
+    let index = loop {
+        match client.device(toy.name, Duration::from_millis(500)) {
+            Ok(index) => break index,
+            Err(error) if Instant::now() > until => return Err(error),
+            Err(_) => client.ping()?,
+        }
+    };
+    client.scan(false)?;
+    let from = world.radio.now();
+    client.vibrate(index, 0, 12)?;
+    world.wait_write(from, toy, "'Vibrate:12;'")?;
+    let from = world.radio.now();
+    // Tomorrow, and yesterday, and right again.
+    for seconds in [DAY, -2 * DAY, DAY] {
+        let said = world.machine.tell(&format!("clock {seconds}"), "DONE clock")?;
+        let jumped = said.split_whitespace().last().and_then(|word| word.parse::<i64>().ok());
+        let has_jumped = jumped.is_some_and(|jumped| (jumped - seconds).abs() < 60);
+        world.check(&format!("the clock jumps by {seconds} s"), has_jumped, said)?;
+        let until = Instant::now() + Duration::from_secs(3);
+        while Instant::now() < until {
+            client.ping()?;
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        let told = world.writes(from, toy);
+        world.check("the device runs on, and its client is heard", told.is_empty(), format!("{told:?}"))?;
+    }
+    client.vibrate(index, 0, 7)?;
+    world.wait_write(from, toy, "'Vibrate:7;'")?;
+    world.holds("what is set is carried out");
+    let from = world.radio.now();
+    client.stop()?;
+    world.wait_write(from, toy, "'Vibrate:0;'")?;
+    world.holds("and so is a stop");
     Ok(())
 }
 

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::fetch::Parts;
-use super::machine::Machine;
+use super::machine::{Machine, PROGRAM_PORT};
 use super::radio::{Event, Radio};
-use crate::engine::{Engine, free_port};
+use crate::engine::Engine;
 use crate::run::{Context as _, Outcome};
 
 /// Longest wait for what takes a connection or an advertisement.
@@ -58,7 +58,8 @@ impl World {
         fs::create_dir_all(&folder).context(&folder.display().to_string())?;
         let radio = Radio::start(parts, &folder)?;
         let began = Instant::now();
-        let machine = Machine::start(parts, &radio.socket, free_port()?)?;
+        let programs = program.parent().ok_or("the program is in no folder")?;
+        let machine = Machine::start(parts, &radio.socket, programs)?;
         println!("the machine is up after {:.1} s", began.elapsed().as_secs_f64());
         Ok(Self { machine, radio, program, folder, engines: 0, toys: 0, passed: 0 })
     }
@@ -109,15 +110,50 @@ impl World {
 
     /// Starts an engine with a client that searches.
     pub(crate) fn play(&mut self) -> Outcome<Playing> {
+        self.play_with(&[])
+    }
+
+    /// The same with further flags.
+    pub(crate) fn play_with(&mut self, more: &[&str]) -> Outcome<Playing> {
         self.engines += 1;
         let folder = self.folder.join(format!("engine-{}", self.engines));
-        let environment = [("DBUS_SYSTEM_BUS_ADDRESS", &*self.machine.bus)];
-        let flags = ["--use-bluetooth-le", "--log", "debug"];
+        let here = folder.to_str().ok_or("the build folder's path is no text")?;
+        let environment = [("DBUS_SYSTEM_BUS_ADDRESS", &*self.machine.bus), ("XDG_RUNTIME_DIR", here)];
+        let flags = [&["--use-bluetooth-le", "--log", "debug"], more].concat();
         let mut engine = Engine::start_in(&self.program, &folder, &flags, &environment)?;
         engine.wait_for_ports()?;
         let mut client = Client::connect(engine.client_port)?;
         client.scan(true)?;
         Ok(Playing { engine, client })
+    }
+
+    /// Starts an engine in the machine, by whose clock it then goes, with a client that searches. It is to be ended with
+    /// [`end_inside`](Self::end_inside).
+    pub(crate) fn play_inside(&mut self, more: &[&str]) -> Outcome<Client> {
+        let name = self.program.file_name().and_then(|name| name.to_str());
+        if name != Some("buttplug") {
+            return Err(format!("the machine knows no program but buttplug, not {name:?}"));
+        }
+        let port = PROGRAM_PORT.to_string();
+        let usual = ["serve", "--websocket-use-all-interfaces", "--no-token", "--websocket-port", &port];
+        let flags = [&usual[..], &["--use-bluetooth-le", "--no-config", "--log", "debug"], more].concat();
+        self.machine.tell(&format!("program {}", flags.join(" ")), "DONE program")?;
+        let until = Instant::now() + LONG;
+        let mut client = loop {
+            match Client::connect(self.machine.program_port) {
+                Ok(client) => break client,
+                Err(error) if Instant::now() > until => return Err(error),
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        };
+        client.scan(true)?;
+        Ok(client)
+    }
+
+    /// Ends it in order.
+    pub(crate) fn end_inside(&mut self) -> Outcome {
+        let said = self.machine.tell("end-program", "DONE end-program")?;
+        self.check("the program in the machine ends in order", said.trim_end().ends_with(" 0"), said)
     }
 
     /// What the program says of the machine's Bluetooth.

@@ -40,7 +40,7 @@ const TASK: &str = include_str!("../../service/buttplug-task.xml");
 
 /// What the files have where the machine's own belongs.
 const COMMAND: &str = "/usr/local/bin/buttplug serve --guard";
-const GROUPS: &str = "SupplementaryGroups=dialout input plugdev";
+const GROUPS: &str = "SupplementaryGroups=dialout input plugdev bluetooth";
 const AGENT_PROGRAM: &str = "<string>/usr/local/bin/buttplug</string>";
 const AGENT_GUARD: &str = "    <string>--guard</string>\n";
 const AGENT_HOME: &str = "/Users/you";
@@ -171,13 +171,24 @@ mod tests {
         let machine = Machine {
             program: "/usr/local/bin/buttplug",
             flags: &[],
-            groups: &["dialout", "input", "plugdev"],
+            groups: &["dialout", "input", "plugdev", "bluetooth"],
             home: AGENT_HOME,
         };
         assert_eq!(text(Kind::Systemd, &machine), SYSTEM_UNIT);
         assert_eq!(text(Kind::SystemdUser, &machine), USER_UNIT);
         assert_eq!(text(Kind::Launchd, &machine), AGENT);
         assert_eq!(text(Kind::Windows, &Machine { program: TASK_PROGRAM, ..machine }), TASK);
+    }
+
+    /// systemd signals the whole group when its watchdog has waited in vain, and what it sends unless told otherwise ends an
+    /// engine that would have stopped its devices.
+    #[test]
+    fn a_watchdog_that_has_waited_in_vain_lets_the_engine_end_in_order() {
+        for unit in [SYSTEM_UNIT, USER_UNIT] {
+            let has = |line: &str| unit.lines().any(|other| other == line);
+            assert!(has("WatchdogSec=30") && has("WatchdogSignal=SIGTERM"), "{unit}");
+            assert!(!unit.contains("KillMode="), "the engine is to be told as well");
+        }
     }
 
     #[test]

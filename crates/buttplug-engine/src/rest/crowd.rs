@@ -1,9 +1,10 @@
-//! Which connections there are, and which has to go for a newer one. Knows no socket; time is an argument.
+//! Which connections there are, and which has to go for a newer one. Knows no socket; time is an argument, but for the end of
+//! a request, which has none.
 
 use futures_util::task::AtomicWaker;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -22,6 +23,8 @@ struct Counts {
     /// Those that end by themselves, unlike a stream of events.
     finite: AtomicUsize,
     none_finite: AtomicWaker,
+    /// When the last of them ended.
+    ended: Mutex<Option<Instant>>,
 }
 
 /// One such request, until it is dropped.
@@ -40,6 +43,11 @@ impl Requests {
 
     fn are_none(&self) -> bool {
         self.0.all.load(Ordering::Relaxed) == 0
+    }
+
+    /// When the last of them ended, if there was one.
+    fn ended(&self) -> Option<Instant> {
+        *self.0.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until there are none that end by themselves.
@@ -62,6 +70,7 @@ impl InRequest {
 impl Drop for InRequest {
     fn drop(&mut self) {
         self.is_endless();
+        *self.requests.0.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.requests.0.all.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -82,9 +91,9 @@ struct Connection<K, H> {
 }
 
 impl<K, H> Connection<K, H> {
-    /// When it has had its time to ask.
+    /// When it has had its time to ask: since its beginning, or since the last answer.
     fn settles(&self) -> Instant {
-        self.since + SETTLING_TIME
+        self.requests.ended().unwrap_or(self.since) + SETTLING_TIME
     }
 }
 
@@ -104,13 +113,16 @@ impl<K: PartialEq, H> Crowd<K, H> {
         Self { limit, connections: VecDeque::new() }
     }
 
-    /// Looks for room for a newcomer. The one that has to go is forgotten here.
-    pub(crate) fn room(&mut self, now: Instant) -> Room<H> {
+    /// Looks for room for a newcomer. The one that has to go is forgotten here. One that has said something which nobody has
+    /// read yet stays: it may be a stop.
+    pub(crate) fn room(&mut self, now: Instant, has_unread: impl Fn(&H) -> bool) -> Room<H> {
         if self.connections.len() < self.limit {
             return Room::Free;
         }
-        let mut all = self.connections.iter();
-        let idle = all.position(|one| one.requests.are_none() && one.settles() <= now);
+        let is_idle = |one: &Connection<K, H>| {
+            one.requests.are_none() && one.settles() <= now && !has_unread(&one.handle)
+        };
+        let idle = self.connections.iter().position(is_idle);
         match idle.and_then(|idle| self.connections.remove(idle)) {
             Some(idle) => Room::InPlaceOf(idle.handle),
             None => Room::None,
@@ -140,29 +152,34 @@ impl<K: PartialEq, H> Crowd<K, H> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::time::advance;
 
-    #[test]
-    fn the_oldest_that_asks_for_nothing_goes_for_a_newer_one() {
+    fn all_is_read(_: &i32) -> bool {
+        false
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_oldest_that_asks_for_nothing_goes_for_a_newer_one() {
         let mut crowd = Crowd::new(2);
         let (busy, idle) = (Requests::default(), Requests::default());
         let request = busy.begin();
         let start = Instant::now();
         let later = start + SETTLING_TIME;
         for (key, requests) in [(1, &busy), (2, &idle)] {
-            assert_eq!(crowd.room(start), Room::Free);
+            assert_eq!(crowd.room(start, all_is_read), Room::Free);
             crowd.add(key, key, requests.clone(), start);
         }
-        assert_eq!(crowd.room(later), Room::InPlaceOf(2));
+        assert_eq!(crowd.room(later, all_is_read), Room::InPlaceOf(2));
         crowd.add(3, 3, busy.clone(), start);
-        assert_eq!(crowd.room(later), Room::None);
+        assert_eq!(crowd.room(later, all_is_read), Room::None);
         drop(request);
-        assert_eq!(crowd.room(later), Room::InPlaceOf(1));
+        assert_eq!(crowd.room(later, all_is_read), Room::InPlaceOf(1));
         crowd.remove(&3);
-        assert_eq!(crowd.room(later), Room::Free);
+        assert_eq!(crowd.room(later, all_is_read), Room::Free);
     }
 
-    #[test]
-    fn one_that_had_no_time_to_ask_does_not_go_and_newcomers_wait_for_it() {
+    #[tokio::test(start_paused = true)]
+    async fn one_that_had_no_time_to_ask_does_not_go_and_newcomers_wait_for_it() {
         let mut crowd = Crowd::new(2);
         let (first, second) = (Requests::default(), Requests::default());
         let start = Instant::now();
@@ -170,7 +187,7 @@ mod tests {
         crowd.add(1, 1, first.clone(), start);
         assert_eq!(crowd.wait_until(start), None, "there is room");
         crowd.add(2, 2, second.clone(), between);
-        assert_eq!(crowd.room(between), Room::None);
+        assert_eq!(crowd.room(between, all_is_read), Room::None);
         assert_eq!(crowd.wait_until(between), Some(start + SETTLING_TIME));
         let request = first.begin();
         assert_eq!(crowd.wait_until(between), Some(between + SETTLING_TIME));
@@ -178,6 +195,32 @@ mod tests {
         assert_eq!(crowd.wait_until(between), None, "all ask for something");
         drop((request, other));
         assert_eq!(crowd.wait_until(start + SETTLING_TIME), None);
-        assert_eq!(crowd.room(start + SETTLING_TIME), Room::InPlaceOf(1));
+        assert_eq!(crowd.room(start + SETTLING_TIME, all_is_read), Room::InPlaceOf(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_was_just_answered_has_time_to_ask_again() {
+        let mut crowd = Crowd::new(1);
+        let requests = Requests::default();
+        crowd.add(1, 1, requests.clone(), Instant::now());
+        advance(SETTLING_TIME * 20).await;
+        drop(requests.begin());
+        let answered = Instant::now();
+        assert_eq!(crowd.room(answered, all_is_read), Room::None);
+        assert_eq!(crowd.wait_until(answered), Some(answered + SETTLING_TIME));
+        assert_eq!(crowd.room(answered + SETTLING_TIME, all_is_read), Room::InPlaceOf(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_has_said_something_that_is_not_read_yet_does_not_go() {
+        let mut crowd = Crowd::new(2);
+        let start = Instant::now();
+        for key in [1, 2] {
+            crowd.add(key, key, Requests::default(), start);
+        }
+        let later = start + SETTLING_TIME;
+        assert_eq!(crowd.room(later, |key| *key == 1), Room::InPlaceOf(2));
+        crowd.add(3, 3, Requests::default(), start);
+        assert_eq!(crowd.room(later, |_| true), Room::None);
     }
 }

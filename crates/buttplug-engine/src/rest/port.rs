@@ -77,6 +77,30 @@ enum Wake {
     Unconnected(ReconnectEnd),
 }
 
+/// A connection as the port knows it.
+struct Seat {
+    task: AbortHandle,
+    /// Its stream once more, to look at.
+    beside: io::Result<std::net::TcpStream>,
+}
+
+impl Seat {
+    /// Whether its peer has said something that its task has not read. Its end is nothing that anybody says.
+    fn has_unread(&self) -> bool {
+        // A stream that can't be looked at is taken for one that is silent.
+        self.beside.as_ref().is_ok_and(|stream| stream.peek(&mut [0]).is_ok_and(|bytes| bytes > 0))
+    }
+}
+
+/// The same stream once more. It does not wait either.
+fn beside(stream: &TcpStream) -> io::Result<std::net::TcpStream> {
+    #[cfg(unix)]
+    let stream = std::os::fd::AsFd::as_fd(stream).try_clone_to_owned()?;
+    #[cfg(windows)]
+    let stream = std::os::windows::io::AsSocket::as_socket(stream).try_clone_to_owned()?;
+    Ok(stream.into())
+}
+
 impl RestPort {
     /// Opens the port. From now on connections queue up in the operating system.
     ///
@@ -135,9 +159,9 @@ impl RestPort {
                 Wake::Resume => resume = None,
                 Wake::Accepted(Ok((stream, peer))) => {
                     complained = false;
-                    match crowd.room(Instant::now()) {
+                    match crowd.room(Instant::now(), Seat::has_unread) {
                         Room::Free => {}
-                        Room::InPlaceOf(idle) => AbortHandle::abort(&idle),
+                        Room::InPlaceOf(idle) => idle.task.abort(),
                         Room::None => {
                             tracing::warn!(
                                 "{MAX_CONNECTIONS} requests to the REST API are under way; one more is refused"
@@ -148,9 +172,10 @@ impl RestPort {
                         }
                     }
                     let requests = Requests::default();
+                    let beside = beside(&stream);
                     let serving = serve(stream, peer, Arc::clone(&api), requests.clone(), ending.subscribe());
-                    let handle = tasks.spawn(serving);
-                    crowd.add(handle.id(), handle, requests, Instant::now());
+                    let task = tasks.spawn(serving);
+                    crowd.add(task.id(), Seat { task, beside }, requests, Instant::now());
                 }
                 Wake::Accepted(Err(error)) => {
                     if !std::mem::replace(&mut complained, true) {
@@ -160,7 +185,7 @@ impl RestPort {
                 }
             }
         }
-        drop(listeners);
+        drop((listeners, crowd));
         ending.send_replace(true);
         // Stops, and ends the streams of events.
         api.client().disconnect().await;

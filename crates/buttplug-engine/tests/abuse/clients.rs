@@ -6,6 +6,7 @@ use crate::program::{SOON, Socket, lovense_at, vibrate};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
@@ -41,6 +42,32 @@ async fn sends_in_pieces(client: &mut Socket, piece: &str, count: usize) {
             return;
         }
     }
+}
+
+/// Bytes of a text frame as a client sends it.
+fn text_frame(text: &str) -> Vec<u8> {
+    let mut bytes = vec![0x81, 0x80 | u8::try_from(text.len()).expect("a short text")];
+    // A mask that changes nothing.
+    bytes.extend([0; 4]);
+    bytes.extend(text.as_bytes());
+    bytes
+}
+
+#[tokio::test]
+async fn a_client_that_says_its_message_byte_by_byte_holds_up_nobody_and_is_heard() {
+    let mut world = World::new("slow-writer").await;
+    let mut slow = client(&world).await;
+    let bytes = text_frame(r#"[{"Ping":{"Id":77}}]"#);
+    // Its head, its mask and its text: each is cut in two.
+    let pieces = [&bytes[..1], &bytes[1..2], &bytes[2..4], &bytes[4..7], &bytes[7..8], &bytes[8..9]];
+    let rest = &bytes[9..];
+    let (rest, last) = rest.split_at(rest.len() - 1);
+    for piece in pieces.into_iter().chain([rest]) {
+        slow.0.get_mut().write_all(piece).await.expect("a connection");
+        world.is_well().await;
+    }
+    slow.0.get_mut().write_all(last).await.expect("a connection");
+    assert_eq!(slow.receive(|_, content| content["Id"] == 77).await.0, "Ok");
 }
 
 #[cfg(unix)]

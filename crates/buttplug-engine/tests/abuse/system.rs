@@ -1,7 +1,8 @@
 //! A system that has no more to give.
 
-use crate::program::{self, lovense_at};
+use crate::program::{self, knock, lovense_at};
 use crate::{World, connections};
+use std::fs::File;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::Command;
@@ -58,5 +59,44 @@ async fn a_folder_that_can_not_be_written_costs_no_command() {
     };
     let mut world = World::of("folder", command).await;
     world.engine.line_with("/proc/self/no/running.json can't be written").await;
+    world.is_well().await;
+}
+
+#[tokio::test]
+async fn a_user_file_where_nothing_can_be_written_costs_no_command() {
+    let command = |arguments: &[&str]| {
+        let (path, others) = arguments.split_last().expect("the user file");
+        // Read through the program's own input: there is something to read there, and not even root can put anything in its
+        // place or beside it.
+        let file = File::open(path).expect("the user file");
+        std::fs::remove_file(path).expect("the user file");
+        let mut command = program::command(others);
+        command.arg("/proc/self/fd/0").stdin(file);
+        command
+    };
+    let mut world = World::of("user-file", command).await;
+    let line = world.engine.line_with("devices that are new may get other indexes next time").await;
+    assert!(line.contains("WARN") && line.contains("/proc/self/fd/0: it can't be written"), "{line}");
+    lovense_at(world.device_port, "another").await;
+    world.is_well().await;
+}
+
+#[tokio::test]
+async fn a_folder_of_settings_that_can_not_be_written_costs_no_command_and_lets_in_no_page() {
+    const PAGE: &str = "https://player.example";
+    let at_home = |arguments: &[&str]| {
+        let mut command = program::command(arguments);
+        command.env("XDG_CONFIG_HOME", "/proc/self/no");
+        command
+    };
+    let strict = |arguments: &[&str]| at_home(&[&["serve"], arguments].concat());
+    let mut world = World::of("settings", strict).await;
+    let allow = at_home(&["allow", PAGE]).output().await.expect("it starts");
+    assert_eq!(allow.status.code(), Some(1), "{allow:?}");
+    let said = String::from_utf8_lossy(&allow.stderr);
+    assert!(said.contains("/proc/self/no/buttplug/allowed-origins.toml: it can't be written"), "{said}");
+    for port in [world.client_port, world.device_port] {
+        assert_eq!(knock(port, "/", &[("Origin", PAGE)]).await.0, 403);
+    }
     world.is_well().await;
 }
