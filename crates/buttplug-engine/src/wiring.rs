@@ -255,7 +255,17 @@ impl Engine {
                 buses.look_for(&known.catalogue());
             }))
         });
-        Ok(Self { server, ways, announcement, keeping, remembering, unstopped, stopping_first, following, telling })
+        Ok(Self {
+            server,
+            ways,
+            announcement,
+            keeping,
+            remembering,
+            unstopped,
+            stopping_first,
+            following,
+            telling,
+        })
     }
 
     /// Waits until the devices rest that ran when an engine died. Answers how many are left, after so long a wait.
