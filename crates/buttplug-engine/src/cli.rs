@@ -40,7 +40,7 @@ pub(crate) use tls::TlsFlags;
 
 use crate::exit::Exit;
 use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
@@ -109,14 +109,26 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
         #[cfg(feature = "shell")]
         Ok(Cli { command: Command::Man(flags) }) => shell::man(&flags),
         Err(error) => {
-            // Nobody reads what is wrong: the exit code says it too.
-            let _ = error.print();
-            match error.kind() {
-                ErrorKind::DisplayHelp => Exit::Orderly,
-                _ => Exit::Mend,
-            }
+            let exit = if error.kind() == ErrorKind::DisplayHelp { Exit::Orderly } else { Exit::Mend };
+            print_error(error);
+            exit
         }
     }
+}
+
+/// Prints what the parser of the flags has to say, without what may be a token: whoever starts the program keeps that.
+fn print_error(mut error: clap::Error) {
+    let about_token = |value: &ContextValue| {
+        let ContextValue::String(flag) = value else { return false };
+        flag.split([' ', '=']).next().is_some_and(|name| ["--token", "--no-token"].contains(&name))
+    };
+    if error.get(ContextKind::InvalidArg).is_some_and(about_token)
+        && error.get(ContextKind::InvalidValue).is_some()
+    {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".into()));
+    }
+    // Nobody reads what is wrong: the exit code says it too.
+    let _ = error.print();
 }
 
 /// How `serve` came to be.
