@@ -8,7 +8,7 @@ mod limits;
 mod listen;
 mod search;
 
-pub(crate) use access::{Port, pages_gate, token};
+pub(crate) use access::{Port, pages_gate, token, token_notice};
 pub(crate) use error::SettingsError;
 pub(crate) use limits::Limits;
 pub(crate) use listen::{ALTERNATIVES, DEFAULT_CLIENT_PORT, Listen};

@@ -1,7 +1,7 @@
 //! What a repeater shall do, from the flags.
 
 use crate::cli::ServeFlags;
-use crate::settings::{DEFAULT_CLIENT_PORT, Listen, SettingsError, token};
+use crate::settings::{DEFAULT_CLIENT_PORT, Listen, SettingsError, token, token_notice};
 use buttplug_connector_websocket::{Token, shown_url};
 use buttplug_core::connector::ConnectorError;
 use buttplug_websocket::{check_url, is_encrypted};
@@ -41,7 +41,7 @@ impl RepeaterSettings {
         };
         let remote = Remote::parse(address).map_err(|error| SettingsError::BadUrl { flag: REMOTE, error })?;
         let clients = Listen::Loopback(flags.launch.repeater_port.unwrap_or(DEFAULT_CLIENT_PORT));
-        let notices = flags.absent.notices().collect();
+        let notices = flags.absent.notices().chain(token_notice(flags)).collect();
         Ok(Some(Self { clients, remote, token: token(flags)?, notices }))
     }
 }
