@@ -363,7 +363,8 @@ impl Manager {
         let Ready { open, protocol, protocol_id, identifier, model } = ready;
         let (bus_kind, address) = place.clone();
         let identity = DeviceIdentity { bus: bus_kind, protocol: protocol_id, identifier, address };
-        info!("Device {} ({}) found.", model.name, identity.address);
+        // Programs look for this line, so it is one whatever the hardware calls itself.
+        info!("Device {} ({}) found.", in_a_line(&model.name), in_a_line(&identity.address));
         let decided = self.configuration.device(&identity);
         let by_index = &self.registry.by_index;
         let wanted = decided.and_then(|decided| decided.index);
@@ -372,7 +373,7 @@ impl Manager {
         if let Some(taken) = taken {
             warn!(address = identity.address, "index {taken} is taken by a device that is connected");
         }
-        info!("Assigning index {index} to {}", model.name);
+        info!("Assigning index {index} to {}", in_a_line(&model.name));
         let message_gap = decided
             .and_then(|decided| decided.message_gap)
             .or(model.message_gap)
@@ -509,5 +510,35 @@ fn protocols(candidates: &[Candidate]) -> Vec<String> {
 async fn refuse(bus: &dyn HardwareBus, sighting: &Sighting, reason: &str) {
     if tokio::time::timeout(MAX_REFUSAL, bus.refuse(sighting, reason)).await.is_err() {
         warn!(bus = %bus.kind(), address = sighting.address, "refusing took too long");
+    }
+}
+
+/// A text as it stands in a line of the log: all of it, with line ends and the like written out.
+fn in_a_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() {
+            line.extend(letter.escape_debug());
+        } else {
+            line.push(letter);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_a_device_stays_in_its_line_and_is_otherwise_as_it_is() {
+        for (text, line) in [
+            ("F0:82:05:9A:D3:BD", "F0:82:05:9A:D3:BD"),
+            (r"\\?\hid#vid_1234", r"\\?\hid#vid_1234"),
+            ("it's \"é\"", "it's \"é\""),
+            ("a\nERROR b\r\u{1b}[2J", r"a\nERROR b\r\u{1b}[2J"),
+        ] {
+            assert_eq!(in_a_line(text), line);
+        }
     }
 }
