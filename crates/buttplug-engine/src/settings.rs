@@ -11,7 +11,7 @@ mod search;
 pub(crate) use access::{Port, pages_gate, token, token_notice};
 pub(crate) use error::SettingsError;
 pub(crate) use limits::Limits;
-pub(crate) use listen::{ALTERNATIVES, DEFAULT_CLIENT_PORT, Listen};
+pub(crate) use listen::{ALTERNATIVES, DEFAULT_CLIENT_PORT, Door, Listen};
 pub(crate) use search::Search;
 
 use crate::cli::{ServeFlags, Subcommand};
