@@ -115,7 +115,7 @@ impl Settings {
         let clients = if dial_out.is_some() { None } else { clients(flags)? };
         let announce = announce(flags, clients.is_some(), &mut notices);
         let search = Search::new(&flags.search, subcommand)?;
-        let devices = devices(flags, &search)?;
+        let devices = devices(flags, &search, &mut notices)?;
         let rest = flags.rest_api_port.map(Listen::Loopback);
         check_ports(&[
             ("websocket-port", &clients),

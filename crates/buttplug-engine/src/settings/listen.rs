@@ -13,6 +13,7 @@ const DEFAULT_DEVICE_PORT: u16 = 54817;
 
 pub(super) const LISTEN: &str = "websocket-listen-address";
 pub(super) const DEVICES_LISTEN: &str = "device-websocket-listen-address";
+pub(super) const DEVICES_PORT: &str = "device-websocket-server-port";
 pub(super) const ALL_INTERFACES: &str = "websocket-use-all-interfaces";
 const DIAL: &str = "websocket-client-address";
 
@@ -23,7 +24,7 @@ pub(crate) const ALTERNATIVES: &[(&str, &str)] = &[
     (LISTEN, ALL_INTERFACES),
     (DIAL, "websocket-port"),
     (DIAL, LISTEN),
-    (DEVICES_LISTEN, "device-websocket-server-port"),
+    (DEVICES_LISTEN, DEVICES_PORT),
 ];
 
 /// Where to listen.
@@ -164,14 +165,27 @@ pub(super) fn announce(flags: &ServeFlags, listens: bool, notices: &mut Vec<Stri
     listens.then(|| suffix.unwrap_or_default())
 }
 
-pub(super) fn devices(flags: &ServeFlags, search: &Search) -> Result<Option<Listen>, SettingsError> {
+pub(super) fn devices(
+    flags: &ServeFlags,
+    search: &Search,
+    notices: &mut Vec<String>,
+) -> Result<Option<Listen>, SettingsError> {
     if !flags.search.use_device_websocket_server && !search.usual {
+        let given = [
+            (DEVICES_LISTEN, flags.search.device_websocket_listen_address.is_some()),
+            (DEVICES_PORT, flags.search.device_websocket_server_port.is_some()),
+        ];
+        let ineffective = given.iter().filter(|(_, given)| *given);
+        notices.extend(
+            ineffective
+                .map(|(flag, _)| format!("--{flag} has no effect without --use-device-websocket-server")),
+        );
         return Ok(None);
     }
     let port = flags.search.device_websocket_server_port.unwrap_or(DEFAULT_DEVICE_PORT);
     Ok(Some(match &flags.search.device_websocket_listen_address {
         Some(_) if flags.search.device_websocket_server_port.is_some() => {
-            return Err(SettingsError::Conflict(DEVICES_LISTEN, "device-websocket-server-port"));
+            return Err(SettingsError::Conflict(DEVICES_LISTEN, DEVICES_PORT));
         }
         Some(value) => resolve(DEVICES_LISTEN, value)?,
         None if flags.websocket_use_all_interfaces => Listen::AllInterfaces(port),
@@ -206,8 +220,22 @@ mod tests {
                 flags.search.device_websocket_server_port = Some(7);
             })
         };
-        assert_eq!(port(false).unwrap().devices, None);
-        assert_eq!(port(true).unwrap().devices, Some(Listen::Loopback(7)));
+        let shut = port(false).unwrap();
+        assert_eq!(shut.devices, None);
+        let notice = "--device-websocket-server-port has no effect without --use-device-websocket-server";
+        assert!(shut.notices.iter().any(|other| other == notice), "{:?}", shut.notices);
+        let open = port(true).unwrap();
+        assert_eq!(open.devices, Some(Listen::Loopback(7)));
+        assert!(open.notices.iter().all(|notice| !notice.contains("no effect")), "{:?}", open.notices);
+        let elsewhere = settings(|flags| {
+            flags.search.use_serial = true;
+            flags.search.device_websocket_listen_address = Some("0.0.0.0:7".into());
+        });
+        let notice = "--device-websocket-listen-address has no effect without --use-device-websocket-server";
+        assert!(elsewhere.unwrap().notices.iter().any(|other| other == notice));
+        let usual = settings(|flags| flags.search.device_websocket_server_port = Some(7)).unwrap();
+        assert_eq!(usual.devices, Some(Listen::Loopback(7)));
+        assert!(usual.notices.iter().all(|notice| !notice.contains("no effect")), "{:?}", usual.notices);
     }
 
     #[test]
