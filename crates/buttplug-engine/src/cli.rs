@@ -40,8 +40,8 @@ pub(crate) use tls::TlsFlags;
 
 use crate::exit::Exit;
 use clap::Parser;
-use clap::error::ErrorKind;
-use std::ffi::OsString;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, Write};
 
@@ -109,14 +109,26 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
         #[cfg(feature = "shell")]
         Ok(Cli { command: Command::Man(flags) }) => shell::man(&flags),
         Err(error) => {
-            // Nobody reads what is wrong: the exit code says it too.
-            let _ = error.print();
-            match error.kind() {
-                ErrorKind::DisplayHelp => Exit::Orderly,
-                _ => Exit::Mend,
-            }
+            let exit = if error.kind() == ErrorKind::DisplayHelp { Exit::Orderly } else { Exit::Mend };
+            print_error(error);
+            exit
         }
     }
+}
+
+/// Prints what the parser of the flags has to say, without what may be a token: whoever starts the program keeps that.
+fn print_error(mut error: clap::Error) {
+    let about_token = |value: &ContextValue| {
+        let ContextValue::String(flag) = value else { return false };
+        flag.split([' ', '=']).next().is_some_and(|name| ["--token", "--no-token"].contains(&name))
+    };
+    if error.get(ContextKind::InvalidArg).is_some_and(about_token)
+        && error.get(ContextKind::InvalidValue).is_some()
+    {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".into()));
+    }
+    // Nobody reads what is wrong: the exit code says it too.
+    let _ = error.print();
 }
 
 /// How `serve` came to be.
@@ -129,14 +141,30 @@ pub(crate) enum Subcommand {
     Implied,
 }
 
-/// Puts `serve` in front of flags that stand alone.
+/// Puts `serve` in front of flags that stand alone. Earlier engines knew no letters, so whoever types one means this program.
 fn with_subcommand(mut arguments: Vec<OsString>) -> (Vec<OsString>, Subcommand) {
     let first = arguments.get(1).map(|first| first.to_string_lossy());
-    if first.is_some_and(|first| first.starts_with('-') && first != "-h" && first != "--help") {
-        arguments.insert(1, "serve".into());
-        return (arguments, Subcommand::Implied);
+    if !first.is_some_and(|first| first.starts_with('-') && first != "-h" && first != "--help") {
+        return (arguments, Subcommand::Typed);
     }
-    (arguments, Subcommand::Typed)
+    let pairs = arguments.iter().zip(arguments.iter().skip(1));
+    let has_letter = pairs.into_iter().any(|(before, word)| is_letter(word) && !takes_dashes(before));
+    arguments.insert(1, "serve".into());
+    (arguments, if has_letter { Subcommand::Typed } else { Subcommand::Implied })
+}
+
+/// Whether this is a flag by its letter, perhaps with its value: `-p` or `-p5`.
+fn is_letter(word: &OsStr) -> bool {
+    let word = word.to_string_lossy();
+    word.len() > 1 && word.starts_with('-') && !word.starts_with("--") && word != "-h" && word != "-V"
+}
+
+/// Whether what stands behind this word is its value, even if it begins with a dash: that of `--server-name`.
+fn takes_dashes(word: &OsStr) -> bool {
+    let word = word.to_string_lossy();
+    let serve = <ServeFlags as clap::Args>::augment_args(clap::Command::new("serve"));
+    let mut flags = serve.get_arguments().filter(|flag| flag.is_allow_hyphen_values_set());
+    flags.any(|flag| word.strip_prefix("--").is_some_and(|name| flag.get_long() == Some(name)))
 }
 
 /// Prints a line that was asked for. A reader who has gone is no error.
@@ -201,6 +229,36 @@ mod tests {
         assert!(matches!(parse("demo"), Ok(Cli { command: Command::Demo })));
         for help in ["--help", "-h", "help", "serve --help"] {
             assert_eq!(parse(help).map(|_| ()).map_err(|e| e.kind()), Err(ErrorKind::DisplayHelp), "{help}");
+        }
+    }
+
+    #[test]
+    fn whoever_types_a_letter_means_this_program_and_others_an_earlier_engine() {
+        let subcommand = |line: &str| {
+            let words = line.split_whitespace();
+            with_subcommand(std::iter::once("buttplug").chain(words).map(OsString::from).collect()).1
+        };
+        for line in [
+            "--websocket-port 12345 --use-bluetooth-le",
+            "--websocket-listen-address 0.0.0.0:12345",
+            "--websocket-port 1 --server-name -odd --mdns-suffix -x",
+            "--websocket-port 1 --guard",
+            "--server-name=-odd",
+            "-V",
+        ] {
+            assert_eq!(subcommand(line), Subcommand::Implied, "{line}");
+        }
+        for line in [
+            "serve --websocket-port 1",
+            "-l 0.0.0.0:12345",
+            "-l0.0.0.0:12345",
+            "--websocket-port 1 -g",
+            "-p5",
+            "--websocket-listen-address 0.0.0.0:12345 -n x",
+            "--server-name=x -g",
+            "demo",
+        ] {
+            assert_eq!(subcommand(line), Subcommand::Typed, "{line}");
         }
     }
 

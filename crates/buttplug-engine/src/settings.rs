@@ -8,10 +8,10 @@ mod limits;
 mod listen;
 mod search;
 
-pub(crate) use access::{Port, pages_gate, token};
+pub(crate) use access::{Port, pages_gate, token, token_notice};
 pub(crate) use error::SettingsError;
 pub(crate) use limits::{Limits, max_clients, set as set_limits};
-pub(crate) use listen::{ALTERNATIVES, DEFAULT_CLIENT_PORT, Listen};
+pub(crate) use listen::{ALTERNATIVES, DEFAULT_CLIENT_PORT, Door, Listen};
 pub(crate) use search::Search;
 
 use crate::cli::{ServeFlags, Subcommand};
@@ -115,7 +115,7 @@ impl Settings {
         let clients = if dial_out.is_some() { None } else { clients(flags)? };
         let announce = announce(flags, clients.is_some(), &mut notices);
         let search = Search::new(&flags.search, subcommand)?;
-        let devices = devices(flags, &search)?;
+        let devices = devices(flags, &search, &mut notices)?;
         let rest = flags.rest_api_port.map(Listen::Loopback);
         check_ports(&[
             ("websocket-port", &clients),

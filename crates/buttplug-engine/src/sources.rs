@@ -186,7 +186,7 @@ impl Settled {
             .given
             .iter()
             .filter(|given| self.keys[given.key].role == Role::Setting)
-            .partition(|given| self.keys[given.key].is_secret());
+            .partition(|given| given.is_secret(&self.keys));
         Handover {
             arguments: open.iter().filter_map(|given| given.word(&self.keys)).collect(),
             places: self.places().map(|place| key::word("told-by", place.as_ref())).collect(),

@@ -8,7 +8,7 @@ mod store;
 pub(crate) use earlier::CatalogueFile;
 pub(crate) use keeper::Keeper;
 pub(crate) use own::{MAX_RUN, MIN_RUN, place as position};
-pub(crate) use store::{UserFile, read_text, replace};
+pub(crate) use store::{UserFile, check_writable, others_read, read_text, replace};
 
 use buttplug_protocols::catalogue::Catalogue;
 use buttplug_protocols::definition::Addition;
@@ -57,6 +57,9 @@ pub(crate) enum UserFileError {
     /// The system does not let it be read.
     #[error("it can't be read: {0}")]
     Unreadable(String),
+    /// It is a folder, a pipe, a device or the like.
+    #[error("it is no regular file; name one, or a path where there is nothing yet")]
+    NotRegular,
     /// The system does not let it be written.
     #[error("it can't be written: {0}")]
     Unwritable(String),

@@ -37,6 +37,25 @@ async fn wrong_usage_ends_with_1_and_a_reason_on_stderr() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_none_is_refused_without_being_shown() {
+    for arguments in [
+        &["--token", "my secret!"][..],
+        &["--token=my secret!"],
+        &["serve", "--token", "my secret!"],
+        &["serve", "--no-token=my secret!"],
+        &["config", "show", "--token", "my secret!"],
+        &["service", "systemd", "--token", "my secret!"],
+    ] {
+        let Ended { code, stdout, stderr } = run(arguments).await;
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{arguments:?}");
+        assert!(stderr.contains("token") && !stderr.contains("secret"), "{arguments:?}: {stderr}");
+        if !arguments.contains(&"--no-token=my secret!") {
+            assert!(stderr.contains("letters and digits"), "the reason is said: {stderr}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn settings_that_can_not_be_met_end_with_1_and_name_the_flag() {
     for (arguments, reason) in [
         (

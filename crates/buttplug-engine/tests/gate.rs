@@ -47,6 +47,17 @@ async fn a_page_is_refused_with_what_to_do_and_the_log_names_it() {
 }
 
 #[tokio::test]
+async fn whoever_types_a_letter_gets_what_serve_would_do() {
+    // As earlier engines, which knew no letters, it would be open to the whole network and to any page.
+    let Ended { code, stderr, .. } = run(&["-l", "0.0.0.0:0"]).await;
+    assert!(code == Some(1) && stderr.contains("--token-file"), "{stderr}");
+    let mut engine = Engine::start_with(&[&["-p0"], DEVICES].concat()).await;
+    assert_eq!(status(engine.client_port().await, PAGE).await, 403);
+    let mut engine = Engine::start_with(&[&["--websocket-port", "0"], DEVICES].concat()).await;
+    assert_eq!(status(engine.client_port().await, PAGE).await, 101);
+}
+
+#[tokio::test]
 async fn pages_that_flags_allow_are_let_in_and_others_are_not() {
     let mut engine = serve(&["--allow-origin", PAGE, "--allow-origin", "https://*.example.org"]).await;
     for port in [engine.client_port().await, engine.device_port().await] {

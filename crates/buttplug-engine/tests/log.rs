@@ -5,7 +5,7 @@
 
 mod program;
 
-use program::{Engine, FIRST_LINE, Folder, vibrate, vibrating};
+use program::{Engine, FIRST_LINE, Folder, SOON, Socket, make_lines, user_file, vibrate, vibrating};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -75,6 +75,132 @@ async fn so_many_files_of_so_many_bytes_are_kept() {
     assert!(sizes.iter().all(|(_, size)| *size <= 8192), "{sizes:?}");
     let mode = std::fs::metadata(&path).expect("the file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "what somebody did when is nobody else's business");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_a_device_calls_itself_forges_no_line() {
+    let folder = Folder::new("forged-log");
+    for format in ["text", "json"] {
+        let (path, file) = (folder.path_of(format), user_file(&format!("forged-{format}.json")));
+        let mut engine = Engine::start(&[
+            "--user-device-config-file",
+            file.name(),
+            "--use-device-websocket-server",
+            "--device-websocket-server-port=0",
+            "--log-format",
+            format,
+            "--log-file",
+            &path,
+        ])
+        .await;
+        let json = format == "json";
+        let text = |line: &str| -> String {
+            if !json {
+                return line.to_owned();
+            }
+            let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            line["message"].as_str().expect("a text").to_owned()
+        };
+        let listens = engine.line_with("listening for devices").await;
+        let port = listens.split("127.0.0.1:").nth(1).expect("a port").trim_end_matches(['"', '}']);
+        let port = port.parse().expect("a port");
+        let listens = engine.line_with("listening for clients").await;
+        let clients = listens.split("127.0.0.1:").nth(1).expect("a port").trim_end_matches(['"', '}']);
+        let mut client = Socket::open(clients.parse().expect("a port")).await;
+        client.handshake().await;
+        client.ask("StartScanning", serde_json::json!({})).await;
+        let _device =
+            program::lovense_at(port, r"a\n2026-01-01T00:00:00Z ERROR forged\r<3>forged\nforged").await;
+        let found = engine.line_with("found.").await;
+        let whole = r"(a\n2026-01-01T00:00:00Z ERROR forged\r<3>forged\nforged) found.";
+        assert!(text(&found).contains(whole), "{found}");
+        engine.signal("TERM");
+        assert_eq!(engine.end().await.code(), Some(0));
+        let kept = std::fs::read_to_string(&path).expect("the file");
+        let lines = engine.lines[1..].iter().map(String::as_str).chain(kept.lines());
+        for line in lines {
+            let begins = if json { line.starts_with("{\"timestamp\":") } else { line.starts_with("20") };
+            assert!(begins && !line.starts_with("2026-01-01T00:00:00Z ERROR"), "{line}");
+            assert!(!line.contains('\r'), "{line}");
+        }
+    }
+}
+
+/// An engine on a port that is free, with its stdout there.
+#[cfg(target_os = "linux")]
+fn with_stdout(stdout: impl Into<std::process::Stdio>) -> (tokio::process::Child, u16) {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = free.local_addr().expect("a port").port();
+    drop(free);
+    let mut command = program::command(&["--websocket-port", &port.to_string(), "--log", "trace"]);
+    (command.stdout(stdout).spawn().expect("it starts"), port)
+}
+
+/// Its client, as soon as it listens.
+#[cfg(target_os = "linux")]
+async fn client_of(port: u16) -> Socket {
+    let listens = async {
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(SOON, listens).await.expect("it listens");
+    let mut client = Socket::open(port).await;
+    client.handshake().await;
+    client
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_output_on_a_full_disk_costs_nothing_but_its_lines() {
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+    let (mut engine, port) = with_stdout(full);
+    let mut client = client_of(port).await;
+    make_lines(&mut client, 100).await;
+    program::signal(engine.id().expect("running"), "TERM");
+    let status = tokio::time::timeout(SOON, engine.wait()).await.expect("it ends").expect("a status");
+    assert_eq!(status.code(), Some(0));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_output_that_failed_is_written_to_again_and_says_what_is_missing() {
+    use std::os::fd::OwnedFd;
+    use tokio::io::AsyncReadExt;
+    // A pipe that never waits, as launchers make them: when it is full, writing fails.
+    let (ours, theirs) = std::io::pipe().expect("a pipe");
+    rustix::io::ioctl_fionbio(&theirs, true).expect("a pipe can do that");
+    let (mut engine, port) = with_stdout(OwnedFd::from(theirs));
+    let mut client = client_of(port).await;
+    // Far more than the pipe's 64 KiB.
+    make_lines(&mut client, 5000).await;
+    let mut ours = tokio::net::unix::pipe::Receiver::from_owned_fd(ours.into()).expect("a pipe");
+    let mut text = Vec::new();
+    let told = async {
+        while !String::from_utf8_lossy(&text).contains(" lines left out") {
+            assert!(ours.read_buf(&mut text).await.expect("a pipe") > 0, "it runs");
+        }
+    };
+    // What is missing is said before the next line.
+    let asking = async {
+        loop {
+            make_lines(&mut client, 1).await;
+        }
+    };
+    let told = async {
+        tokio::select! {
+            () = told => {}
+            () = asking => {}
+        }
+    };
+    tokio::time::timeout(SOON, told).await.expect("it is written to again");
+    program::signal(engine.id().expect("running"), "TERM");
+    let end = async { tokio::join!(engine.wait(), ours.read_to_end(&mut text)) };
+    let (status, read) = tokio::time::timeout(SOON, end).await.expect("it ends");
+    assert_eq!((status.expect("a status").code(), read.is_ok()), (Some(0), true));
+    let text = String::from_utf8_lossy(&text);
+    assert!(text.lines().any(|line| line.ends_with(" ended")), "{:?}", text.lines().last());
 }
 
 #[cfg(target_os = "linux")]

@@ -8,7 +8,9 @@
 mod program;
 
 use futures_util::SinkExt;
-use program::{Engine, SOON, Socket, lovense_at, vibrate, vibrating};
+use program::{
+    Engine, SOON, Socket, lovense_at, make_lines, make_vibrate, user_file, vibrate, vibrating,
+};
 use serde_json::json;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -104,10 +106,15 @@ async fn being_told_to_stand_still_stops_the_devices_and_nothing_else() {
 
 #[tokio::test]
 async fn a_parent_that_ends_takes_the_engine_with_it_in_order() {
-    let mut engine = Engine::with_input(&["--websocket-port", "0", "--stop-with-parent"]).await;
-    let mut client = engine.client().await;
-    client.handshake().await;
+    let file = user_file("parent.json");
+    let mut arguments = vec!["--websocket-port", "0", "--stop-with-parent"];
+    arguments.extend(["--user-device-config-file", file.name()]);
+    arguments.extend(["--use-device-websocket-server", "--device-websocket-server-port", "0"]);
+    let mut engine = Engine::with_input(&arguments).await;
+    let (mut client, mut device) = make_vibrate(&mut engine).await;
     drop(engine.child.stdin.take());
+    let frames = device.frames_until_close().await;
+    assert!(!frames.is_empty() && frames.iter().all(|frame| frame == "Vibrate:0;"), "{frames:?}");
     assert_eq!(client.close_code().await, Some(CloseCode::Away));
     assert_eq!(engine.end().await.code(), Some(0));
 }
@@ -244,12 +251,7 @@ async fn an_output_that_nobody_reads_holds_up_nothing() {
     let mut client = Socket::open(port).await;
     client.handshake().await;
     // Far more than the pipe's 64 KiB and the log's queue hold.
-    let commands = async {
-        for _ in 0..10_000 {
-            client.ask("Ping", json!({})).await;
-        }
-    };
-    timeout(SOON * 3, commands).await.expect("nothing waits for the log");
+    timeout(SOON * 3, make_lines(&mut client, 10_000)).await.expect("nothing waits for the log");
     let start = Instant::now();
     let id = child.id().unwrap();
     std::process::Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().unwrap();

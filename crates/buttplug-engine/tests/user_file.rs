@@ -167,6 +167,20 @@ async fn a_useless_file_stops_the_start_unless_that_is_asked_for() {
     assert_eq!(fs::read_to_string(file.path()).unwrap(), "[[device]]\naddress = 'a\n");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_no_regular_file_stops_the_start_and_stays() {
+    let folder = program::Folder::new("no-file");
+    let pipe = folder.path_of("devices.toml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [pipe.as_str(), "/dev/null", folder.name()] {
+        let ended = program::run(&["--user-device-config-file", path]).await;
+        assert_eq!(ended.code, Some(1), "{path}");
+        assert!(ended.stderr.contains(path) && ended.stderr.contains("no regular file"), "{ended:?}");
+    }
+    assert!(!fs::metadata(&pipe).unwrap().is_file());
+}
+
 #[tokio::test]
 async fn simulated_devices_are_there_under_their_names() {
     let entry =

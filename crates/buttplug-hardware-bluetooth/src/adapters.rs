@@ -58,6 +58,13 @@ pub(crate) struct Adapters {
     surveying: bool,
 }
 
+/// How a look differs from the one before.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    pub(crate) gone: Vec<AdapterName>,
+    pub(crate) new: Vec<AdapterName>,
+}
+
 #[derive(Debug)]
 struct Entry {
     powered: bool,
@@ -124,12 +131,8 @@ impl Adapters {
         Some(self.surveyed? + pause)
     }
 
-    /// These are the adapters. Answers which are gone.
-    pub(crate) fn surveyed(
-        &mut self,
-        now: Instant,
-        found: Result<Vec<Adapter>, RadioError>,
-    ) -> Vec<AdapterName> {
+    /// These are the adapters. Answers which are gone and which are new.
+    pub(crate) fn surveyed(&mut self, now: Instant, found: Result<Vec<Adapter>, RadioError>) -> Changes {
         self.surveying = false;
         self.surveyed = Some(now);
         let found = match found {
@@ -142,7 +145,7 @@ impl Adapters {
                 self.failed = self.failed.saturating_add(1);
                 let is_certain = matches!(problem, RadioError::NoService(_) | RadioError::NotAllowed);
                 if !is_certain && !self.known.is_empty() && self.failed < MAX_FAILED_SURVEYS {
-                    return Vec::new();
+                    return Changes::default();
                 }
                 self.problem = Some(problem);
                 Vec::new()
@@ -151,13 +154,15 @@ impl Adapters {
         let is_gone = |name: &AdapterName| found.iter().all(|adapter| adapter.name != *name);
         let gone: Vec<AdapterName> = self.known.keys().filter(|name| is_gone(name)).cloned().collect();
         self.known.retain(|name, _| !is_gone(name));
+        let mut new = Vec::new();
         for adapter in found {
-            self.known
-                .entry(adapter.name.clone())
-                .or_insert(Entry { powered: adapter.powered, scan: Scan::Off });
+            if !self.known.contains_key(&adapter.name) {
+                new.push(adapter.name.clone());
+                self.known.insert(adapter.name.clone(), Entry { powered: adapter.powered, scan: Scan::Off });
+            }
             self.power(&adapter.name, adapter.powered);
         }
-        gone
+        Changes { gone, new }
     }
 
     /// An adapter was switched on or off. One that was off scans no longer.
@@ -284,10 +289,11 @@ mod tests {
         let mut adapters = one(now, true);
         errands(&mut adapters, now, true);
         adapters.started(now, &"hci0".into(), Ok(()));
-        assert_eq!(adapters.surveyed(now + 5 * S, Ok(vec![])), ["hci0".into()]);
+        assert_eq!(adapters.surveyed(now + 5 * S, Ok(vec![])).gone, ["hci0".into()]);
         assert_eq!(adapters.state(), BluetoothState::NoAdapter);
         assert_eq!(adapters.deadline(true, false), Some(now + 5 * S + SURVEY_WITHOUT), "it is looked for");
-        assert_eq!(adapters.surveyed(now + 7 * S, Ok(vec![adapter("hci0", true)])), []);
+        let back = adapters.surveyed(now + 7 * S, Ok(vec![adapter("hci0", true)]));
+        assert_eq!(back, Changes { gone: vec![], new: vec!["hci0".into()] });
         assert_eq!(errands(&mut adapters, now + 7 * S, true), [Errand::StartScan("hci0".into())]);
     }
 
@@ -296,7 +302,7 @@ mod tests {
         let now = Instant::now();
         let mut adapters = one(now, true);
         let problem = || Err(RadioError::NoService("bluetoothd does not run".into()));
-        assert_eq!(adapters.surveyed(now, problem()), ["hci0".into()]);
+        assert_eq!(adapters.surveyed(now, problem()).gone, ["hci0".into()]);
         assert_eq!(adapters.state().to_string(), "can't be used: bluetoothd does not run");
         assert_eq!(errands(&mut adapters, now + SURVEY_WITHOUT, true), [Errand::Survey]);
     }
@@ -307,13 +313,13 @@ mod tests {
         let mut adapters = one(now, true);
         let busy = || Err(RadioError::Failed("no answer within 5 s".into()));
         for _ in 1..MAX_FAILED_SURVEYS {
-            assert_eq!(adapters.surveyed(now, busy()), []);
+            assert_eq!(adapters.surveyed(now, busy()), Changes::default());
             assert_eq!(adapters.state(), BluetoothState::Ready(vec!["hci0".into()]));
         }
-        assert_eq!(adapters.surveyed(now, Ok(vec![adapter("hci0", true)])), []);
-        assert_eq!(adapters.surveyed(now, busy()), [], "only failures in a row count");
+        assert_eq!(adapters.surveyed(now, Ok(vec![adapter("hci0", true)])), Changes::default(), "known");
+        assert_eq!(adapters.surveyed(now, busy()), Changes::default(), "only failures in a row count");
         adapters.surveyed(now, busy());
-        assert_eq!(adapters.surveyed(now, busy()), ["hci0".into()]);
+        assert_eq!(adapters.surveyed(now, busy()).gone, ["hci0".into()]);
         assert_eq!(adapters.state(), BluetoothState::Unusable("no answer within 5 s".into()));
     }
 
@@ -332,8 +338,9 @@ mod tests {
     fn every_adapter_scans() {
         let now = Instant::now();
         let mut adapters = one(now, true);
-        adapters
+        let changes = adapters
             .surveyed(now, Ok(vec![adapter("hci1", true), adapter("hci0", true), adapter("hci2", false)]));
+        assert_eq!(changes.new, ["hci1".into(), "hci2".into()]);
         let starts = ["hci0", "hci1"].map(|name| Errand::StartScan(name.into()));
         assert_eq!(errands(&mut adapters, now, true), starts);
     }

@@ -201,6 +201,8 @@ impl<R: Radio> Inner<R> {
             Order::GaveUp(sighting) => {
                 info!(name = sighting.name(), address = sighting.address, "a lost device did not come back");
             }
+            // Programs that start the engine look for these words.
+            Order::Found(adapter) => info!(adapter = &*adapter, "Bluetooth LE adapter found"),
             Order::Vanished(adapter) => {
                 let reason = format!("the adapter {adapter} is gone");
                 let links = locked(&self.links);

@@ -1,7 +1,7 @@
 //! Finds devices: who wants a search, what is sought, which adapters scan, what was seen, and what follows from it.
 //! Pure: the shell carries out the orders and says how it went.
 
-use crate::adapters::{Adapters, BluetoothState, Errand};
+use crate::adapters::{Adapters, BluetoothState, Changes, Errand};
 use crate::limits::{MAX_LOOKS, MAX_SEEN};
 use crate::radio::{Adapter, AdapterName, RadioError, Spot, View};
 use crate::seek::Seek;
@@ -21,6 +21,8 @@ pub(crate) enum Order<S> {
     Look(S),
     /// Report a sighting to the server.
     Report(Sighting),
+    /// There is an adapter that was not there before.
+    Found(AdapterName),
     /// An adapter is gone, and every link over it.
     Vanished(AdapterName),
     /// Tell how Bluetooth stands.
@@ -130,8 +132,9 @@ impl<S: Spot> Finder<S> {
 
     /// The adapters have been looked at.
     pub(crate) fn surveyed(&mut self, now: Instant, found: Result<Vec<Adapter>, RadioError>) {
-        let gone = self.adapters.surveyed(now, found);
+        let Changes { gone, new } = self.adapters.surveyed(now, found);
         self.orders.extend(gone.into_iter().map(Order::Vanished));
+        self.orders.extend(new.into_iter().map(Order::Found));
     }
 
     /// An adapter was switched on or off.
@@ -244,7 +247,7 @@ mod tests {
         finder.surveyed(now, Ok(vec![Adapter { name: "hci0".into(), powered: true }]));
         let start = Order::Adapter(Errand::StartScan("hci0".into()));
         let ready = Order::Say(BluetoothState::Ready(vec!["hci0".into()]));
-        assert_eq!(finder.orders(now), [start, ready]);
+        assert_eq!(finder.orders(now), [Order::Found("hci0".into()), start, ready]);
         finder.started(now, &"hci0".into(), Ok(()));
         assert_eq!(finder.orders(now), [Order::List("hci0".into())]);
         finder

@@ -3,7 +3,7 @@
 mod groups;
 mod quote;
 
-use super::{Cli, complain, print};
+use super::{Cli, complain, print, print_error};
 use crate::exit::Exit;
 use clap::Parser;
 use std::path::Path;
@@ -62,9 +62,9 @@ pub(super) fn run(flags: &ServiceFlags) -> Exit {
     // A service that is refused its flags says so where nobody looks.
     let typed = ["buttplug", "serve", "--guard"].into_iter().chain(flags.flags.iter().map(String::as_str));
     if let Err(error) = Cli::try_parse_from(typed) {
-        // Nobody reads what is wrong: the exit code says it too.
-        let _ = error.print();
-        return if error.use_stderr() { Exit::Mend } else { Exit::Orderly };
+        let exit = if error.use_stderr() { Exit::Mend } else { Exit::Orderly };
+        print_error(error);
+        return exit;
     }
     let program = match std::env::current_exe() {
         Ok(program) => program,

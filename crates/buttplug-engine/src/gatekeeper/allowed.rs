@@ -1,7 +1,7 @@
 //! The file with the web pages that a person has allowed. It has one reader and one writer, here, and is read anew for
 //! each page that is not allowed otherwise: so a running engine knows at once what was allowed beside it.
 
-use crate::user::{UserFileError, position, read_text, replace, settings_folder};
+use crate::user::{UserFileError, check_writable, position, read_text, replace, settings_folder};
 use buttplug_connector_websocket::{OriginError, OriginPattern};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -138,6 +138,7 @@ impl AllowedPages {
         }
         // A link stays a link: the file it leads to is replaced.
         let path = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        check_writable(&path).map_err(unwritable)?;
         replace(&path, &document.to_string(), &path).map_err(unwritable)?;
         Ok(())
     }
@@ -225,6 +226,18 @@ mod tests {
             assert!(pages.allow(&pattern("any")).is_err());
             assert_eq!(fs::read_to_string(pages.path()).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn a_file_that_its_owner_made_read_only_stays_as_it_is() {
+        let text = "origins = []\n";
+        let pages = pages("read-only", Some(text));
+        let mut permissions = fs::metadata(pages.path()).unwrap().permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(pages.path(), permissions).unwrap();
+        let error = pages.allow(&pattern("any")).unwrap_err().to_string();
+        assert!(error.contains("read-only") && error.contains("allowed.toml"), "{error}");
+        assert_eq!(fs::read_to_string(pages.path()).unwrap(), text);
     }
 
     #[test]

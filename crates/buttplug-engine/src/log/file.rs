@@ -94,14 +94,7 @@ impl LogFile {
     fn opened(&mut self) -> io::Result<Open> {
         match self.open.take() {
             Some(open) if !open.regular || is_still_there(&open.file, &self.path) => Ok(open),
-            Some(_) => open_file(&self.path),
-            None => {
-                for number in self.rotation.surplus() {
-                    // Most of them never were.
-                    let _ = fs::remove_file(numbered(&self.path, number));
-                }
-                open_file(&self.path)
-            }
+            _ => open_file(&self.path),
         }
     }
 
@@ -261,16 +254,20 @@ mod tests {
     }
 
     #[test]
-    fn the_next_engine_goes_on_where_the_last_one_ended_and_removes_what_is_too_many() {
+    fn the_next_engine_goes_on_where_the_last_one_ended_and_removes_nothing_of_others() {
         let folder = Folder::new("next");
-        for name in ["x.log.1", "x.log.2", "x.log.7", "x.log.txt"] {
-            fs::write(folder.0.join(name), "old\n").unwrap();
+        for name in ["x.log.2", "x.log.7", "x.log.99", "x.log.txt"] {
+            fs::write(folder.0.join(name), "another's\n").unwrap();
         }
         let path = folder.0.join("x.log");
         log(path.clone(), 2).write_all(b"l 1\n").unwrap();
-        log(path, 2).write_all(b"l 2\n").unwrap();
-        assert_eq!(folder.read("x.log"), "l 1\nl 2\n");
-        assert_eq!(folder.names(), ["x.log", "x.log.1", "x.log.txt"]);
+        log(path, 2).write_all(b"l 2\nl 3\nl 4\nl 5\n").unwrap();
+        assert_eq!((folder.read("x.log").as_str(), folder.read("x.log.1").as_str()), ("l 5\n", "l 3\nl 4\n"));
+        assert_eq!(
+            folder.names(),
+            ["x.log", "x.log.1", "x.log.2", "x.log.7", "x.log.99", "x.log.txt"],
+            "such as those of logrotate"
+        );
     }
 
     #[cfg(unix)]

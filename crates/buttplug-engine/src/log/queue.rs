@@ -20,6 +20,9 @@ const MAX_WAITING_LINES: usize = 1024;
 /// Bytes handed to the system at once.
 const MAX_BATCH_BYTES: usize = 64 * 1024;
 
+/// The pause after a failure, typically of a disk that is full. Shorter than the end of the program waits.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// How long the end of the program waits for its last lines to be read.
 pub(super) const LAST_LINES: Duration = Duration::from_millis(200);
 
@@ -68,7 +71,7 @@ impl Queue {
     }
 
     fn queue(&self, line: &[u8]) {
-        if let Err(TrySendError::Full(_)) = self.lines.try_send(Item::Line(cut(line))) {
+        if let Err(TrySendError::Full(_)) = self.lines.try_send(Item::Line(cut(one_line(line)))) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -88,10 +91,24 @@ impl Queue {
     }
 }
 
+/// The record as one line with its end, whatever text of a peer is in it: nobody writes lines but the log.
+fn one_line(record: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(record.len() + 1);
+    for byte in record.strip_suffix(b"\n").unwrap_or(record) {
+        match byte {
+            b'\n' => line.extend_from_slice(b"\\n"),
+            b'\r' => line.extend_from_slice(b"\\r"),
+            byte => line.push(*byte),
+        }
+    }
+    line.push(b'\n');
+    line
+}
+
 /// The line as it is queued: not too long, and with its end.
-fn cut(line: &[u8]) -> Vec<u8> {
+fn cut(line: Vec<u8>) -> Vec<u8> {
     if line.len() <= MAX_LINE_BYTES {
-        return line.to_vec();
+        return line;
     }
     let mark = "…\n".as_bytes();
     let mut end = MAX_LINE_BYTES - mark.len();
@@ -105,7 +122,18 @@ fn cut(line: &[u8]) -> Vec<u8> {
 fn write_lines(items: &Receiver<Item>, mut output: impl Write, dropped: &AtomicU64, lost: Lost) {
     let mut batch = Vec::new();
     let mut waiting = Vec::new();
+    // Lines that could not be written, since this was last told.
+    let mut unwritten: u64 = 0;
+    // What was written last is no whole line.
+    let mut is_torn = false;
     while let Ok(item) = items.recv() {
+        if is_torn {
+            batch.push(b'\n');
+        }
+        if unwritten > 0 {
+            batch.extend_from_slice(lost(unwritten).as_bytes());
+        }
+        let first = batch.len();
         let mut next = Some(item);
         while let Some(item) = next {
             match item {
@@ -115,12 +143,25 @@ fn write_lines(items: &Receiver<Item>, mut output: impl Write, dropped: &AtomicU
             next = if batch.len() < MAX_BATCH_BYTES { items.try_recv().ok() } else { None };
         }
         let missing = dropped.swap(0, Ordering::Relaxed);
+        let lines = batch.len();
         if missing > 0 {
             batch.extend_from_slice(lost(missing).as_bytes());
         }
-        // Nobody reads any more: that is no error, and the program runs on.
-        if output.write_all(&batch).and_then(|()| output.flush()).is_err() {
-            return;
+        let (written, outcome) = write_some(&mut output, &batch);
+        if let Some(last) = written.checked_sub(1) {
+            is_torn = batch.get(last) != Some(&b'\n');
+        }
+        if written >= first {
+            unwritten = 0;
+        }
+        if written < batch.len() {
+            unwritten += missing + ends(batch.get(written.max(first)..lines));
+        }
+        match outcome.and_then(|()| output.flush()) {
+            Ok(()) => {}
+            // Nobody reads any more: that is no error, and the program runs on.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return,
+            Err(_) => std::thread::sleep(PAUSE),
         }
         batch.clear();
         batch.shrink_to(MAX_LINE_BYTES);
@@ -129,6 +170,25 @@ fn write_lines(items: &Receiver<Item>, mut output: impl Write, dropped: &AtomicU
             let _ = done.try_send(());
         }
     }
+}
+
+/// How many lines end in there.
+fn ends(lines: Option<&[u8]>) -> u64 {
+    lines.unwrap_or_default().iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+/// Writes all of it, or answers how far it came.
+fn write_some(output: &mut impl Write, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+        match output.write(rest) {
+            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+            Ok(more) => written += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (written, Err(error)),
+        }
+    }
+    (written, Ok(()))
 }
 
 impl<'a> MakeWriter<'a> for Queue {
@@ -156,6 +216,7 @@ impl Write for LineWriter<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc::channel;
     use std::sync::{Mutex, PoisonError};
 
@@ -190,11 +251,71 @@ mod tests {
 
     #[test]
     fn long_lines_are_cut_between_characters() {
-        let line = cut("é".repeat(MAX_LINE_BYTES).as_bytes());
+        let line = cut("é".repeat(MAX_LINE_BYTES).into_bytes());
         assert!(line.len() <= MAX_LINE_BYTES && line.len() > MAX_LINE_BYTES - 4);
         let text = String::from_utf8(line).unwrap();
         assert!(text.ends_with("é…\n"));
-        assert_eq!(cut(b"short\n"), b"short\n");
+        assert_eq!(cut(b"short\n".to_vec()), b"short\n");
+    }
+
+    #[test]
+    fn what_a_peer_says_is_no_line_of_its_own() {
+        let (written, output) = channel();
+        let log = Queue::to(Gate { open: Arc::default(), written }, lost);
+        log.line("found a\n2026 ERROR forged\r\nb");
+        LineWriter(&log).write_all(b"refused c\n<3>forged\n").unwrap();
+        finish(&log);
+        drop(log);
+        let text = String::from_utf8(output.iter().flatten().collect()).unwrap();
+        assert_eq!(text, "found a\\n2026 ERROR forged\\r\\nb\nrefused c\\n<3>forged\n");
+    }
+
+    /// An output with room for so many bytes.
+    struct Disk {
+        room: Arc<AtomicUsize>,
+        written: std::sync::mpsc::Sender<Vec<u8>>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+            let taken = self.room.load(Ordering::Relaxed).min(data.len());
+            if taken == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.room.fetch_sub(taken, Ordering::Relaxed);
+            // The test reads to the end.
+            let _ = self.written.send(data[..taken].to_vec());
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_output_that_fails_for_a_while_costs_the_lines_of_that_time_which_are_counted() {
+        for (room, text) in [
+            (0, "(3 lines)\n3\n"),
+            // Half a line is none.
+            (3, "0\n1\n(2 lines)\n3\n"),
+        ] {
+            let (written, output) = channel();
+            let room = Arc::new(AtomicUsize::new(room));
+            let log = Queue::to(Disk { room: Arc::clone(&room), written }, lost);
+            let say = |line: &str| {
+                log.line(line);
+                let done = log.flush(Instant::now() + 100 * LAST_LINES).unwrap();
+                done.recv_timeout(100 * LAST_LINES).unwrap();
+            };
+            for line in ["0", "1", "2"] {
+                say(line);
+            }
+            room.store(usize::MAX, Ordering::Relaxed);
+            say("3");
+            drop(log);
+            assert_eq!(String::from_utf8(output.iter().flatten().collect()).unwrap(), text);
+        }
     }
 
     #[test]

@@ -36,11 +36,6 @@ impl Rotation {
     pub(super) fn moves(&self) -> impl Iterator<Item = (u32, u32)> + use<> {
         (1..self.files).rev().map(|to| (to - 1, to))
     }
-
-    /// Those that are left over from a time when more were kept.
-    pub(super) fn surplus(&self) -> impl Iterator<Item = u32> + use<> {
-        self.files.max(1)..MAX_FILES
-    }
 }
 
 #[cfg(test)]
@@ -72,13 +67,5 @@ mod tests {
         assert_eq!(moves(4), [(2, 3), (1, 2), (0, 1)]);
         assert_eq!(moves(2), [(0, 1)]);
         assert_eq!(moves(1), []);
-    }
-
-    #[test]
-    fn what_is_beyond_the_number_of_files_is_surplus() {
-        let surplus = |files| Rotation { max_bytes: 1, files }.surplus().collect::<Vec<_>>();
-        assert_eq!(surplus(3).first(), Some(&3));
-        assert_eq!(surplus(MAX_FILES), [0; 0]);
-        assert!(!surplus(1).contains(&0), "never the file itself");
     }
 }

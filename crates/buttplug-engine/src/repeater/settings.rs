@@ -1,7 +1,9 @@
 //! What a repeater shall do, from the flags.
 
 use crate::cli::ServeFlags;
-use crate::settings::{DEFAULT_CLIENT_PORT, Listen, SettingsError, max_clients, set_limits, token};
+use crate::settings::{
+    DEFAULT_CLIENT_PORT, Listen, SettingsError, max_clients, set_limits, token, token_notice,
+};
 use buttplug_connector_websocket::{Token, shown_url};
 use buttplug_core::connector::ConnectorError;
 use buttplug_websocket::{ListenerLimits, MAX_QUEUED_BYTES, SocketLimits, check_url, is_encrypted};
@@ -52,7 +54,7 @@ impl RepeaterSettings {
         };
         let remote = Remote::parse(address).map_err(|error| SettingsError::BadUrl { flag: REMOTE, error })?;
         let clients = Listen::Loopback(flags.launch.repeater_port.unwrap_or(DEFAULT_CLIENT_PORT));
-        let notices = flags.absent.notices().collect();
+        let notices = flags.absent.notices().chain(token_notice(flags)).collect();
         let mut limits = ListenerLimits::default();
         set_limits(&mut limits, &flags.limits);
         let max_clients = max_clients(flags, MAX_CLIENTS);

@@ -4,6 +4,7 @@ use super::listen::{ALL_INTERFACES, DEVICES_LISTEN, LISTEN};
 use super::{Listen, SettingsError, Surroundings};
 use crate::cli::{ServeFlags, Subcommand};
 use crate::gatekeeper::{AllowedPages, Desk, Gatekeeper};
+use crate::user::others_read;
 use buttplug_connector_websocket::{Rules, Token};
 use std::fs::File;
 use std::io::{self, Read};
@@ -94,6 +95,12 @@ pub(crate) fn token(flags: &ServeFlags) -> Result<Option<Token>, SettingsError> 
     token.map(Some).map_err(|error| SettingsError::BadToken { path: path.clone(), error })
 }
 
+/// What the person should know about the file with the token, if there is one.
+pub(crate) fn token_notice(flags: &ServeFlags) -> Option<String> {
+    let path = flags.token_file.as_deref().filter(|path| others_read(path))?;
+    Some(format!("other people on this machine can read the token in {}; `chmod 600` it", path.display()))
+}
+
 fn read_start(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(MAX_TOKEN_FILE_BYTES).read_to_string(&mut text)?;
@@ -110,10 +117,12 @@ pub(super) fn rules(
     notices: &mut Vec<String>,
 ) -> Result<Rules, SettingsError> {
     let rules = Rules { origins: flags.allow_origin.clone(), token: token(flags)? };
+    notices.extend(token_notice(flags));
     if way == Way::Earlier && devices.is_some_and(|devices| !devices.is_wide()) {
         notices.push(
             "devices may dial in from this machine only; to let in those on the network pass \
-             --device-websocket-listen-address, for example with 0.0.0.0:54817"
+             --device-websocket-listen-address, for example with 0.0.0.0:54817, and --token-file FILE with a token that they \
+             have to know, or --no-token if everybody may"
                 .into(),
         );
     }
@@ -209,6 +218,56 @@ mod tests {
             flags.search.device_websocket_listen_address = Some("0.0.0.0:6".into());
         };
         assert_eq!(wants_token(old_way(devices)), Some("device-websocket-listen-address"));
+    }
+
+    #[test]
+    fn what_is_advised_to_let_in_devices_of_the_network_works() {
+        let advised = old_way(|flags| flags.websocket_port = Some(5)).unwrap();
+        let advice = |settings: &Settings| {
+            let notices = settings.notices.iter();
+            notices.filter(|notice| notice.contains("devices may dial in from this machine")).count()
+        };
+        assert_eq!(advice(&advised), 0, "there is no port for them");
+        let port = |flags: &mut ServeFlags| {
+            flags.websocket_port = Some(5);
+            flags.search.use_device_websocket_server = true;
+        };
+        let notices = old_way(port).unwrap().notices;
+        let advice = notices.iter().find(|notice| notice.contains("this machine only")).unwrap();
+        for flag in ["--device-websocket-listen-address", "0.0.0.0:54817", "--token-file", "--no-token"] {
+            assert!(advice.contains(flag), "{advice}");
+        }
+        let followed = |change: fn(&mut ServeFlags)| {
+            old_way(|flags| {
+                port(flags);
+                flags.search.device_websocket_listen_address = Some("0.0.0.0:54817".into());
+                change(flags);
+            })
+        };
+        assert_eq!(wants_token(followed(|_| ())), Some("device-websocket-listen-address"));
+        assert_eq!(wants_token(followed(|flags| flags.no_token = true)), None);
+        let token = |flags: &mut ServeFlags| flags.token = Some("0123456789abcdef".parse().unwrap());
+        assert_eq!(wants_token(followed(token)), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_with_a_token_that_others_may_read_is_a_notice() {
+        use std::os::unix::fs::PermissionsExt;
+        let path = std::env::temp_dir().join(format!("buttplug-token-mode-{}", std::process::id()));
+        std::fs::write(&path, "0123456789abcdef").unwrap();
+        let notices = |mode: u32| {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let notices = settings(|flags| flags.token_file = Some(path.clone())).unwrap().notices;
+            notices.into_iter().filter(|notice| notice.contains("chmod 600")).collect::<Vec<_>>()
+        };
+        assert_eq!(notices(0o600), [""; 0]);
+        for mode in [0o640, 0o604] {
+            let notices = notices(mode);
+            assert!(notices.len() == 1 && notices[0].contains(&path.display().to_string()), "{notices:?}");
+            assert!(!notices[0].contains("0123456789abcdef"), "{notices:?}");
+        }
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

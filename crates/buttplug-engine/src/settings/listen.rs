@@ -13,6 +13,7 @@ const DEFAULT_DEVICE_PORT: u16 = 54817;
 
 pub(super) const LISTEN: &str = "websocket-listen-address";
 pub(super) const DEVICES_LISTEN: &str = "device-websocket-listen-address";
+pub(super) const DEVICES_PORT: &str = "device-websocket-server-port";
 pub(super) const ALL_INTERFACES: &str = "websocket-use-all-interfaces";
 const DIAL: &str = "websocket-client-address";
 
@@ -23,7 +24,7 @@ pub(crate) const ALTERNATIVES: &[(&str, &str)] = &[
     (LISTEN, ALL_INTERFACES),
     (DIAL, "websocket-port"),
     (DIAL, LISTEN),
-    (DEVICES_LISTEN, "device-websocket-server-port"),
+    (DEVICES_LISTEN, DEVICES_PORT),
 ];
 
 /// Where to listen.
@@ -99,6 +100,42 @@ pub(super) fn clients(flags: &ServeFlags) -> Result<Option<Listen>, SettingsErro
     }
 }
 
+/// Where an engine with such flags can be asked whether it serves.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// At the port for clients.
+    Clients(Listen),
+    /// At the REST API, where there is no such port.
+    Rest(Listen),
+}
+
+impl Door {
+    /// The one of an engine with these flags, or of a repeater; `None` if it has none.
+    pub(crate) fn of(flags: &ServeFlags) -> Result<Option<Self>, SettingsError> {
+        if flags.launch.repeater && flags.launch.repeater_remote_address.is_some() {
+            let port = flags.launch.repeater_port.unwrap_or(DEFAULT_CLIENT_PORT);
+            return Ok(Some(Self::Clients(Listen::Loopback(port))));
+        }
+        let dials = dial_out(flags, &mut Vec::new())?.is_some();
+        let clients = if dials { None } else { clients(flags)? };
+        let rest = || flags.rest_api_port.map(Listen::Loopback);
+        Ok(clients.map(Self::Clients).or_else(|| rest().map(Self::Rest)))
+    }
+
+    /// Its addresses, from this machine.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        let (Self::Clients(listen) | Self::Rest(listen)) = self;
+        let mut addresses = listen.addresses();
+        for address in &mut addresses {
+            if address.ip().is_unspecified() {
+                let v6 = address.is_ipv6();
+                address.set_ip(if v6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() });
+            }
+        }
+        addresses
+    }
+}
+
 /// The client to dial. Whoever names a port too is served there and nowhere else, as by earlier engines.
 pub(super) fn dial_out(
     flags: &ServeFlags,
@@ -128,14 +165,27 @@ pub(super) fn announce(flags: &ServeFlags, listens: bool, notices: &mut Vec<Stri
     listens.then(|| suffix.unwrap_or_default())
 }
 
-pub(super) fn devices(flags: &ServeFlags, search: &Search) -> Result<Option<Listen>, SettingsError> {
+pub(super) fn devices(
+    flags: &ServeFlags,
+    search: &Search,
+    notices: &mut Vec<String>,
+) -> Result<Option<Listen>, SettingsError> {
     if !flags.search.use_device_websocket_server && !search.usual {
+        let given = [
+            (DEVICES_LISTEN, flags.search.device_websocket_listen_address.is_some()),
+            (DEVICES_PORT, flags.search.device_websocket_server_port.is_some()),
+        ];
+        let ineffective = given.iter().filter(|(_, given)| *given);
+        notices.extend(
+            ineffective
+                .map(|(flag, _)| format!("--{flag} has no effect without --use-device-websocket-server")),
+        );
         return Ok(None);
     }
     let port = flags.search.device_websocket_server_port.unwrap_or(DEFAULT_DEVICE_PORT);
     Ok(Some(match &flags.search.device_websocket_listen_address {
         Some(_) if flags.search.device_websocket_server_port.is_some() => {
-            return Err(SettingsError::Conflict(DEVICES_LISTEN, "device-websocket-server-port"));
+            return Err(SettingsError::Conflict(DEVICES_LISTEN, DEVICES_PORT));
         }
         Some(value) => resolve(DEVICES_LISTEN, value)?,
         None if flags.websocket_use_all_interfaces => Listen::AllInterfaces(port),
@@ -170,8 +220,22 @@ mod tests {
                 flags.search.device_websocket_server_port = Some(7);
             })
         };
-        assert_eq!(port(false).unwrap().devices, None);
-        assert_eq!(port(true).unwrap().devices, Some(Listen::Loopback(7)));
+        let shut = port(false).unwrap();
+        assert_eq!(shut.devices, None);
+        let notice = "--device-websocket-server-port has no effect without --use-device-websocket-server";
+        assert!(shut.notices.iter().any(|other| other == notice), "{:?}", shut.notices);
+        let open = port(true).unwrap();
+        assert_eq!(open.devices, Some(Listen::Loopback(7)));
+        assert!(open.notices.iter().all(|notice| !notice.contains("no effect")), "{:?}", open.notices);
+        let elsewhere = settings(|flags| {
+            flags.search.use_serial = true;
+            flags.search.device_websocket_listen_address = Some("0.0.0.0:7".into());
+        });
+        let notice = "--device-websocket-listen-address has no effect without --use-device-websocket-server";
+        assert!(elsewhere.unwrap().notices.iter().any(|other| other == notice));
+        let usual = settings(|flags| flags.search.device_websocket_server_port = Some(7)).unwrap();
+        assert_eq!(usual.devices, Some(Listen::Loopback(7)));
+        assert!(usual.notices.iter().all(|notice| !notice.contains("no effect")), "{:?}", usual.notices);
     }
 
     #[test]
@@ -305,5 +369,38 @@ mod tests {
             clients(|flags| flags.websocket_use_all_interfaces = true),
             Some(Listen::AllInterfaces(12345))
         );
+    }
+    #[test]
+    fn an_engine_is_asked_at_its_port_for_clients_and_else_at_the_rest_api() {
+        let door = |change: fn(&mut ServeFlags)| {
+            let mut flags = ServeFlags::default();
+            change(&mut flags);
+            Door::of(&flags).unwrap()
+        };
+        let clients = |port| Some(Door::Clients(Listen::Loopback(port)));
+        assert_eq!(door(|_| ()), clients(12345));
+        let both = |flags: &mut ServeFlags| {
+            flags.websocket_port = Some(5);
+            flags.rest_api_port = Some(6);
+        };
+        assert_eq!(door(both), clients(5));
+        let rest = Some(Door::Rest(Listen::Loopback(6)));
+        assert_eq!(door(|flags| flags.rest_api_port = Some(6)), rest);
+        let dials = |flags: &mut ServeFlags| {
+            flags.launch.websocket_client_address = Some("ws://127.0.0.1:9000".into());
+        };
+        assert_eq!(door(dials), None);
+        let repeats = |flags: &mut ServeFlags| {
+            flags.launch.repeater = true;
+            flags.launch.repeater_port = Some(7);
+            flags.launch.repeater_remote_address = Some("phone".into());
+        };
+        assert_eq!(door(repeats), clients(7));
+        let wide = |address: &str| Door::Clients(Listen::Exactly(vec![address.parse().unwrap()])).addresses();
+        for (listens, asked) in
+            [("0.0.0.0:5", "127.0.0.1:5"), ("[::]:5", "[::1]:5"), ("192.0.2.1:5", "192.0.2.1:5")]
+        {
+            assert_eq!(wide(listens), [asked.parse().unwrap()]);
+        }
     }
 }

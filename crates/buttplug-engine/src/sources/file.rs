@@ -3,7 +3,7 @@
 use super::Looked;
 use super::key::{Key, Keys, Kind, Role};
 use super::merge::{Given, Place};
-use crate::user::{position, read_text};
+use crate::user::{others_read, position, read_text};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use toml_edit::{Document, Item, Value};
@@ -168,18 +168,4 @@ fn found(value: &Value) -> &'static str {
         Value::Array(_) => "a list",
         Value::InlineTable(_) => "a table",
     }
-}
-
-/// Whether others than its owner can read the file.
-#[cfg(unix)]
-fn others_read(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    // Without an answer there is nothing to say.
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o044 != 0)
-}
-
-/// Who can read a file is not told by its mode here.
-#[cfg(not(unix))]
-fn others_read(_: &Path) -> bool {
-    false
 }

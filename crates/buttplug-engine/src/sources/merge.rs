@@ -1,9 +1,13 @@
 //! Which of several sources counts. Pure.
 
 use super::key::{Keys, Kind, word};
+use buttplug_connector_websocket::shown_url;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+
+/// Settings that are addresses, in which there may be a token.
+const ADDRESSES: [&str; 2] = ["websocket-client-address", "repeater-remote-address"];
 
 /// Where a setting is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +42,14 @@ impl Given {
     /// Whether anything is asked for: a switch may be off.
     pub(super) fn is_on(&self, keys: &Keys) -> bool {
         keys[self.key].kind != Kind::Switch || self.value == "true"
+    }
+
+    /// Whether nobody else may see it.
+    pub(super) fn is_secret(&self, keys: &Keys) -> bool {
+        let key = &keys[self.key];
+        let has_secret = |text: &str| shown_url(text) != text;
+        key.is_secret()
+            || ADDRESSES.contains(&key.name.as_str()) && self.value.to_str().is_some_and(has_secret)
     }
 
     /// What would have to be typed; nothing for a switch that is off.

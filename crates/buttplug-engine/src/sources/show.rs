@@ -1,15 +1,11 @@
 //! All settings as the text of a file.
 
-use super::key::{Key, Kind, Role};
+use super::key::{Key, Keys, Kind, Role};
 use super::merge::Given;
 use super::{Looked, Settled};
 use crate::settings::Search;
-use buttplug_connector_websocket::shown_url;
 use std::fmt::Write;
 use std::path::Path;
-
-/// Settings that are addresses, in which there may be a token.
-const ADDRESSES: [&str; 2] = ["websocket-client-address", "repeater-remote-address"];
 
 /// Said where no flag has a default that would say it.
 const USUAL_PLACES: &str = if cfg!(feature = "bluetooth") {
@@ -39,7 +35,7 @@ pub(super) fn text(settled: &Settled) -> String {
             if key.role == Role::Setting && key.heading.as_deref() == heading {
                 let given: Vec<_> = settled.given.iter().filter(|given| given.key == number).collect();
                 if !(key.hidden && given.is_empty()) {
-                    line(&mut text, &setting(key, &given));
+                    line(&mut text, &setting(&settled.keys, key, &given));
                 }
             }
         }
@@ -66,11 +62,11 @@ fn line(text: &mut String, line: &str) {
     text.push('\n');
 }
 
-fn setting(key: &Key, given: &[&Given]) -> String {
+fn setting(keys: &Keys, key: &Key, given: &[&Given]) -> String {
     let name = &key.name;
     match given {
         [] => unset(key),
-        [one, ..] if is_secret(key, one) => format!("# {name} is set and not shown  # {}", one.place),
+        [one, ..] if one.is_secret(keys) => format!("# {name} is set and not shown  # {}", one.place),
         given if key.list => {
             let mut list = format!("{name} = [\n");
             for one in given {
@@ -85,11 +81,6 @@ fn setting(key: &Key, given: &[&Given]) -> String {
             None => format!("# {name} is set to what a file can't say: no UTF-8 text  # {}", one.place),
         },
     }
-}
-
-fn is_secret(key: &Key, given: &Given) -> bool {
-    let has_secret = |text: &str| shown_url(text) != text;
-    key.is_secret() || ADDRESSES.contains(&key.name.as_str()) && given.value.to_str().is_some_and(has_secret)
 }
 
 /// What counts because nobody says anything.

@@ -279,6 +279,18 @@ fn another_process_is_handed_all_of_it_and_secrets_not_where_others_see_them() {
     for variable in ["BUTTPLUG_TOKEN", "BUTTPLUG_LOG", "BUTTPLUG_CONFIG"] {
         assert!(handover.removed().any(|removed| removed == variable), "{variable}");
     }
+    for (name, variable) in [
+        ("websocket-client-address", "BUTTPLUG_WEBSOCKET_CLIENT_ADDRESS"),
+        ("repeater-remote-address", "BUTTPLUG_REPEATER_REMOTE_ADDRESS"),
+    ] {
+        let secret = format!("ws://phone:5/a?token={TOKEN}");
+        let handover = settled(&format!("--{name}={secret}"), &[], "").handover();
+        assert_eq!(handover.arguments().collect::<Vec<_>>(), ["serve", "--no-config"]);
+        assert_eq!(handover.set().collect::<Vec<_>>(), [(variable, &OsString::from(secret))]);
+        let open = settled(&format!("--{name}=ws://phone:5/a"), &[], "").handover();
+        assert!(open.arguments().any(|word| word == *format!("--{name}=ws://phone:5/a")));
+        assert_eq!(open.set().count(), 0);
+    }
 }
 
 #[test]

@@ -91,6 +91,10 @@ impl UserFile {
     fn read(&mut self) -> Result<Option<Decisions>, UserFileError> {
         self.unusable = true;
         self.settled.clear();
+        // Looked at before it is opened: whoever opens a pipe waits for its other end.
+        if fs::metadata(&self.path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(UserFileError::NotRegular);
+        }
         let Some((text, stamp)) = read_text(&self.path)? else {
             (self.text, self.seen, self.unusable) = (None, None, false);
             return Ok(None);
@@ -152,11 +156,12 @@ impl UserFile {
             return Ok(false);
         };
         let unwritable = |error: io::Error| UserFileError::Unwritable(error.to_string());
+        check_writable(&self.path).map_err(unwritable)?;
         if let Some(folder) = self.path.parent().filter(|_| before.is_none()) {
             fs::create_dir_all(folder).map_err(unwritable)?;
         }
         if let Some(before) = before {
-            replace(&beside(&self.path, ".bak"), before, &self.path).map_err(unwritable)?;
+            put(&beside(&self.path, ".bak"), before, &self.path, &self.path).map_err(unwritable)?;
         }
         if self.stamp() != self.seen {
             // Somebody was faster.
@@ -191,11 +196,44 @@ pub(crate) fn read_text(path: &Path) -> Result<Option<(String, Stamp)>, UserFile
     Ok(Some((text, stamp)))
 }
 
+/// Whether others than its owner can read the file.
+#[cfg(unix)]
+pub(crate) fn others_read(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    // Without an answer there is nothing to say.
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o044 != 0)
+}
+
+/// Who can read a file is not told by its mode here.
+#[cfg(not(unix))]
+pub(crate) fn others_read(_: &Path) -> bool {
+    false
+}
+
 /// Puts a text into the place of a file, in one step: whoever reads it finds the old one or the new one. It may be read
-/// by those who may read `like`. Answers the stamp that it has, which is not that of whoever writes it next.
+/// by those who may read `like`, and belongs to whom the file belonged. Answers the stamp that it has, which is not that of
+/// whoever writes it next.
 pub(crate) fn replace(path: &Path, text: &str, like: &Path) -> io::Result<Stamp> {
+    put(path, text, like, path)
+}
+
+/// Whether the owner of a file, if there is one, lets it be written. Replacing it would ask only the folder.
+pub(crate) fn check_writable(path: &Path) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|metadata| metadata.permissions().readonly()) {
+        return Err(io::Error::other(
+            "it is read-only, and stays as it is; make it writable to have it changed",
+        ));
+    }
+    Ok(())
+}
+
+fn put(path: &Path, text: &str, like: &Path, owned_like: &Path) -> io::Result<Stamp> {
+    // A device or a pipe would be gone.
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let draft = beside(path, &format!(".new-{}", std::process::id()));
-    let written = write_new(&draft, text, like);
+    let written = write_new(&draft, text, like, owned_like);
     let written = written.and_then(|stamp| fs::rename(&draft, path).map(|()| stamp));
     if written.is_err() {
         // What it was written for has failed already.
@@ -209,18 +247,52 @@ pub(crate) fn replace(path: &Path, text: &str, like: &Path) -> io::Result<Stamp>
     Ok(stamp)
 }
 
-fn write_new(path: &Path, text: &str, like: &Path) -> io::Result<Stamp> {
+fn write_new(path: &Path, text: &str, like: &Path, owned_like: &Path) -> io::Result<Stamp> {
+    // What is left of a process of the same number, or put there by somebody for us to write through.
+    let _ = fs::remove_file(path);
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
+    #[cfg(unix)]
+    if let Ok(theirs) = fs::metadata(owned_like) {
+        let give_to = |uid, gid| std::os::unix::fs::fchown(&file, uid, gid);
+        give(owner(&file.metadata()?), owner(&theirs), give_to)?;
+    }
+    #[cfg(not(unix))]
+    let _ = owned_like;
     file.write_all(text.as_bytes())?;
     if let Ok(like) = fs::metadata(like) {
         file.set_permissions(like.permissions())?;
     }
     file.sync_all()?;
     Ok(Stamp::of(&file.metadata()?))
+}
+
+/// Gives a file of ours, by `change`, to the user and the group to whom it shall belong, as far as it does not yet.
+#[cfg(unix)]
+fn give(
+    ours: (u32, u32),
+    theirs: (u32, u32),
+    change: impl FnOnce(Option<u32>, Option<u32>) -> io::Result<()>,
+) -> io::Result<()> {
+    if ours == theirs {
+        return Ok(());
+    }
+    let (uid, gid) = theirs;
+    change(Some(uid).filter(|uid| *uid != ours.0), Some(gid).filter(|gid| *gid != ours.1)).map_err(|error| {
+        io::Error::other(format!(
+            "it belongs to user {uid}, group {gid}, and would not any more ({error}); run this program as that user, or \
+             give the file to the one who runs it, with chown"
+        ))
+    })
+}
+
+#[cfg(unix)]
+fn owner(metadata: &Metadata) -> (u32, u32) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.uid(), metadata.gid())
 }
 
 /// The same path with something behind the file's name.
@@ -418,7 +490,7 @@ mod tests {
     #[test]
     fn what_can_not_be_read_is_named() {
         let folder = Folder::new("named");
-        assert!(matches!(UserFile::open(&folder.0), Err(UserFileError::Unreadable(_))));
+        assert_eq!(UserFile::open(&folder.0), Err(UserFileError::NotRegular));
         let path = folder.0.join("bytes.toml");
         fs::write(&path, b"# mine\nname = \"\xff\"\n").unwrap();
         assert!(matches!(UserFile::open(&path), Err(UserFileError::NotText { line: 2 })));
@@ -449,5 +521,100 @@ mod tests {
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         assert_ne!(fs::read_to_string(&path).unwrap(), MINE);
+    }
+    #[test]
+    fn a_file_that_its_owner_made_read_only_stays_as_it_is() {
+        let folder = Folder::new("read-only");
+        let path = folder.file("devices.toml", MINE);
+        let set = |read_only| {
+            let mut permissions = fs::metadata(&path).unwrap().permissions();
+            permissions.set_readonly(read_only);
+            fs::set_permissions(&path, permissions).unwrap();
+        };
+        set(true);
+        let (mut file, decisions) = UserFile::open(&path).unwrap();
+        assert!(decisions.unwrap().configuration.devices[0].deny, "what it says counts");
+        let Err(UserFileError::Unwritable(reason)) = file.keep(&[known("b", 3)]) else { panic!("written") };
+        assert!(reason.contains("read-only"), "{reason}");
+        assert_eq!(folder.names(), ["devices.toml"]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), MINE);
+        set(false);
+        assert_eq!(file.keep(&[known("b", 3)]), Ok(true), "as soon as it may be written");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_regular_file_is_refused_at_once_and_never_replaced() {
+        use std::os::unix::fs::FileTypeExt;
+        let folder = Folder::new("pipe");
+        let pipe = folder.0.join("devices.toml");
+        let made = || std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success();
+        assert!(made());
+        let link = folder.0.join("link.toml");
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        for path in [&pipe, &link, Path::new("/dev/null")] {
+            assert_eq!(UserFile::open(path), Err(UserFileError::NotRegular), "{}", path.display());
+            let error = replace(path, MINE, path).unwrap_err().to_string();
+            assert!(error.contains("no regular file"), "{error}");
+        }
+        assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+        // In the place of one that was read.
+        fs::remove_file(&pipe).unwrap();
+        fs::write(&pipe, MINE).unwrap();
+        let (mut file, _) = UserFile::open(&pipe).unwrap();
+        fs::remove_file(&pipe).unwrap();
+        assert!(made());
+        assert_eq!(file.keep(&[known("b", 3)]), Ok(false));
+        assert_eq!(look_again(&mut file), Look::Lost(UserFileError::NotRegular));
+        assert_eq!(file.keep(&[known("b", 3)]), Ok(false));
+        assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_can_not_be_left_to_its_owner_is_not_written() {
+        assert!(give((1, 2), (1, 2), |_, _| panic!("it is theirs")).is_ok());
+        for (theirs, change) in
+            [((7, 2), (Some(7), None)), ((1, 7), (None, Some(7))), ((7, 8), (Some(7), Some(8)))]
+        {
+            let mut changed = None;
+            let given = give((1, 2), theirs, |uid, gid| {
+                changed = Some((uid, gid));
+                Err(ErrorKind::PermissionDenied.into())
+            });
+            assert_eq!(changed, Some(change));
+            let reason = given.unwrap_err().to_string();
+            assert!(reason.contains(&format!("user {}, group {}", theirs.0, theirs.1)), "{reason}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_stays_its_owners_whoever_runs_the_program() {
+        let folder = Folder::new("owner");
+        let path = folder.file("devices.toml", MINE);
+        let theirs = (54321, 54322);
+        // Only the superuser can play this; whoever else runs tests sees that nothing changes.
+        let _ = std::os::unix::fs::chown(&path, Some(theirs.0), Some(theirs.1));
+        let before = owner(&fs::metadata(&path).unwrap());
+        let (mut file, _) = UserFile::open(&path).unwrap();
+        assert_eq!(file.keep(&[known("b", 3)]), Ok(true));
+        for name in ["devices.toml", "devices.toml.bak"] {
+            assert_eq!(owner(&fs::metadata(folder.0.join(name)).unwrap()), before, "{name}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_has_the_draft_written_somewhere_else() {
+        let folder = Folder::new("through");
+        let path = folder.file("devices.toml", MINE);
+        let other = folder.file("other", "another's");
+        let draft = folder.0.join(format!("devices.toml.new-{}", std::process::id()));
+        std::os::unix::fs::symlink(&other, &draft).unwrap();
+        let (mut file, _) = UserFile::open(&path).unwrap();
+        assert_eq!(file.keep(&[known("b", 3)]), Ok(true));
+        assert_eq!(fs::read_to_string(&other).unwrap(), "another's");
+        assert!(fs::symlink_metadata(&path).unwrap().is_file());
     }
 }

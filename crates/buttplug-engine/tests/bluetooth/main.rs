@@ -93,6 +93,8 @@ async fn a_device_is_found_driven_and_stopped_when_the_program_ends() {
     bluez.wait_written(from, "LVS-Z001: Vibrate:0;");
     let last = bluez.written().pop();
     assert_eq!(last.as_deref(), Some("LVS-Z001: Vibrate:0;"));
+    let found = playing.engine.lines.iter().filter(|line| line.contains("Bluetooth LE adapter found"));
+    assert_eq!(found.count(), 1, "launchers look for it: {:#?}", playing.engine.lines);
 }
 
 #[tokio::test]

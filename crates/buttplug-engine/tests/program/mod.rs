@@ -242,6 +242,18 @@ pub(crate) async fn vibrate(client: &mut Socket, value: i32) -> (String, Value) 
     client.ask("OutputCmd", command).await
 }
 
+/// Has the engine log so many lines, at debug.
+pub(crate) async fn make_lines(client: &mut Socket, lines: usize) {
+    for line in 1..=lines {
+        // A line each.
+        client.text("nonsense").await;
+        // Whoever reads none of the answers is given up.
+        if line % 20 == 0 || line == lines {
+            assert_eq!(client.ask("Ping", serde_json::json!({})).await.0, "Ok");
+        }
+    }
+}
+
 /// One side of a WebSocket connection.
 pub(crate) struct Socket(pub(crate) WebSocketStream<TcpStream>);
 

@@ -342,7 +342,8 @@ impl Manager {
     /// Gives clients a device.
     fn add(&mut self, bus: usize, sighting: &Sighting, place: Place, ready: Ready) {
         let identity = ready.identity(&place);
-        info!("Device {} ({}) found.", ready.model.name, identity.address);
+        // Programs look for this line, so it is one whatever the hardware calls itself.
+        info!("Device {} ({}) found.", in_a_line(&ready.model.name), in_a_line(&identity.address));
         let decided = self.configuration.device(&identity).and_then(|decided| decided.index);
         let by_index = &self.registry.by_index;
         let assigned = self.indexes.assign(identity.clone(), decided, |index| by_index.contains_key(&index));
@@ -350,7 +351,7 @@ impl Manager {
         if let Some(taken) = taken {
             warn!(address = identity.address, "index {taken} is taken by a device that is connected");
         }
-        info!("Assigning index {index} to {}", ready.model.name);
+        info!("Assigning index {index} to {}", in_a_line(&ready.model.name));
         let Made { mut parts, present } = self.make(bus, ready, identity, index);
         parts.returning |= returning;
         let handle = parts.handle.clone();
@@ -580,5 +581,35 @@ fn protocols(candidates: &[Candidate]) -> Vec<String> {
 async fn refuse(bus: &dyn HardwareBus, sighting: &Sighting, reason: &str) {
     if tokio::time::timeout(MAX_REFUSAL, bus.refuse(sighting, reason)).await.is_err() {
         warn!(bus = %bus.kind(), address = sighting.address, "refusing took too long");
+    }
+}
+
+/// A text as it stands in a line of the log: all of it, with line ends and the like written out.
+fn in_a_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() {
+            line.extend(letter.escape_debug());
+        } else {
+            line.push(letter);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_a_device_stays_in_its_line_and_is_otherwise_as_it_is() {
+        for (text, line) in [
+            ("F0:82:05:9A:D3:BD", "F0:82:05:9A:D3:BD"),
+            (r"\\?\hid#vid_1234", r"\\?\hid#vid_1234"),
+            ("it's \"é\"", "it's \"é\""),
+            ("a\nERROR b\r\u{1b}[2J", r"a\nERROR b\r\u{1b}[2J"),
+        ] {
+            assert_eq!(in_a_line(text), line);
+        }
     }
 }
