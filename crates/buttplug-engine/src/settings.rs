@@ -170,7 +170,7 @@ impl Settings {
         // All of it has been said.
         let mut said = Vec::new();
         let search = Search::new(&flags.search, subcommand).unwrap_or_else(|_| Search::usual());
-        let mut devices = devices(flags, &search).unwrap_or_default();
+        let mut devices = devices(flags, &search, &mut said).unwrap_or_default();
         let way = Way::of(flags, subcommand);
         let rules = access::rules(flags, way, None, devices.as_ref(), &mut said);
         #[cfg(feature = "tls")]

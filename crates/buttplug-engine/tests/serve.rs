@@ -8,9 +8,7 @@
 mod program;
 
 use futures_util::SinkExt;
-use program::{
-    Engine, SOON, Socket, lovense_at, make_lines, make_vibrate, user_file, vibrate, vibrating,
-};
+use program::{Engine, SOON, Socket, lovense_at, make_lines, make_vibrate, user_file, vibrate, vibrating};
 use serde_json::json;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
