@@ -16,7 +16,12 @@ use tokio_tungstenite::tungstenite::Message;
 const MUST_HAVE_ENDED: Duration = Duration::from_millis(2500);
 
 async fn repeater(server: &str) -> Engine {
-    Engine::start_with(&["--repeater", "--repeater-port", "0", "--repeater-remote-address", server]).await
+    repeater_with(server, &[]).await
+}
+
+async fn repeater_with(server: &str, more: &[&str]) -> Engine {
+    let arguments = ["--repeater", "--repeater-port", "0", "--repeater-remote-address", server];
+    Engine::start_with(&[&arguments, more].concat()).await
 }
 
 /// A server elsewhere that only listens.
@@ -150,16 +155,8 @@ async fn a_repeater_without_a_server_ends_with_1_and_beside_a_port_it_is_an_engi
 #[tokio::test]
 async fn pages_from_elsewhere_are_let_in_only_if_they_are_allowed() {
     let server = Elsewhere::new().await;
-    let mut repeater = Engine::start_with(&[
-        "--repeater",
-        "--repeater-port",
-        "0",
-        "--repeater-remote-address",
-        &server.address(),
-        "--allow-origin",
-        "https://player.example",
-    ])
-    .await;
+    let more = ["--allow-origin", "https://player.example"];
+    let mut repeater = repeater_with(&server.address(), &more).await;
     let port = repeater.client_port().await;
     for (origin, status) in
         [("https://player.example", 101), ("http://localhost:3000", 101), ("https://other.example", 403)]
@@ -173,17 +170,8 @@ async fn with_a_token_only_those_who_know_it_are_let_in_and_what_has_no_effect_i
     const TOKEN: &str = "0123456789abcdef";
     let server = Elsewhere::new().await;
     let file = program::File::new("repeater-token", TOKEN);
-    let mut repeater = Engine::start_with(&[
-        "--repeater",
-        "--repeater-port",
-        "0",
-        "--repeater-remote-address",
-        &server.address(),
-        "--token-file",
-        file.name(),
-        "--allow-raw",
-    ])
-    .await;
+    let more = ["--token-file", file.name(), "--allow-raw"];
+    let mut repeater = repeater_with(&server.address(), &more).await;
     repeater.line_with("--allow-raw").await;
     let port = repeater.client_port().await;
     let own_page = ("Origin", "http://localhost:3000");
@@ -191,4 +179,14 @@ async fn with_a_token_only_those_who_know_it_are_let_in_and_what_has_no_effect_i
     assert_eq!(knock(port, "/", &[own_page]).await.0, 401, "a page of this machine is no exception");
     assert_eq!(knock(port, "/?token=0123456789abcdeX", &[]).await.0, 401);
     assert_eq!(knock(port, &format!("/?token={TOKEN}"), &[own_page]).await.0, 101);
+}
+
+#[tokio::test]
+async fn one_client_more_than_may_be_is_turned_away_with_the_flag_that_lets_in_more() {
+    let server = Elsewhere::new().await;
+    let mut repeater = repeater_with(&server.address(), &["--max-clients", "1"]).await;
+    let (_client, _its_server) = (repeater.client().await, server.accept().await);
+    let mut second = repeater.client().await;
+    assert_eq!(second.close_code().await.map(u16::from), Some(1013));
+    repeater.line_with("refusing a client").await;
 }
