@@ -64,6 +64,9 @@ pub(crate) fn measure(arguments: &[String]) -> Outcome {
     report.section("Start, with the whole catalogue built in");
     report.line("exec to handshake, median", starts.median_ms(), "ms", Target::AtMost(15.0));
     report.line("exec to handshake, best", starts.best_ms(), "ms", Target::None);
+    let starts = start::handshakes_with_everything(&program, &folder("start-everything"))?;
+    report.line("the same with everything on, median", starts.median_ms(), "ms", Target::AtMost(15.0));
+    report.line("the same with everything on, best", starts.best_ms(), "ms", Target::None);
 
     let size = std::fs::metadata(&program).context(&program.display().to_string())?.len();
     report.section("Size");
