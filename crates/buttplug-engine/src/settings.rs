@@ -19,7 +19,7 @@ use crate::gatekeeper::{AllowedPages, Desk};
 #[cfg(feature = "tls")]
 use crate::identity::identity;
 use crate::repeater;
-use crate::user::{self, Decisions, UserFile};
+use crate::user::{self, Decisions, UserFiles};
 use access::{Access, Way};
 #[cfg(feature = "tls")]
 use buttplug_connector_websocket::Identity;
@@ -92,7 +92,7 @@ pub(crate) struct Settings {
     /// What a catalogue file of an earlier engine adds.
     pub(crate) catalogue_additions: Vec<Addition>,
     /// Where the person keeps what they decided about their devices.
-    pub(crate) user_file: Option<UserFile>,
+    pub(crate) user_file: Option<UserFiles>,
     /// What it says.
     pub(crate) decisions: Decisions,
     /// Where it is kept which devices run, and was kept by an engine before; `None`: nowhere.

@@ -3,12 +3,14 @@
 pub(crate) mod earlier;
 mod keeper;
 mod own;
+mod pair;
 mod store;
 
 pub(crate) use earlier::CatalogueFile;
 pub(crate) use keeper::Keeper;
 pub(crate) use own::{MAX_RUN, MIN_RUN, place as position};
-pub(crate) use store::{UserFile, check_writable, others_read, read_text, replace};
+pub(crate) use pair::{Opened, UserFiles};
+pub(crate) use store::{check_writable, others_read, read_text, replace};
 
 use buttplug_protocols::catalogue::Catalogue;
 use buttplug_protocols::definition::Addition;
@@ -100,6 +102,8 @@ enum Format {
     Own,
     /// The JSON of earlier engines.
     Earlier,
+    /// TOML, whatever it says: what goes with a file of an earlier engine.
+    Beside,
 }
 
 impl Format {
@@ -114,7 +118,7 @@ impl Format {
 
     fn read(self, path: &Path, text: &str) -> Result<Decisions, UserFileError> {
         match self {
-            Self::Own => own::read(&path.display().to_string(), text).map_err(|error| {
+            Self::Own | Self::Beside => own::read(&path.display().to_string(), text).map_err(|error| {
                 let own::Malformed { line, column, reason } = error;
                 UserFileError::Malformed { line, column, reason }
             }),
@@ -131,9 +135,10 @@ impl Format {
     /// The text with every device that has connected in it.
     fn with_known(self, text: Option<&str>, known: &[Arc<KnownDevice>]) -> WithKnown {
         match self {
-            Self::Own => {
-                let text = own::with_known(text.unwrap_or(own::HEADER), known);
-                WithKnown { text, notices: Vec::new() }
+            Self::Own | Self::Beside => {
+                let header = if self == Self::Own { own::HEADER } else { own::HEADER_BESIDE };
+                let text = own::with_known(text.unwrap_or(header), known);
+                WithKnown { text, left: Vec::new() }
             }
             // What is no user file has not been read, and is not written.
             Self::Earlier => {
@@ -149,8 +154,8 @@ impl Format {
 struct WithKnown {
     /// The text; none if they stand there already.
     text: Option<String>,
-    /// What can't be written, for people.
-    notices: Vec<String>,
+    /// The devices whose indexes have no place in it.
+    left: Vec<Arc<KnownDevice>>,
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::rest::RestPort;
 use crate::running;
 use crate::settings::{Port, Search, Settings};
 use crate::stop_first::{Unstopped, ran_before};
-use crate::user::{Decisions, Keeper, SimulatedEntry, UserFile};
+use crate::user::{Decisions, Keeper, SimulatedEntry, UserFiles};
 use buttplug_connector_websocket::WebSocketListener;
 use buttplug_core::connector::AcceptConnection;
 use buttplug_hardware_dialin::DialInBus;
@@ -372,13 +372,13 @@ type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Has the user file looked after. Ends when told to, and is awaited in `shut_down`.
 fn keep(
-    file: UserFile,
+    files: UserFiles,
     known: &Arc<Known>,
     server: &Server,
     buses: &Buses,
     max_run: Option<Duration>,
 ) -> Keeping {
-    let keeper = Keeper::new(file, server.known_devices());
+    let keeper = Keeper::new(files, server.known_devices());
     let (known, server, buses) = (Arc::clone(known), server.clone(), buses.clone());
     let (stop, stopped) = oneshot::channel();
     let apply = move |decisions: &Decisions| {

@@ -197,3 +197,75 @@ async fn simulated_devices_are_there_under_their_names() {
     let listed = devices(&mut client, 1).await;
     assert_eq!(listed["0"]["DeviceDisplayName"], "Desk", "also with an entry of its own in the file");
 }
+
+#[tokio::test]
+async fn a_file_of_an_earlier_engine_that_is_not_written_has_what_is_new_kept_beside_it() {
+    let one = r#"{"version": 63, "protocols": {"lovense": {"websocket": {"names": ["LVSDevice"]}}},
+ "user-config": {"first": {"display-name": "Blue"}}}"#;
+    let three = r#"{"version": {"major": 3, "minor": 0}, "user_configs": {
+  "protocols": {"lovense": {"communication": [{"websocket": {"names": ["LVSDevice"]}}]}},
+  "devices": [{"identifier": {"protocol": "lovense", "identifier": "Z", "address": "first"},
+    "config": {"name": "x", "features": [], "user_config": {"display_name": "Blue"}}}]}}"#;
+    for (name, mine) in [("one", one), ("three", three)] {
+        let file = File::new(&format!("beside-{name}.json"), mine);
+        // The engine's own, and gone with the test.
+        let beside = File::new(&format!("beside-{name}.json.devices.toml"), "");
+        fs::remove_file(beside.path()).unwrap();
+        let (mut engine, mut client) = engine_with(&file).await;
+        let port = engine.device_port().await;
+        let _first = lovense_at(port, "first").await;
+        devices(&mut client, 1).await;
+        let _second = lovense_at(port, "second").await;
+        let listed = devices(&mut client, 2).await;
+        assert_eq!(listed["0"]["DeviceDisplayName"], "Blue", "{name}");
+        file_with(&beside, "address = \"second\"").await;
+        let line = engine.line_with("is made: devices that are new stand there").await;
+        assert!(line.contains(beside.name()) && line.contains("INFO"), "{line}");
+        engine.child.kill().await.unwrap();
+
+        let (mut engine, mut client) = engine_with(&file).await;
+        engine.line_with(&format!("{} counts too", beside.name())).await;
+        let port = engine.device_port().await;
+        // A newcomer and the two in another order.
+        let _third = lovense_at(port, "third").await;
+        devices(&mut client, 1).await;
+        let _second = lovense_at(port, "second").await;
+        devices(&mut client, 2).await;
+        let _first = lovense_at(port, "first").await;
+        let listed = devices(&mut client, 3).await;
+        assert_eq!(listed["0"]["DeviceDisplayName"], "Blue", "{name}");
+        let content = file_with(&beside, "address = \"third\"").await;
+        for (address, index) in [("first", 0), ("second", 1), ("third", 2)] {
+            let entry =
+                content.split("[[device]]").find(|entry| entry.contains(&format!("{address:?}"))).unwrap();
+            assert!(entry.contains(&format!("index = {index}")), "{content}");
+        }
+        assert_eq!(fs::read_to_string(file.path()).unwrap(), mine, "{name}");
+        engine.child.kill().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_useless_file_beside_one_of_an_earlier_engine_stops_the_start_and_is_named() {
+    let denies = r#"{"version": 63, "user-config": {"first": {"deny": true}},
+ "protocols": {"lovense": {"websocket": {"names": ["LVSDevice"]}}}}"#;
+    let file = File::new("wrong-beside.json", denies);
+    let beside = File::new("wrong-beside.json.devices.toml", "[[device]]\naddress = 'a\n");
+    let ended = program::run(&["--user-device-config-file", file.name()]).await;
+    assert_eq!(ended.code, Some(1));
+    let named = format!("{} is of no use: line 2, column", beside.name());
+    assert!(ended.stderr.contains(&named), "{ended:?}");
+    let ended =
+        program::run(&["doctor", "--websocket-port", "0", "--user-device-config-file", file.name()]).await;
+    assert!(ended.code == Some(1) && ended.stdout.contains(&named), "{ended:?}");
+    // Whoever starts without it has what the file itself denies denied.
+    let port = ["--use-device-websocket-server", "--device-websocket-server-port", "0"];
+    let without = ["--ignore-bad-user-config", "--user-device-config-file", file.name()];
+    let mut engine = Engine::start(&[&without[..], &port].concat()).await;
+    engine.client().await.handshake().await;
+    let mut denied = Socket::open(engine.device_port().await).await;
+    denied.text(r#"{"identifier": "LVSDevice", "address": "first", "version": 0}"#).await;
+    denied.close_code().await;
+    engine.line_with("your configuration denies it").await;
+    assert_eq!(fs::read_to_string(beside.path()).unwrap(), "[[device]]\naddress = 'a\n");
+}

@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::known::Known;
 use crate::settings::{Listen, Settings, Surroundings};
 use crate::sources::{Around, settle};
-use crate::user::{self, UserFile};
+use crate::user::{self, UserFiles};
 use std::path::Path;
 use std::time::Instant;
 use tokio::runtime::Builder;
@@ -104,7 +104,14 @@ async fn examine(settings: &Settings, user_file: Option<&Path>) -> Vec<Check> {
         checks.extend(port("device port", listen, &holder, "device-websocket-server-port"));
     }
     if let Some(path) = user_file {
-        checks.extend(doctor::user_file(path, &UserFile::open(path).map(|(_, decisions)| decisions)));
+        let user::Opened { files, decisions, useless } = UserFiles::open(path);
+        if useless.is_empty() {
+            let is_there = files.is_there() || files.beside().is_some();
+            checks.extend(doctor::user_file(path, &Ok(Some(decisions).filter(|_| is_there))));
+        }
+        for (path, error) in useless {
+            checks.extend(doctor::user_file(&path, &Err(error)));
+        }
     }
     if let Some(folder) = &settings.device_definitions {
         checks.extend(doctor::definitions(folder, &read(folder)));

@@ -2,7 +2,7 @@
 
 use super::SettingsError;
 use crate::cli::{OwnFlags, ServeFlags};
-use crate::user::{CatalogueFile, Decisions, UserFile};
+use crate::user::{CatalogueFile, Decisions, Opened, UserFiles};
 use buttplug_protocols::definition::Addition;
 use std::path::PathBuf;
 
@@ -22,39 +22,41 @@ pub(super) fn catalogue_additions(
     Ok(file.additions)
 }
 
-/// The file with what a person decided, and what that is. A file of no use is left alone: starting without it could let
-/// a device in that is denied, so that has to be asked for.
+/// The file with what a person decided, the one that goes with it, and what that is. A file of no use is left alone:
+/// starting without it could let a device in that is denied, so that has to be asked for.
 pub(super) fn user_file(
     flags: &OwnFlags,
     usual: Option<PathBuf>,
     notices: &mut Vec<String>,
-) -> Result<(Option<UserFile>, Decisions), SettingsError> {
+) -> Result<(Option<UserFiles>, Decisions), SettingsError> {
     let Some(path) = flags.user_device_config_file.clone().or(usual) else {
         return Ok((None, Decisions::default()));
     };
-    match UserFile::open(&path) {
-        Ok((file, Some(mut decisions))) => {
-            notices.append(&mut decisions.notices);
-            Ok((Some(file), decisions))
-        }
-        Ok((file, None)) => {
-            if flags.user_device_config_file.is_some() {
-                notices.push(format!(
-                    "there is no user file {}; it is made when the first device connects",
-                    path.display()
-                ));
-            }
-            Ok((Some(file), Decisions::default()))
-        }
-        Err(error) if flags.ignore_bad_user_config => {
-            notices.push(format!(
-                "the user file {} is of no use: {error}; started without it, what it denies is not denied",
-                path.display()
-            ));
-            Ok((None, Decisions::default()))
-        }
-        Err(error) => Err(SettingsError::UserFile { path, error }),
+    let Opened { files, mut decisions, useless } = UserFiles::open(&path);
+    notices.append(&mut decisions.notices);
+    if useless.is_empty() && !files.is_there() && flags.user_device_config_file.is_some() {
+        notices.push(format!(
+            "there is no user file {}; it is made when the first device connects",
+            path.display()
+        ));
     }
+    if let Some(beside) = files.beside() {
+        notices.push(format!(
+            "{} counts too: there stand devices for which there is no place in {}",
+            beside.display(),
+            path.display()
+        ));
+    }
+    for (path, error) in useless {
+        if !flags.ignore_bad_user_config {
+            return Err(SettingsError::UserFile { path, error });
+        }
+        notices.push(format!(
+            "the user file {} is of no use: {error}; started without it, what it denies is not denied",
+            path.display()
+        ));
+    }
+    Ok((Some(files), decisions))
 }
 
 #[cfg(test)]

@@ -293,12 +293,14 @@ fn pieces<'t>(protocol: &str, of: &OfProtocol<'t>) -> Vec<Piece<'t>> {
 }
 
 /// Adds what a second entry says about a device to the first.
-fn merge(first: &mut DeviceConfiguration, second: DeviceConfiguration) {
+pub(super) fn merge(first: &mut DeviceConfiguration, second: DeviceConfiguration) {
     first.allow |= second.allow;
     first.deny |= second.deny;
     first.index = first.index.or(second.index);
     first.display_name = first.display_name.take().or(second.display_name);
     first.message_gap = first.message_gap.max(second.message_gap);
+    first.max_run = first.max_run.into_iter().chain(second.max_run).min();
+    first.only_named.extend(second.only_named);
     for output in second.outputs {
         outputs::add(&mut first.outputs, output);
     }

@@ -1,16 +1,18 @@
-//! Looks after the file of decisions while the program runs: applies what its owner changes, and adds the devices that
+//! Looks after the files of decisions while the program runs: applies what their owner changes, and adds the devices that
 //! connect.
 
-use super::store::{Look, UserFile};
+use super::pair::{Kept, UserFiles};
+use super::store::Look;
 use super::{Decisions, UserFileError};
 use buttplug_server::configuration::KnownDevice;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-/// How long the file is left alone between two looks: as soon as a person can have turned from the editor to the device.
+/// How long a file is left alone between two looks: as soon as a person can have turned from the editor to the device.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// How long a change must have stood to count. Whoever writes a file piece by piece is done within that.
@@ -19,31 +21,31 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// How long new devices are gathered before they are written, so that many that come together make one write.
 const GATHER: Duration = Duration::from_millis(250);
 
-/// Looks after one file.
+/// Looks after a file, and what goes with it.
 pub(crate) struct Keeper {
-    file: UserFile,
+    files: UserFiles,
     known: watch::Receiver<Arc<Vec<Arc<KnownDevice>>>>,
-    /// What was wrong last, which is said once.
-    trouble: Option<UserFileError>,
-    /// Somebody is changing the file.
+    /// What was wrong last with which file, which is said once.
+    trouble: Vec<(PathBuf, UserFileError)>,
+    /// Somebody is changing a file.
     is_settling: bool,
 }
 
 /// What came of an errand to the disk.
 struct Errand {
-    file: UserFile,
-    look: Look,
-    kept: Result<bool, UserFileError>,
+    files: UserFiles,
+    looks: Vec<(PathBuf, Look)>,
+    kept: Vec<Kept>,
 }
 
 impl Keeper {
-    /// Looks after `file`, which gets the devices that are `known`.
-    pub(crate) fn new(file: UserFile, known: watch::Receiver<Arc<Vec<Arc<KnownDevice>>>>) -> Self {
-        Self { file, known, trouble: None, is_settling: false }
+    /// Looks after `files`, which get the devices that are `known`.
+    pub(crate) fn new(files: UserFiles, known: watch::Receiver<Arc<Vec<Arc<KnownDevice>>>>) -> Self {
+        Self { files, known, trouble: Vec::new(), is_settling: false }
     }
 
-    /// Goes on until it is told to stop, or whoever could tell it is gone; then the file is written a last time. `apply`
-    /// gets what its owner changed, in a thread that may block.
+    /// Goes on until it is told to stop, or whoever could tell it is gone; then the files are written a last time. `apply`
+    /// gets what they say when their owner has changed it, in a thread that may block.
     pub(crate) async fn run(
         mut self,
         mut stop: oneshot::Receiver<()>,
@@ -69,21 +71,21 @@ impl Keeper {
                 _ = looks.tick(), if !self.is_settling => true,
             };
             let known = Arc::clone(&self.known.borrow_and_update());
-            let mut file = self.file;
+            let mut files = self.files;
             let apply = Arc::clone(&apply);
             let errand = spawn_blocking(move || {
-                let look = file.look();
-                if let Look::Changed(decisions) = &look {
-                    apply(decisions);
+                let looks = files.look();
+                if looks.iter().any(|(_, look)| matches!(look, Look::Changed(_))) {
+                    apply(&files.decisions());
                 }
-                let kept = file.keep(&known);
-                Errand { file, look, kept }
+                let kept = files.keep(&known);
+                Errand { files, looks, kept }
             });
             match errand.await {
                 Ok(errand) => {
-                    self.file = errand.file;
-                    self.is_settling = errand.look == Look::Settling;
-                    self.trouble = report(&self.file, self.trouble, &errand.look, errand.kept);
+                    self.files = errand.files;
+                    self.is_settling = errand.looks.iter().any(|(_, look)| *look == Look::Settling);
+                    self.trouble = report(&self.trouble, &errand.looks, errand.kept);
                 }
                 Err(failed) => {
                     tracing::error!(%failed, "your decisions about devices are not looked after any more");
@@ -96,33 +98,42 @@ impl Keeper {
 
 /// Says what came of an errand, and what is wrong now.
 fn report(
-    file: &UserFile,
-    before: Option<UserFileError>,
-    look: &Look,
-    kept: Result<bool, UserFileError>,
-) -> Option<UserFileError> {
-    let path = file.path().display();
-    match look {
-        Look::Same | Look::Settling => {}
-        Look::Changed(_) => {
-            tracing::info!("{path} was changed, and counts for devices that connect from now on");
-        }
-        Look::Lost(error) => tracing::error!("{path}: {error}; what it said before goes on to count"),
-    }
-    match kept {
-        Ok(written) => {
-            if written {
-                tracing::debug!("{path}: devices that are new have been added");
+    before: &[(PathBuf, UserFileError)],
+    looks: &[(PathBuf, Look)],
+    kept: Vec<Kept>,
+) -> Vec<(PathBuf, UserFileError)> {
+    for (path, look) in looks {
+        let path = path.display();
+        match look {
+            Look::Same | Look::Settling => {}
+            Look::Changed(_) => {
+                tracing::info!("{path} was changed, and counts for devices that connect from now on");
             }
-            None
-        }
-        Err(error) => {
-            if before.as_ref() != Some(&error) {
-                tracing::warn!("{path}: {error}; devices that are new may get other indexes next time");
-            }
-            Some(error)
+            Look::Lost(error) => tracing::error!("{path}: {error}; what it said before goes on to count"),
         }
     }
+    let mut trouble = Vec::new();
+    for Kept { path, written, made_beside } in kept {
+        match (written, made_beside) {
+            (Ok(true), Some(file)) => tracing::info!(
+                "{} is made: devices that are new stand there, because there is no place for them in {} as long as \
+                 earlier engines shall read it",
+                path.display(),
+                file.display()
+            ),
+            (Ok(true), None) => tracing::debug!("{}: devices that are new have been added", path.display()),
+            (Ok(false), _) => {}
+            (Err(error), _) => {
+                let wrong = (path, error);
+                if !before.contains(&wrong) {
+                    let (path, error) = (wrong.0.display(), &wrong.1);
+                    tracing::warn!("{path}: {error}; devices that are new may get other indexes next time");
+                }
+                trouble.push(wrong);
+            }
+        }
+    }
+    trouble
 }
 
 #[cfg(test)]
@@ -168,7 +179,7 @@ mod tests {
     #[tokio::test]
     async fn the_devices_met_last_are_written_when_it_is_told_to_stop() {
         let place = Place::new("last");
-        let (file, _) = UserFile::open(&place.0).unwrap();
+        let file = UserFiles::open(&place.0).files;
         let (met, watched) = watch::channel(Arc::default());
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(Keeper::new(file, watched).run(stopped, |_| ()));
@@ -182,7 +193,7 @@ mod tests {
     async fn what_its_owner_changes_is_handed_over() {
         let place = Place::new("changes");
         fs::write(&place.0, "[[device]]\naddress = \"a\"\n").unwrap();
-        let (file, _) = UserFile::open(&place.0).unwrap();
+        let file = UserFiles::open(&place.0).files;
         let (_met, watched) = watch::channel(Arc::default());
         let (stop, stopped) = oneshot::channel();
         let (applied, mut changes) = mpsc::unbounded_channel();

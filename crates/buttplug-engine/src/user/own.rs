@@ -6,7 +6,7 @@
 
 mod write;
 
-pub(super) use write::{HEADER, with_known};
+pub(super) use write::{HEADER, HEADER_BESIDE, with_known};
 
 use super::{Decisions, SimulatedEntry};
 use buttplug_core::{DeviceIndex, FeatureIndex, OutputKind};

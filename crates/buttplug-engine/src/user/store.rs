@@ -16,11 +16,16 @@ use std::time::SystemTime;
 /// Bytes in a user file. A file with 500 devices is about 1 MB.
 pub(crate) const MAX_USER_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
+/// What the name of the file has behind it in which stands what has no place in a file of an earlier engine.
+const BESIDE: &str = ".devices.toml";
+
 /// A file of decisions, which may not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct UserFile {
+pub(super) struct UserFile {
     path: PathBuf,
     format: Format,
+    /// To whose owner it belongs as soon as it is made; none for whoever makes it.
+    made_like: Option<PathBuf>,
     /// What was read last; none if there was no file, or one that could not be read.
     text: Option<String>,
     seen: Option<Stamp>,
@@ -28,10 +33,10 @@ pub(crate) struct UserFile {
     settling: Option<Option<Stamp>>,
     /// The file is there and could not be read, so that it is not written either.
     unusable: bool,
-    /// What could not be written, which is said once.
-    said: Vec<String>,
     /// The devices of which nothing is left to write.
     settled: Vec<Arc<KnownDevice>>,
+    /// Those of them whose indexes have no place in it.
+    left: Vec<Arc<KnownDevice>>,
 }
 
 /// By what a file shows that it was changed.
@@ -49,7 +54,7 @@ impl Stamp {
 
 /// What a look at the file has shown.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(super) enum Look {
     /// Nothing new.
     Same,
     /// Somebody is changing it, or has just done so: what was decided goes on to count until the next look.
@@ -61,31 +66,60 @@ pub(crate) enum Look {
 }
 
 impl UserFile {
-    /// Reads the file at `path`; `None` if there is none yet.
-    ///
-    /// # Errors
-    /// It is there, and of no use.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Option<Decisions>), UserFileError> {
+    /// The file at `path`, not read yet.
+    pub(super) fn at(path: &Path) -> Self {
         // A link stays a link: the file it leads to is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let format = Format::of(&path, "");
-        let mut file = Self {
+        Self {
+            format: Format::of(&path, ""),
             path,
-            format,
+            made_like: None,
             text: None,
             seen: None,
             settling: None,
             unusable: false,
-            said: Vec::new(),
             settled: Vec::new(),
-        };
-        let decisions = file.read()?;
-        Ok((file, decisions))
+            left: Vec::new(),
+        }
+    }
+
+    /// The file in which stands what has no place in the one at `path`, not read yet.
+    pub(super) fn beside(path: &Path) -> Self {
+        let mut file = Self::at(&beside(path, BESIDE));
+        (file.format, file.made_like) = (Format::Beside, Some(path.to_owned()));
+        file
+    }
+
+    /// Reads it for the first time; `None` if there is none yet. One of no use is not written until it is mended.
+    ///
+    /// # Errors
+    /// It is there, and of no use.
+    pub(super) fn open(&mut self) -> Result<Option<Decisions>, UserFileError> {
+        let decisions = self.read();
+        if decisions.is_err() {
+            self.seen = self.stamp();
+        }
+        decisions
     }
 
     /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it was there when it was read or written last, and of use.
+    pub(super) fn is_there(&self) -> bool {
+        self.text.is_some()
+    }
+
+    /// Whether it is one of an earlier engine.
+    pub(super) fn is_earlier(&self) -> bool {
+        self.format == Format::Earlier
+    }
+
+    /// The devices whose indexes have no place in it, of those that it was [told](Self::keep) to keep.
+    pub(super) fn left(&self) -> &[Arc<KnownDevice>] {
+        &self.left
     }
 
     fn read(&mut self) -> Result<Option<Decisions>, UserFileError> {
@@ -100,7 +134,10 @@ impl UserFile {
             return Ok(None);
         };
         self.seen = Some(stamp);
-        let format = Format::of(&self.path, &text);
+        let format = match self.format {
+            Format::Beside => Format::Beside,
+            Format::Own | Format::Earlier => Format::of(&self.path, &text),
+        };
         let decisions = format.read(&self.path, &text)?;
         (self.format, self.text, self.unusable) = (format, Some(text), false);
         Ok(Some(decisions))
@@ -111,7 +148,7 @@ impl UserFile {
     }
 
     /// Looks whether somebody changed the file.
-    pub(crate) fn look(&mut self) -> Look {
+    pub(super) fn look(&mut self) -> Look {
         let now = self.stamp();
         if now == self.seen {
             self.settling = None;
@@ -138,19 +175,14 @@ impl UserFile {
     ///
     /// # Errors
     /// It can't be written, and is as it was.
-    pub(crate) fn keep(&mut self, known: &[Arc<KnownDevice>]) -> Result<bool, UserFileError> {
+    pub(super) fn keep(&mut self, known: &[Arc<KnownDevice>]) -> Result<bool, UserFileError> {
         // What somebody has changed is looked at first.
         if self.unusable || self.settled == known || self.stamp() != self.seen {
             return Ok(false);
         }
         let before = self.text.as_deref();
-        let WithKnown { text, notices } = self.format.with_known(before, known);
-        for notice in notices {
-            if !self.said.contains(&notice) {
-                tracing::warn!("{}: {notice}", self.path.display());
-                self.said.push(notice);
-            }
-        }
+        let WithKnown { text, left } = self.format.with_known(before, known);
+        self.left = left;
         let Some(text) = text else {
             self.settled = known.to_vec();
             return Ok(false);
@@ -167,7 +199,8 @@ impl UserFile {
             // Somebody was faster.
             return Ok(false);
         }
-        self.seen = Some(replace(&self.path, &text, &self.path).map_err(unwritable)?);
+        let owned_like = self.made_like.as_deref().filter(|_| before.is_none()).unwrap_or(&self.path);
+        self.seen = Some(put(&self.path, &text, &self.path, owned_like).map_err(unwritable)?);
         self.text = Some(text);
         self.settled = known.to_vec();
         Ok(true)
@@ -258,7 +291,7 @@ fn write_new(path: &Path, text: &str, like: &Path, owned_like: &Path) -> io::Res
     #[cfg(unix)]
     if let Ok(theirs) = fs::metadata(owned_like) {
         let give_to = |uid, gid| std::os::unix::fs::fchown(&file, uid, gid);
-        give(owner(&file.metadata()?), owner(&theirs), give_to)?;
+        give(owner(&file.metadata()?), owned_like, owner(&theirs), give_to)?;
     }
     #[cfg(not(unix))]
     let _ = owned_like;
@@ -270,10 +303,12 @@ fn write_new(path: &Path, text: &str, like: &Path, owned_like: &Path) -> io::Res
     Ok(Stamp::of(&file.metadata()?))
 }
 
-/// Gives a file of ours, by `change`, to the user and the group to whom it shall belong, as far as it does not yet.
+/// Gives a file of ours, by `change`, to the user and the group to whom it shall belong, as far as it does not yet: those of
+/// the file that is `like` it.
 #[cfg(unix)]
 fn give(
     ours: (u32, u32),
+    like: &Path,
     theirs: (u32, u32),
     change: impl FnOnce(Option<u32>, Option<u32>) -> io::Result<()>,
 ) -> io::Result<()> {
@@ -283,8 +318,9 @@ fn give(
     let (uid, gid) = theirs;
     change(Some(uid).filter(|uid| *uid != ours.0), Some(gid).filter(|gid| *gid != ours.1)).map_err(|error| {
         io::Error::other(format!(
-            "it belongs to user {uid}, group {gid}, and would not any more ({error}); run this program as that user, or \
-             give the file to the one who runs it, with chown"
+            "{} belongs to user {uid}, group {gid}, and what would be written would not ({error}); run this program as that \
+             user, or give the file to the one who runs it, with chown",
+            like.display()
         ))
     })
 }
@@ -351,6 +387,12 @@ mod tests {
         Arc::new(KnownDevice { identity, index: DeviceIndex(index), name: "Lovense Edge".into() })
     }
 
+    /// A file, and what it says.
+    fn open(path: &Path) -> Result<(UserFile, Option<Decisions>), UserFileError> {
+        let mut file = UserFile::at(path);
+        file.open().map(|decisions| (file, decisions))
+    }
+
     /// The second look at what the first one found, which is too new to count.
     fn look_again(file: &mut UserFile) -> Look {
         assert_eq!(file.look(), Look::Settling);
@@ -366,10 +408,10 @@ mod tests {
             [("devices.toml", "# What you decided"), ("devices.json", "{\n  \"version\"")]
         {
             let path = folder.0.join(name);
-            let (mut file, _) = UserFile::open(&path).unwrap();
+            let (mut file, _) = open(&path).unwrap();
             assert_eq!(file.keep(&[known("a", 7)]), Ok(true));
             assert!(fs::read_to_string(&path).unwrap().starts_with(beginning), "{name}");
-            let (_, decisions) = UserFile::open(&path).unwrap();
+            let (_, decisions) = open(&path).unwrap();
             let decisions = decisions.unwrap();
             assert_eq!(decisions.notices, [""; 0]);
             assert_eq!(decisions.configuration.devices[0].index, Some(DeviceIndex(7)), "{name}");
@@ -379,7 +421,7 @@ mod tests {
     #[test]
     fn a_file_in_which_everything_stands_is_not_read_again_for_it() {
         let folder = Folder::new("settled");
-        let (mut file, _) = UserFile::open(&folder.file("mine.toml", MINE)).unwrap();
+        let (mut file, _) = open(&folder.file("mine.toml", MINE)).unwrap();
         let met = [known("b", 0)];
         assert_eq!(file.keep(&met), Ok(true));
         assert_eq!(file.settled, met);
@@ -393,14 +435,14 @@ mod tests {
     fn a_file_that_is_not_there_is_made_when_there_is_something_to_keep() {
         let folder = Folder::new("made");
         let path = folder.0.join("deeper").join("devices.toml");
-        let (mut file, decisions) = UserFile::open(&path).unwrap();
+        let (mut file, decisions) = open(&path).unwrap();
         assert_eq!(decisions, None);
         assert_eq!(file.keep(&[]), Ok(false));
         assert!(!path.exists());
         assert_eq!(file.keep(&[known("a", 3)]), Ok(true));
         assert_eq!(file.keep(&[known("a", 3)]), Ok(false));
         assert_eq!(file.look(), Look::Same);
-        let (_, decisions) = UserFile::open(&path).unwrap();
+        let (_, decisions) = open(&path).unwrap();
         assert_eq!(decisions.unwrap().configuration.devices[0].index, Some(DeviceIndex(3)));
     }
 
@@ -408,7 +450,7 @@ mod tests {
     fn the_state_before_stays_beside_it_and_nothing_else_does() {
         let folder = Folder::new("beside");
         let path = folder.file("devices.toml", MINE);
-        let (mut file, _) = UserFile::open(&path).unwrap();
+        let (mut file, _) = open(&path).unwrap();
         file.keep(&[known("b", 3)]).unwrap();
         assert_eq!(folder.names(), ["devices.toml", "devices.toml.bak"]);
         assert_eq!(fs::read_to_string(folder.0.join("devices.toml.bak")).unwrap(), MINE);
@@ -419,7 +461,7 @@ mod tests {
     fn a_change_by_somebody_else_is_seen_and_kept() {
         let folder = Folder::new("seen");
         let path = folder.file("devices.toml", MINE);
-        let (mut file, _) = UserFile::open(&path).unwrap();
+        let (mut file, _) = open(&path).unwrap();
         assert_eq!(file.look(), Look::Same);
         let theirs = format!("{MINE}name = \"Blue\" # theirs\n");
         fs::write(&path, &theirs).unwrap();
@@ -434,7 +476,7 @@ mod tests {
     fn a_file_that_is_being_written_counts_and_is_written_over_only_when_it_is_complete() {
         let folder = Folder::new("pieces");
         let path = folder.file("devices.toml", MINE);
-        let (mut file, _) = UserFile::open(&path).unwrap();
+        let (mut file, _) = open(&path).unwrap();
         let theirs = format!("{MINE}name = \"Blue\"\n");
         for piece in ["", "# mine\n", "# mine\n[[device]]\naddress = \"a\"\n", &theirs] {
             fs::write(&path, piece).unwrap();
@@ -452,7 +494,7 @@ mod tests {
     fn a_file_that_became_useless_is_not_written_until_it_is_mended() {
         let folder = Folder::new("useless");
         let path = folder.file("devices.toml", MINE);
-        let (mut file, _) = UserFile::open(&path).unwrap();
+        let (mut file, _) = open(&path).unwrap();
         fs::write(&path, "[[device\n").unwrap();
         assert!(matches!(look_again(&mut file), Look::Lost(UserFileError::Malformed { line: 1, .. })));
         assert_eq!(file.look(), Look::Same, "said once");
@@ -467,7 +509,7 @@ mod tests {
     fn a_file_that_is_taken_away_is_made_again() {
         let folder = Folder::new("away");
         let path = folder.file("devices.toml", MINE);
-        let (mut file, _) = UserFile::open(&path).unwrap();
+        let (mut file, _) = open(&path).unwrap();
         fs::remove_file(&path).unwrap();
         assert_eq!(look_again(&mut file), Look::Lost(UserFileError::Gone));
         assert_eq!(file.look(), Look::Same, "said once");
@@ -478,7 +520,7 @@ mod tests {
     fn a_change_between_the_look_and_the_write_is_not_written_over() {
         let folder = Folder::new("between");
         let path = folder.file("devices.toml", MINE);
-        let (mut file, _) = UserFile::open(&path).unwrap();
+        let (mut file, _) = open(&path).unwrap();
         let theirs = format!("{MINE}name = \"Blue\"\n");
         fs::write(&path, &theirs).unwrap();
         assert_eq!(file.keep(&[known("b", 3)]), Ok(false));
@@ -490,17 +532,17 @@ mod tests {
     #[test]
     fn what_can_not_be_read_is_named() {
         let folder = Folder::new("named");
-        assert_eq!(UserFile::open(&folder.0), Err(UserFileError::NotRegular));
+        assert_eq!(open(&folder.0), Err(UserFileError::NotRegular));
         let path = folder.0.join("bytes.toml");
         fs::write(&path, b"# mine\nname = \"\xff\"\n").unwrap();
-        assert!(matches!(UserFile::open(&path), Err(UserFileError::NotText { line: 2 })));
+        assert!(matches!(open(&path), Err(UserFileError::NotText { line: 2 })));
     }
 
     #[test]
     fn where_nothing_can_be_written_the_file_is_as_it_was() {
         let folder = Folder::new("full");
         let path = folder.file("devices.toml", MINE);
-        let (mut file, _) = UserFile::open(&path).unwrap();
+        let (mut file, _) = open(&path).unwrap();
         // A folder where the draft would be: even the superuser can't write there.
         fs::create_dir(folder.0.join(format!("devices.toml.new-{}", std::process::id()))).unwrap();
         assert!(matches!(file.keep(&[known("b", 3)]), Err(UserFileError::Unwritable(_))));
@@ -516,7 +558,7 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let link = folder.0.join("devices.toml");
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        let (mut file, _) = UserFile::open(&link).unwrap();
+        let (mut file, _) = open(&link).unwrap();
         file.keep(&[known("b", 3)]).unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
@@ -532,7 +574,7 @@ mod tests {
             fs::set_permissions(&path, permissions).unwrap();
         };
         set(true);
-        let (mut file, decisions) = UserFile::open(&path).unwrap();
+        let (mut file, decisions) = open(&path).unwrap();
         assert!(decisions.unwrap().configuration.devices[0].deny, "what it says counts");
         let Err(UserFileError::Unwritable(reason)) = file.keep(&[known("b", 3)]) else { panic!("written") };
         assert!(reason.contains("read-only"), "{reason}");
@@ -553,7 +595,7 @@ mod tests {
         let link = folder.0.join("link.toml");
         std::os::unix::fs::symlink(&pipe, &link).unwrap();
         for path in [&pipe, &link, Path::new("/dev/null")] {
-            assert_eq!(UserFile::open(path), Err(UserFileError::NotRegular), "{}", path.display());
+            assert_eq!(open(path), Err(UserFileError::NotRegular), "{}", path.display());
             let error = replace(path, MINE, path).unwrap_err().to_string();
             assert!(error.contains("no regular file"), "{error}");
         }
@@ -561,7 +603,7 @@ mod tests {
         // In the place of one that was read.
         fs::remove_file(&pipe).unwrap();
         fs::write(&pipe, MINE).unwrap();
-        let (mut file, _) = UserFile::open(&pipe).unwrap();
+        let (mut file, _) = open(&pipe).unwrap();
         fs::remove_file(&pipe).unwrap();
         assert!(made());
         assert_eq!(file.keep(&[known("b", 3)]), Ok(false));
@@ -573,18 +615,22 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_file_that_can_not_be_left_to_its_owner_is_not_written() {
-        assert!(give((1, 2), (1, 2), |_, _| panic!("it is theirs")).is_ok());
+        let like = Path::new("mine");
+        assert!(give((1, 2), like, (1, 2), |_, _| panic!("it is theirs")).is_ok());
         for (theirs, change) in
             [((7, 2), (Some(7), None)), ((1, 7), (None, Some(7))), ((7, 8), (Some(7), Some(8)))]
         {
             let mut changed = None;
-            let given = give((1, 2), theirs, |uid, gid| {
+            let given = give((1, 2), like, theirs, |uid, gid| {
                 changed = Some((uid, gid));
                 Err(ErrorKind::PermissionDenied.into())
             });
             assert_eq!(changed, Some(change));
             let reason = given.unwrap_err().to_string();
-            assert!(reason.contains(&format!("user {}, group {}", theirs.0, theirs.1)), "{reason}");
+            assert!(
+                reason.starts_with(&format!("mine belongs to user {}, group {}", theirs.0, theirs.1)),
+                "{reason}"
+            );
         }
     }
 
@@ -597,7 +643,7 @@ mod tests {
         // Only the superuser can play this; whoever else runs tests sees that nothing changes.
         let _ = std::os::unix::fs::chown(&path, Some(theirs.0), Some(theirs.1));
         let before = owner(&fs::metadata(&path).unwrap());
-        let (mut file, _) = UserFile::open(&path).unwrap();
+        let (mut file, _) = open(&path).unwrap();
         assert_eq!(file.keep(&[known("b", 3)]), Ok(true));
         for name in ["devices.toml", "devices.toml.bak"] {
             assert_eq!(owner(&fs::metadata(folder.0.join(name)).unwrap()), before, "{name}");
@@ -612,7 +658,7 @@ mod tests {
         let other = folder.file("other", "another's");
         let draft = folder.0.join(format!("devices.toml.new-{}", std::process::id()));
         std::os::unix::fs::symlink(&other, &draft).unwrap();
-        let (mut file, _) = UserFile::open(&path).unwrap();
+        let (mut file, _) = open(&path).unwrap();
         assert_eq!(file.keep(&[known("b", 3)]), Ok(true));
         assert_eq!(fs::read_to_string(&other).unwrap(), "another's");
         assert!(fs::symlink_metadata(&path).unwrap().is_file());

@@ -8,60 +8,42 @@ use super::{Reading, read};
 use crate::random;
 use crate::user::{UserFileError, WithKnown};
 use buttplug_core::FeatureIndex;
-use buttplug_core::limits::quoted;
 use buttplug_protocols::catalogue::Catalogue;
 use buttplug_protocols::sighting::Uuid;
 use buttplug_server::configuration::{DeviceConfiguration, DeviceIdentity, KnownDevice};
 use serde_json::value::RawValue;
+use std::sync::Arc;
 
 /// What a file begins with that is not there yet.
 pub(in crate::user) const NEW_FILE: &str =
     "{\n  \"version\": {\"major\": 5, \"minor\": 0},\n  \"user_configs\": {}\n}\n";
 
-/// Adds an entry for each known device that has none.
+/// Adds an entry for each known device that has none. Left are those whose indexes can't stand there: files before generation
+/// 4 are not written, as the engine that made them would not read them any more; a later one may have an entry without an
+/// index, which is its owner's; and a model may have no id there.
 ///
 /// # Errors
 /// The text is no user file.
 pub(in crate::user) fn with_known(
     text: &str,
-    known: &[impl AsRef<KnownDevice>],
+    known: &[Arc<KnownDevice>],
     catalogue: &Catalogue,
 ) -> Result<WithKnown, UserFileError> {
     let reading = read(text, catalogue)?;
     let mut appended = WithKnown::default();
-    let mut missing = Vec::new();
-    for device in known.iter().map(AsRef::as_ref) {
-        let mut entries = reading.entries(&device.identity).peekable();
-        if entries.peek().is_none() {
-            missing.push(device);
-        } else if entries.all(|entry| entry.index.is_none()) {
-            appended.notices.push(format!(
-                "device {}: its entry has no `index`, so that its index {} is not kept",
-                quoted(&device.identity.address),
-                device.index.0
-            ));
-        }
-    }
-    if missing.is_empty() {
-        return Ok(appended);
-    }
-    if reading.generation < Generation::Newest {
-        appended.notices.push(
-            "files of this version are not written, so that indexes are not kept; \
-             `buttplug config import` makes a file of it where they are"
-                .into(),
-        );
-        return Ok(appended);
-    }
     let mut entries = Vec::new();
-    for device in missing {
-        match reading.ids(&device.identity) {
+    for device in known {
+        let mut there = reading.entries(&device.identity).peekable();
+        if there.peek().is_some() {
+            if there.all(|entry| entry.index.is_none()) {
+                appended.left.push(Arc::clone(device));
+            }
+            continue;
+        }
+        let ids = if reading.generation < Generation::Newest { None } else { reading.ids(&device.identity) };
+        match ids {
             Some(ids) => entries.push(entry(device, &ids, random_id)),
-            None => appended.notices.push(format!(
-                "device {}: {} has no id in files of this kind, so that its index is not kept",
-                quoted(&device.identity.address),
-                device.name
-            )),
+            None => appended.left.push(Arc::clone(device)),
         }
     }
     if !entries.is_empty() {

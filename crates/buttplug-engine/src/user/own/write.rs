@@ -10,6 +10,13 @@ pub(in crate::user) const HEADER: &str = "\
 # nothing else. What may stand here is in the book's chapter \"Your own devices\".
 ";
 
+/// What a new file begins with that goes with one of an earlier engine.
+pub(in crate::user) const HEADER_BESIDE: &str = "\
+# Devices for which there is no place in the file beside this one, which an earlier engine made and can go on to use. The
+# engine adds those that it meets, so that they keep their indexes. What the other file says of a device goes before what
+# is said here, and a deny in either counts.
+";
+
 /// The text with every device in it that has connected, and its index. `None`: all of it stands there already.
 ///
 /// An index that stands there is never changed: it is its owner's.
