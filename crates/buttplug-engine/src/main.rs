@@ -2,6 +2,7 @@
 //!
 //! Puts the parts together and talks with the person who starts it; has no rules that a library would need.
 
+mod answer;
 mod buses;
 mod cli;
 mod definitions;

@@ -24,6 +24,45 @@ async fn a_running_engine_is_told_by_its_name_and_is_no_problem() {
 }
 
 #[tokio::test]
+async fn a_running_engine_that_wants_a_token_is_told_from_another_program_and_is_no_problem() {
+    let mut engine = Engine::start(&[
+        "--token=a-token-that-is-long-enough",
+        "--use-device-websocket-server",
+        "--device-websocket-server-port=0",
+    ])
+    .await;
+    let (port, devices) = (engine.client_port().await.to_string(), engine.device_port().await.to_string());
+    let ports = [
+        "--websocket-port",
+        &port,
+        "--use-device-websocket-server",
+        "--device-websocket-server-port",
+        &devices,
+    ];
+    let Ended { code, stdout, .. } = run(&[&["doctor"], &ports[..]].concat()).await;
+    for (about, port) in [("client", &port), ("device", &devices)] {
+        let line =
+            format!("attention  {about} port: 127.0.0.1:{port} is in use by an engine that wants a token\n");
+        assert!(stdout.contains(&line), "{stdout}");
+    }
+    assert_eq!(code, Some(0), "{stdout}");
+    // Without one to ask at the port for clients.
+    let alone = [
+        "doctor",
+        "--websocket-port=0",
+        "--use-device-websocket-server",
+        "--device-websocket-server-port",
+        &devices,
+    ];
+    let Ended { code, stdout, .. } = run(&alone).await;
+    assert!(
+        stdout.contains(&format!("attention  device port: 127.0.0.1:{devices} is in use by an engine")),
+        "{stdout}"
+    );
+    assert_eq!(code, Some(0), "{stdout}");
+}
+
+#[tokio::test]
 async fn a_port_that_another_program_has_is_a_problem() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

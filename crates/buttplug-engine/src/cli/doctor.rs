@@ -99,6 +99,7 @@ async fn examine(settings: &Settings, user_file: Option<&Path>) -> Vec<Check> {
         let holder = match (doctor::look_at_port(&listen.addresses(), false).await, clients) {
             // Whoever serves clients here is the one to expect at this door, too.
             (Holder::Other, Holder::Engine(name)) => Holder::Engine(name),
+            (Holder::Closed(_), known @ (Holder::Engine(_) | Holder::Closed(_))) => known,
             (holder, _) => holder,
         };
         checks.extend(port("device port", listen, &holder, "device-websocket-server-port"));
