@@ -4,8 +4,9 @@ had found it.
     python3 bridge.py                 a vibrator that exists only here; prints what it is told
     python3 bridge.py --bleak LVS-    the first device in range whose name begins so
 
-Needs `pip install websockets`, and `bleak` for a real radio. The engine has to be started with
---use-device-websocket-server; it listens on port 54817.
+Needs `pip install websockets`, and `bleak` for a real radio. The engine has to listen on port 54817, as
+`buttplug serve` does; where it is started by flags alone, without `serve`, or with others that say where to look for
+devices, it needs --use-device-websocket-server.
 """
 
 import argparse

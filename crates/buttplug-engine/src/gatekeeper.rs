@@ -43,9 +43,14 @@ impl Gatekeeper {
                 if self.is_allowed(&page).await || self.is_wanted(&page).await {
                     return Ok(());
                 }
+                // Another user's `buttplug allow` would change another file.
+                let allow = self.allowed.as_ref().map(|allowed| {
+                    format!("buttplug allow {page}, which has to change {}, or ", allowed.path().display())
+                });
+                let allow = allow.unwrap_or_default();
                 tracing::warn!(
                     %peer, %page,
-                    "refusing a web page; to let it in: buttplug allow {page}, or start with --allow-origin {page}"
+                    "refusing a web page; to let it in: {allow}start with --allow-origin {page}"
                 );
                 Err(Refusal { wants_token: false, text: refusal(&page) })
             }
@@ -104,11 +109,14 @@ fn named(objection: &Objection) -> String {
     }
 }
 
+/// What the page's reader is told. Whoever's page it is learns nothing of this machine's folders.
 fn refusal(page: &Origin) -> String {
     format!(
         "Pages from {page} are not allowed to use the devices of this machine.\n\
-         If you want them to, type this on the machine where the engine runs, and connect again:\n\n    \
+         If you want them to, type this on the machine where the engine runs, as the user who runs it, and connect \
+         again:\n\n    \
          buttplug allow {page}\n\n\
+         The file that this has to change is named in the engine's log.\n\
          Or start the engine with: --allow-origin {page}"
     )
 }

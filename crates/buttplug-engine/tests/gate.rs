@@ -38,12 +38,16 @@ async fn a_page_is_refused_with_what_to_do_and_the_log_names_it() {
             body.contains(&format!("buttplug allow {PAGE}")) && body.contains("--allow-origin"),
             "{body}"
         );
+        // A page learns nothing of this machine's folders.
+        assert!(!body.contains("allowed-origins") && !body.contains(engine.home.to_str().unwrap()), "{body}");
         assert_eq!(self::status(port, "null").await, 403);
         assert_eq!(self::status(port, "http://localhost:8080").await, 101);
         assert_eq!(knock(port, "/", &[]).await.0, 101);
     }
     let line = engine.line_with(PAGE).await;
     assert!(line.contains("WARN") && line.contains(&format!("--allow-origin {PAGE}")), "{line}");
+    // Whoever is another user than the engine sees which file counts.
+    assert!(line.contains(engine.home.to_str().unwrap()) && line.contains("allowed-origins.toml"), "{line}");
 }
 
 #[tokio::test]

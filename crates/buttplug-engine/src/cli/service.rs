@@ -10,8 +10,10 @@ use std::path::Path;
 
 /// What `service` can be told.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "For example: buttplug service systemd --rest-api-port 8080\n\
-        What is printed begins with how to install it.")]
+#[command(
+    after_help = "For example: buttplug service systemd --websocket-use-all-interfaces --token-file /var/lib/buttplug/token\n\
+        What is printed begins with how to install it."
+)]
 pub(crate) struct ServiceFlags {
     /// For whom
     kind: Kind,
