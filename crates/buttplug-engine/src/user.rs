@@ -9,7 +9,7 @@ mod store;
 pub(crate) use earlier::CatalogueFile;
 pub(crate) use keeper::Keeper;
 pub(crate) use own::{MAX_RUN, MIN_RUN, place as position};
-pub(crate) use pair::{Opened, UserFiles};
+pub(crate) use pair::{Opened, UserFiles, read_beside};
 pub(crate) use store::{check_writable, others_read, read_text, replace};
 
 use buttplug_protocols::catalogue::Catalogue;

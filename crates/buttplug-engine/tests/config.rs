@@ -70,3 +70,18 @@ async fn a_file_that_is_no_user_file_is_named_with_the_reason() {
     let Ended { code, stderr, .. } = import(&["no/such/file.json"]).await;
     assert_eq!((code, stderr.as_str()), (Some(1), "buttplug: there is no file no/such/file.json\n"));
 }
+
+#[tokio::test]
+async fn what_is_kept_beside_a_file_is_converted_with_it() {
+    let earlier = File::new("with.json", EARLIER);
+    let beside = File::new("with.json.devices.toml", "[[device]]\naddress = \"B2\"\nindex = 9\n");
+    let Ended { code, stdout, stderr } = import(&[earlier.name()]).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    for line in ["address = \"A1\"", "index = 7", "address = \"B2\"", "index = 9"] {
+        assert!(stdout.lines().any(|printed| printed == line), "{line} is not in\n{stdout}");
+    }
+    fs::write(beside.path(), "[[").unwrap();
+    let Ended { code, stdout, stderr } = import(&[earlier.name()]).await;
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert!(stderr.contains(beside.name()) && stderr.contains("line 1"), "{stderr}");
+}

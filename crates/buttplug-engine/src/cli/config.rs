@@ -4,7 +4,7 @@ use super::{Subcommand, TypedFlags, complain, print, serve};
 use crate::exit::Exit;
 use crate::sources::{Around, settle};
 use crate::user::earlier::{Converted, convert};
-use crate::user::{read_text, replace};
+use crate::user::{read_beside, read_text, replace};
 use buttplug_protocols::catalogue::Catalogue;
 use std::fs;
 use std::io;
@@ -23,7 +23,8 @@ enum Task {
     /// be kept
     Show(Box<TypedFlags>),
 
-    /// Converts a user file of an earlier engine, of whatever version, and leaves that file as it is
+    /// Converts a user file of an earlier engine, of whatever version, with what is kept beside it, and leaves both as they
+    /// are
     Import(ImportFlags),
 }
 
@@ -65,8 +66,15 @@ fn show(typed: &TypedFlags) -> Exit {
 
 fn import(flags: &ImportFlags) -> Exit {
     let ImportFlags { file, output, force } = flags;
+    let beside = match read_beside(file) {
+        (_, Ok(decisions)) => decisions,
+        (beside, Err(error)) => {
+            complain(format_args!("{}, which goes with it, can't be converted: {error}", beside.display()));
+            return Exit::Mend;
+        }
+    };
     let read = read_text(file)
-        .and_then(|read| read.map(|(text, _)| convert(&text, &Catalogue::builtin())).transpose());
+        .and_then(|read| read.map(|(text, _)| convert(&text, beside, &Catalogue::builtin())).transpose());
     let Converted { text, devices, notices } = match read {
         Ok(Some(converted)) => converted,
         Ok(None) => {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct OwnFlags {
     /// File with what you decided about your devices: TOML, or the JSON of earlier engines; devices that connect are
-    /// added to it [default: buttplug/devices.toml in your folder of settings]
+    /// added to it, or kept in FILE.devices.toml if earlier engines could not read it any more [default: buttplug/devices.toml in your folder of settings]
     #[arg(long, value_name = "FILE", help_heading = "Devices")]
     pub(crate) user_device_config_file: Option<PathBuf>,
 

@@ -72,6 +72,13 @@ impl Part {
     }
 }
 
+/// Where the file is that goes with the one at `path`, and what it says: nothing if there is none.
+pub(crate) fn read_beside(path: &Path) -> (PathBuf, Result<Decisions, UserFileError>) {
+    let mut file = UserFile::beside(path);
+    let read = file.open().map(Option::unwrap_or_default);
+    (file.path().to_owned(), read)
+}
+
 impl UserFiles {
     /// Reads the file at `path`, and the one that goes with it.
     pub(crate) fn open(path: &Path) -> Opened {
@@ -128,9 +135,9 @@ impl UserFiles {
 
 /// What a file of an earlier engine and the one beside it say. The word of the first goes before that of the second for a
 /// device that both are about, whatever is left out there, and denies and limits of both count.
-fn together(first: Decisions, second: Decisions) -> Decisions {
+pub(super) fn together(first: Decisions, second: Decisions) -> Decisions {
     let mut both = first;
-    let earlier = std::mem::take(&mut both.configuration.devices);
+    let mut earlier = std::mem::take(&mut both.configuration.devices);
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for mut device in second.configuration.devices {
         let here = || earlier.iter().filter(|entry| entry.address.eq_ignore_ascii_case(&device.address));
@@ -151,12 +158,20 @@ fn together(first: Decisions, second: Decisions) -> Decisions {
         earlier::merge(&mut word, device);
         before.push(DeviceConfiguration { address, protocol, identifier, bus: None, ..word });
     }
+    // All that these said is said again.
+    earlier.retain(|entry| !before.iter().any(|again| is_same(entry, again)));
     both.configuration.devices = before.into_iter().chain(earlier).chain(after).collect();
     both.configuration.max_run = both.configuration.max_run.or(second.configuration.max_run);
     both.additions.extend(second.additions);
     both.simulated.extend(second.simulated);
     both.notices.extend(second.notices);
     both
+}
+
+/// Whether two entries name the same device.
+fn is_same(entry: &DeviceConfiguration, other: &DeviceConfiguration) -> bool {
+    entry.address.eq_ignore_ascii_case(&other.address)
+        && (&entry.protocol, &entry.identifier) == (&other.protocol, &other.identifier)
 }
 
 /// Whether an entry is about every device that another one at its address is about.
@@ -320,11 +335,14 @@ mod tests {
             {"identifier": {"protocol": "lovense", "identifier": "P", "address": "AA"},
              "config": {"user_config": {"index": 4, "display_name": "Old"}}},
             {"identifier": {"protocol": "lovense", "identifier": "Z", "address": "BB"},
-             "config": {"user_config": {"index": 5, "deny": true}}}]}}"#;
+             "config": {"user_config": {"index": 5, "deny": true}}},
+            {"identifier": {"protocol": "lovense", "address": "CC"},
+             "config": {"user_config": {"index": 8, "display_name": "Old"}}}]}}"#;
         let path = folder.file("three.json", three);
         let more = "[[device]]\naddress = \"aa\"\nbus = \"websocket\"\nprotocol = \"lovense\"\nidentifier = \"P\"\n\
             index = 9\nname = \"New\"\ndeny = true\nmax-run = \"5 s\"\noutputs.\"0 vibrate\" = { limit = [0, 5] }\n\
-            [[device]]\naddress = \"bb\"\nbus = \"websocket\"\nprotocol = \"lovense\"\nindex = 6\n";
+            [[device]]\naddress = \"bb\"\nbus = \"websocket\"\nprotocol = \"lovense\"\nindex = 6\n\
+            [[device]]\naddress = \"cc\"\nbus = \"websocket\"\nidentifier = \"P\"\nname = \"New\"\n";
         folder.file("three.json.devices.toml", more);
         let decisions = UserFiles::open(&path).decisions;
         let device = counts(&decisions, &identity("lovense", Some("P"), "AA"));
@@ -335,6 +353,8 @@ mod tests {
         let [old, new] = others.map(|device| counts(&decisions, &device).clone());
         assert_eq!((old.index, old.deny), (Some(DeviceIndex(5)), true), "the one that says more");
         assert_eq!((new.index, new.deny), (Some(DeviceIndex(6)), false), "another at the same address");
+        let device = counts(&decisions, &identity("lovense", Some("P"), "CC"));
+        assert_eq!(device.display_name.as_deref(), Some("Old"), "a bus makes nothing more of it");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::json::pretty;
 use super::read;
-use crate::user::{Decisions, SimulatedEntry, UserFileError, own};
+use crate::user::{Decisions, SimulatedEntry, UserFileError, own, pair};
 use buttplug_core::InputKind;
 use buttplug_protocols::catalogue::Catalogue;
 use buttplug_protocols::definition::kind::{input_name, output_name};
@@ -23,13 +23,16 @@ pub(crate) struct Converted {
     pub(crate) notices: Vec<String>,
 }
 
-/// Converts the text of a file.
+/// Converts the text of a file, together with what the file beside it says.
 ///
 /// # Errors
 /// It is no JSON, not a user file, or of a later engine.
-pub(crate) fn convert(text: &str, catalogue: &Catalogue) -> Result<Converted, UserFileError> {
+pub(crate) fn convert(
+    text: &str,
+    beside: Decisions,
+    catalogue: &Catalogue,
+) -> Result<Converted, UserFileError> {
     let reading = read(text, catalogue)?;
-    let notices = reading.notices();
     let mut rest = String::new();
     for piece in &reading.unapplied {
         rest.push('\n');
@@ -42,7 +45,8 @@ pub(crate) fn convert(text: &str, catalogue: &Catalogue) -> Result<Converted, Us
         rest.insert_str(0, "\n# What could not be converted, as it stood.\n");
     }
     let with_own = reading.catalogue.clone();
-    let decisions = reading.into_decisions();
+    let mut decisions = pair::together(reading.into_decisions(), beside);
+    let notices = std::mem::take(&mut decisions.notices);
     let model = |device: &DeviceConfiguration| {
         let protocol = with_own.protocol(device.protocol.as_deref()?)?;
         protocol.model(device.identifier.as_deref()).map(|model| model.name)
@@ -68,18 +72,35 @@ fn comment(text: &mut String, line: &str) {
 /// A document of what was decided. `model` knows what devices are called.
 fn document(decisions: &Decisions, model: impl Fn(&DeviceConfiguration) -> Option<String>) -> DocumentMut {
     let mut document = DocumentMut::new();
+    put(document.as_table_mut(), "max-run", decisions.configuration.max_run.map(seconds));
     let devices = decisions.configuration.devices.iter().map(|entry| device(entry, model(entry)));
     put_tables(&mut document, "device", devices.collect());
     let mut protocols = Table::new();
     protocols.set_implicit(true);
-    for addition in &decisions.additions {
-        protocols.insert(&addition.protocol, Item::Table(protocol(addition)));
+    for addition in by_protocol(&decisions.additions) {
+        protocols.insert(&addition.protocol, Item::Table(protocol(&addition)));
     }
     if !protocols.is_empty() {
         document.insert("protocol", Item::Table(protocols));
     }
     put_tables(&mut document, "simulated", decisions.simulated.iter().map(simulated).collect());
     document
+}
+
+/// Each protocol once, with its rules as they stand in a file.
+fn by_protocol(additions: &[Addition]) -> Vec<Addition> {
+    let mut all: Vec<Addition> = Vec::new();
+    for addition in additions {
+        match all.iter_mut().find(|other| other.protocol == addition.protocol) {
+            None => all.push(addition.clone()),
+            Some(first) => {
+                first.rules.extend(addition.rules.iter().cloned());
+                first.rules.sort_by_key(Rule::bus);
+                first.groups.extend(addition.groups.iter().cloned());
+            }
+        }
+    }
+    all
 }
 
 fn put_tables(table: &mut Table, name: &str, tables: Vec<Table>) {
@@ -107,8 +128,13 @@ fn device(device: &DeviceConfiguration, model: Option<String>) -> Table {
     put(&mut table, "allow", device.allow.then_some(true));
     put(&mut table, "deny", device.deny.then_some(true));
     put(&mut table, "gap", device.message_gap.map(milliseconds));
-    if !device.outputs.is_empty() {
+    put(&mut table, "max-run", device.max_run.map(seconds));
+    if !device.outputs.is_empty() || !device.only_named.is_empty() {
         let mut outputs = Table::new();
+        // Where it is not known which output is meant, that stays so until somebody mends it.
+        for kind in &device.only_named {
+            outputs.insert(output_name(*kind), value(InlineTable::new()));
+        }
         for decided in &device.outputs {
             let name = format!("{} {}", decided.feature.0, output_name(decided.kind));
             outputs.insert(&name, value(output(decided)));
@@ -116,6 +142,10 @@ fn device(device: &DeviceConfiguration, model: Option<String>) -> Table {
         table.insert("outputs", Item::Table(outputs));
     }
     table
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{} s", time.as_secs())
 }
 
 fn milliseconds(time: Duration) -> String {

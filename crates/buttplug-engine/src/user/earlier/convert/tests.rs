@@ -4,7 +4,8 @@ use super::*;
 use crate::user::earlier::tests::{EVERY_GENERATION, FIVE};
 
 fn converted(text: &str) -> Converted {
-    convert(text, &Catalogue::builtin()).unwrap_or_else(|error| panic!("{error}: {text}"))
+    convert(text, Decisions::default(), &Catalogue::builtin())
+        .unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 #[test]
@@ -29,6 +30,36 @@ fn everything_is_read_back_as_it_was() {
         assert_eq!(decisions.notices, [""; 0], "{text}");
         assert_eq!(own::read("devices.toml", &converted(text).text), Ok(decisions), "{text}");
     }
+}
+
+#[test]
+fn what_the_file_beside_it_says_counts_after_it_as_it_did() {
+    let beside = r#"max-run = "1800 s"
+[[device]]
+address = "A1B2C3D4E5F6"
+bus = "bluetooth"
+protocol = "lovense"
+identifier = "P"
+index = 9
+max-run = "5 s"
+outputs = { vibrate = {}, "0 vibrate" = { limit = [0, 5] } }
+[[device]]
+address = "new"
+protocol = "lovense"
+index = 3
+[[protocol.lovense.websocket]]
+names = ["mine"]
+"#;
+    let beside = own::read("beside", beside).unwrap();
+    let beside = Decisions { notices: Vec::new(), ..beside };
+    let catalogue = Catalogue::builtin();
+    let Converted { text, devices, .. } = convert(FIVE, beside.clone(), &catalogue).unwrap();
+    assert_eq!(devices, 2);
+    let together = pair::together(read(FIVE, &catalogue).unwrap().into_decisions(), beside);
+    let back = own::read("devices.toml", &text).unwrap();
+    assert_eq!(back.configuration, together.configuration, "{text}");
+    assert_eq!(back.configuration.devices[0].index, Some(buttplug_core::DeviceIndex(7)));
+    assert!(text.contains("\"LVSDevice\"") && text.contains("\"mine\""), "{text}");
 }
 
 #[test]
