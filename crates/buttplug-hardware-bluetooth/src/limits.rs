@@ -109,7 +109,16 @@ pub const MAX_UNPROVED_SLOW: u64 = 2;
 /// possible. Less than a stop waits for a confirmation.
 pub const CONFIRMATION_PATIENCE: Duration = Duration::from_millis(120);
 
-/// How long a write waits for that proof; while there is none, one is let through each time this has passed. Hardware
-/// that does not answer at all must get its stop nevertheless, and on a link that stands still for ten seconds there are
-/// then a dozen values in front of it, not a hundred.
+/// How long a write waits for that proof; while there is none, what waits is let through each time this has passed: one
+/// value, or all zeros of a stop. Hardware that does not answer at all must get its stop nevertheless, and on a link that
+/// stands still for ten seconds there are then a dozen values in front of it, not a hundred.
 pub const PROOF_PATIENCE: Duration = Duration::from_millis(700);
+
+/// Reads in a row that bring no proof before it is looked for in writes. One may fail because the system was busy.
+pub const MAX_MISSED_PROOFS: u32 = 3;
+
+/// The pause after such a read.
+pub const PROOF_RETRY: Duration = Duration::from_millis(100);
+
+/// Until reading is tried again when it was given up. What ailed it may have passed, and the link may be up for hours.
+pub const PROOF_AGAIN: Duration = Duration::from_secs(60);
