@@ -4,11 +4,15 @@ use crate::adapters::BluetoothState;
 use crate::bus::Bus;
 use crate::fake::{BATTERY, FakeRadio, NAME, RX, TX, characteristics, wiring};
 use crate::limits::{CALL_TIME, CONNECT_TRIES, MAX_UNPROVED, SEEK_TIME, SURVEY_WITH};
-use crate::radio::RadioError;
+use crate::radio::{Abilities, Characteristic, RadioError};
 use async_trait::async_trait;
+use buttplug_client::core::{FeatureIndex, OutputKind};
+use buttplug_client::{Client, Device, Output, Value};
+use buttplug_connector_inprocess::InProcessConnector;
 use buttplug_protocols::catalogue::Wiring;
 use buttplug_protocols::frame::{Endpoint, Frame};
-use buttplug_protocols::sighting::Sighting;
+use buttplug_protocols::sighting::{Sighting, Uuid};
+use buttplug_server::Server;
 use buttplug_server::hardware::conformance::{Bench, check};
 use buttplug_server::hardware::{BusEvent, HardwareBus, HardwareError, HardwareEvent, OpenHardware};
 use std::sync::Arc;
@@ -556,6 +560,83 @@ async fn the_end_of_the_bus_ends_an_attempt_to_connect_and_begins_no_other() {
     let done = rig.radio.done();
     let attempts: Vec<_> = done.iter().filter(|line| line.contains("connect AA")).collect();
     assert_eq!(attempts, ["connect AA", "disconnect AA"]);
+}
+
+/// A toy of the catalogue with two motors, of which nothing can be read, driven through a whole server.
+struct Driven {
+    radio: FakeRadio,
+    server: Server,
+    client: Client,
+    device: Device,
+}
+
+impl Driven {
+    async fn new() -> Self {
+        let bus = Arc::new(Bus::new(FakeRadio::new));
+        let radio = bus.radio().clone();
+        radio.add("AA", "Massage Demo");
+        let uuid = |short: u128| Uuid(short << 96 | 0x1000_8000_0080_5f9b_34fb);
+        let abilities = Abilities { write: true, write_unconfirmed: true, ..Abilities::default() };
+        radio.change("AA", |toy| {
+            toy.characteristics =
+                vec![Characteristic { service: uuid(0xff00), uuid: uuid(0xff01), abilities }];
+        });
+        let server = Server::builder().bus(bus).start();
+        let client = Client::new("test");
+        client.connect(InProcessConnector::new(Arc::new(server.clone()))).await.unwrap();
+        client.start_scanning().await.unwrap();
+        let device = loop {
+            radio.advertise("AA");
+            sleep(100 * MS).await;
+            if let Some(device) = client.devices().pop() {
+                break device;
+            }
+        };
+        sleep(SECOND).await;
+        radio.done();
+        Self { radio, server, client, device }
+    }
+
+    async fn vibrate(&self, steps: i32) {
+        let output = Output::new(OutputKind::Vibrate, Value::Steps(steps));
+        self.device.feature(FeatureIndex(0)).unwrap().run_output(output).await.unwrap();
+        sleep(100 * MS).await;
+    }
+
+    /// What has been written a second after a stop was asked for.
+    async fn stopped(&self) -> Vec<String> {
+        let stop = async {
+            // It is answered when the zeros are confirmed, which they are not.
+            let _ = timeout(SECOND, self.client.stop_all()).await;
+        };
+        tokio::join!(stop, sleep(SECOND));
+        self.radio.done()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_whose_first_zero_is_the_proof_has_its_other_zeros_written_all_the_same() {
+    let driven = Driven::new().await;
+    driven.radio.change("AA", |toy| toy.answer_time = 30 * SECOND);
+    for value in [40, 50, 60] {
+        driven.vibrate(value).await;
+    }
+    let values = ["command 0 [f1, 28]", "command 0 [f1, 32]", "command 0 [f1, 3c]"];
+    assert_eq!(driven.radio.done(), values);
+    assert_eq!(driven.stopped().await, ["request 0 [f1, 00]", "command 0 [f2, 00]"]);
+    driven.server.shut_down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_a_value_that_is_the_proof() {
+    let driven = Driven::new().await;
+    driven.radio.change("AA", |toy| toy.answer_time = 30 * SECOND);
+    for value in [40, 50, 60, 70] {
+        driven.vibrate(value).await;
+    }
+    assert_eq!(driven.radio.done().last().map(String::as_str), Some("request 0 [f1, 46]"));
+    assert_eq!(driven.stopped().await, ["command 0 [f1, 00]", "command 0 [f2, 00]"]);
+    driven.server.shut_down().await;
 }
 
 /// A toy that advertises as long as it is there.
