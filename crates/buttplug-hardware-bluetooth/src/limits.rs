@@ -40,7 +40,8 @@ pub const DISCONNECT_TIME: Duration = Duration::from_secs(5);
 /// How long a device that was lost in use is sought without a client's search.
 pub const SEEK_TIME: Duration = Duration::from_secs(300);
 
-/// For how much of that time the radio listens all the time. Most devices come back at once or after a while.
+/// For how much of that time the radio listens all the time. Most devices come back at once or after a while. What may
+/// be running is searched for by the server from then on.
 pub const SEEK_EAGERLY: Duration = Duration::from_secs(60);
 
 /// How long it listens at a time afterwards: devices advertise several times a second.
@@ -64,7 +65,7 @@ pub const MAX_LOOKS: usize = 8;
 /// Until hardware that could not be opened is reported again; doubled with each further failure.
 pub const FIRST_REPORT_PAUSE: Duration = Duration::from_secs(5);
 
-/// The longest of these pauses.
+/// The longest of these pauses. Hardware that was lost in use may be running, and has always the first.
 pub const LONGEST_REPORT_PAUSE: Duration = Duration::from_secs(60);
 
 /// How often the adapters are looked at while somebody needs one and none can be used.

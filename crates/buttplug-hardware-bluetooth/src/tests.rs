@@ -248,9 +248,9 @@ async fn a_lost_device_is_given_up_after_a_while() {
     sleep(10 * SECOND).await;
     rig.radio.drop_link("AA");
     sleep(SEEK_TIME - SECOND).await;
-    assert!(rig.bus.seeks("AA"));
+    assert!(rig.bus.awaits("AA") && !rig.bus.seeks("AA"), "the radio rests now and then");
     sleep(11 * SECOND).await;
-    assert!(!rig.bus.seeks("AA"));
+    assert!(!rig.bus.awaits("AA"));
     rig.radio.done();
     sleep(3600 * SECOND).await;
     assert_eq!(rig.radio.done(), Vec::<String>::new());
@@ -266,6 +266,34 @@ async fn a_write_that_fails_because_the_link_is_gone_means_the_same() {
     assert!(matches!(open.events.recv().await, Some(HardwareEvent::Gone(_))));
     open.hardware.close().await;
     assert_eq!(rig.reported(&["AA"]).await.len(), 1, "it is sought");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_up_although_it_was_declared_lost_is_ended_so_that_the_device_comes_back() {
+    let mut rig = Rig::searching().await;
+    let (sighting, open) = rig.opened("AA").await;
+    rig.radio.change("AA", |toy| toy.denied = true);
+    assert_eq!(open.hardware.write(&frame(7)).await, Err(HardwareError::Gone));
+    // It is not heard.
+    assert_eq!(rig.reported_within(&[], 3 * SECOND).await, std::slice::from_ref(&sighting));
+    let done = rig.radio.done();
+    assert!(done.contains(&"disconnect AA".into()), "{done:?}");
+    rig.radio.change("AA", |toy| toy.denied = false);
+    assert!(rig.open(&sighting).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_declared_lost_as_the_bus_ends_is_not_left_up() {
+    let mut rig = Rig::searching().await;
+    let (_, open) = rig.opened("AA").await;
+    rig.radio.change("AA", |toy| {
+        toy.denied = true;
+        toy.look_time = 60 * SECOND;
+    });
+    assert_eq!(open.hardware.write(&frame(7)).await, Err(HardwareError::Gone));
+    rig.bus.shut_down().await;
+    let done = rig.radio.done();
+    assert!(done.contains(&"disconnect AA".into()), "{done:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -157,10 +157,15 @@ pub trait HardwareBus: Send + Sync {
     /// Whether a search is going on.
     fn is_scanning(&self) -> bool;
 
-    /// Whether it looks for this hardware by itself, which was lost in use. What is not sought so is searched for by the
-    /// server if it may be running.
+    /// Whether it looks for this hardware by itself, which was lost in use, without a pause. What is not sought so is
+    /// searched for by the server if it may be running.
     fn seeks(&self, _address: &str) -> bool {
         false
+    }
+
+    /// Whether it still reports this hardware by itself, which was lost in use, be it with pauses.
+    fn awaits(&self, address: &str) -> bool {
+        self.seeks(address)
     }
 
     /// Opens what was sighted, with the first of the wirings whose endpoints are there.

@@ -246,7 +246,7 @@ impl Manager {
         // One that was left running is let in whoever it is, for as long as it takes to stop it.
         let runs = self.running.is_at(&place);
         let only_for_lost = self.seek.borrow().contains(&bus) && !self.scan_requests.is_wanted();
-        if only_for_lost && !runs && !owner.seeks(&sighting.address) {
+        if only_for_lost && !runs && !owner.awaits(&sighting.address) {
             // Nobody has asked for it.
             return;
         }
