@@ -3,7 +3,7 @@
 use crate::adapters::BluetoothState;
 use crate::bus::Bus;
 use crate::fake::{BATTERY, FakeRadio, NAME, RX, TX, characteristics, wiring};
-use crate::limits::{CALL_TIME, CONNECT_TRIES, MAX_UNPROVED, SEEK_TIME, SURVEY_WITH};
+use crate::limits::{CALL_TIME, CONNECT_TRIES, MAX_UNPROVED, SEEK_EAGERLY, SEEK_TIME, SURVEY_WITH};
 use crate::radio::{Abilities, Characteristic, RadioError};
 use async_trait::async_trait;
 use buttplug_client::core::{FeatureIndex, OutputKind};
@@ -590,38 +590,43 @@ async fn the_end_of_the_bus_ends_an_attempt_to_connect_and_begins_no_other() {
     assert_eq!(attempts, ["connect AA", "disconnect AA"]);
 }
 
-/// A toy of the catalogue with two motors, of which nothing can be read, driven through a whole server.
+/// Toys of the catalogue with two motors, of which nothing can be read, driven through a whole server.
 struct Driven {
     radio: FakeRadio,
     server: Server,
     client: Client,
+    /// The first of them.
     device: Device,
 }
 
 impl Driven {
     async fn new() -> Self {
+        let driven = Self::of(&["AA"]).await;
+        sleep(SECOND).await;
+        driven.radio.done();
+        driven
+    }
+
+    async fn of(addresses: &[&str]) -> Self {
         let bus = Arc::new(Bus::new(FakeRadio::new));
         let radio = bus.radio().clone();
-        radio.add("AA", "Massage Demo");
         let uuid = |short: u128| Uuid(short << 96 | 0x1000_8000_0080_5f9b_34fb);
         let abilities = Abilities { write: true, write_unconfirmed: true, ..Abilities::default() };
-        radio.change("AA", |toy| {
-            toy.characteristics =
-                vec![Characteristic { service: uuid(0xff00), uuid: uuid(0xff01), abilities }];
-        });
+        let tx = Characteristic { service: uuid(0xff00), uuid: uuid(0xff01), abilities };
         let server = Server::builder().bus(bus).start();
         let client = Client::new("test");
         client.connect(InProcessConnector::new(Arc::new(server.clone()))).await.unwrap();
         client.start_scanning().await.unwrap();
-        let device = loop {
-            radio.advertise("AA");
-            sleep(100 * MS).await;
-            if let Some(device) = client.devices().pop() {
-                break device;
+        for (before, address) in addresses.iter().enumerate() {
+            radio.add(address, "Massage Demo");
+            radio.change(address, |toy| toy.characteristics = vec![tx]);
+            // One after the other, so that the first has the first index.
+            while client.devices().len() == before {
+                radio.advertise(address);
+                sleep(100 * MS).await;
             }
-        };
-        sleep(SECOND).await;
-        radio.done();
+        }
+        let device = client.devices().remove(0);
         Self { radio, server, client, device }
     }
 
@@ -664,6 +669,28 @@ async fn a_stop_does_not_wait_for_a_value_that_is_the_proof() {
     }
     assert_eq!(driven.radio.done().last().map(String::as_str), Some("request 0 [f1, 46]"));
     assert_eq!(driven.stopped().await, ["command 0 [f1, 00]", "command 0 [f2, 00]"]);
+    driven.server.shut_down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_device_that_rested_comes_back_although_the_server_searches_for_one_that_ran() {
+    let driven = Driven::of(&["AA", "BB"]).await;
+    driven.vibrate(40).await;
+    driven.client.stop_scanning().await.unwrap();
+    sleep(SECOND).await;
+    for address in ["AA", "BB"] {
+        driven.radio.change(address, |toy| toy.view.rssi = None);
+        driven.radio.drop_link(address);
+    }
+    sleep(SEEK_EAGERLY + 20 * SECOND).await;
+    assert_eq!(driven.client.devices().len(), 0);
+    driven.radio.change("BB", |toy| toy.view.rssi = Some(-50));
+    let returned = Instant::now();
+    while driven.client.devices().is_empty() && returned.elapsed() < 20 * SECOND {
+        driven.radio.advertise("BB");
+        sleep(100 * MS).await;
+    }
+    assert_eq!(driven.client.devices().len(), 1, "it is still sought");
     driven.server.shut_down().await;
 }
 
