@@ -61,6 +61,8 @@ pub(crate) struct Adapters {
 #[derive(Debug)]
 struct Entry {
     powered: bool,
+    /// Looks in a row at which it did not answer.
+    silent: u32,
     scan: Scan,
 }
 
@@ -148,14 +150,23 @@ impl Adapters {
                 Vec::new()
             }
         };
+        for adapter in found.iter().filter(|adapter| adapter.powered.is_none()) {
+            if let Some(entry) = self.known.get_mut(&adapter.name) {
+                entry.silent = entry.silent.saturating_add(1);
+            }
+        }
+        let patience =
+            |name: &AdapterName| self.known.get(name).is_some_and(|entry| entry.silent < MAX_FAILED_SURVEYS);
+        let found: Vec<Adapter> =
+            found.into_iter().filter(|one| one.powered.is_some() || patience(&one.name)).collect();
         let is_gone = |name: &AdapterName| found.iter().all(|adapter| adapter.name != *name);
         let gone: Vec<AdapterName> = self.known.keys().filter(|name| is_gone(name)).cloned().collect();
         self.known.retain(|name, _| !is_gone(name));
-        for adapter in found {
-            self.known
-                .entry(adapter.name.clone())
-                .or_insert(Entry { powered: adapter.powered, scan: Scan::Off });
-            self.power(&adapter.name, adapter.powered);
+        for Adapter { name, powered } in found {
+            let Some(powered) = powered else { continue };
+            let fresh = Entry { powered, silent: 0, scan: Scan::Off };
+            self.known.entry(name.clone()).or_insert(fresh).silent = 0;
+            self.power(&name, powered);
         }
         gone
     }
@@ -213,7 +224,7 @@ mod tests {
     const S: Duration = Duration::from_secs(1);
 
     fn adapter(name: &str, powered: bool) -> Adapter {
-        Adapter { name: name.into(), powered }
+        Adapter { name: name.into(), powered: Some(powered) }
     }
 
     fn errands(adapters: &mut Adapters, now: Instant, scan: bool) -> Vec<Errand> {
@@ -315,6 +326,32 @@ mod tests {
         adapters.surveyed(now, busy());
         assert_eq!(adapters.surveyed(now, busy()), ["hci0".into()]);
         assert_eq!(adapters.state(), BluetoothState::Unusable("no answer within 5 s".into()));
+    }
+
+    #[test]
+    fn an_adapter_that_does_not_answer_now_and_then_keeps_its_links_and_costs_no_other_its_own() {
+        let now = Instant::now();
+        let mut adapters = one(now, true);
+        let silent = || Adapter { name: "hci0".into(), powered: None };
+        let other = || adapter("hci1", true);
+        for _ in 1..MAX_FAILED_SURVEYS {
+            assert_eq!(adapters.surveyed(now, Ok(vec![silent(), other()])), []);
+        }
+        let both = BluetoothState::Ready(vec!["hci0".into(), "hci1".into()]);
+        assert_eq!(adapters.state(), both);
+        assert_eq!(adapters.surveyed(now, Ok(vec![adapter("hci0", true), other()])), []);
+        assert_eq!(adapters.surveyed(now, Ok(vec![silent(), other()])), [], "only failures in a row count");
+        for _ in 2..MAX_FAILED_SURVEYS {
+            adapters.surveyed(now, Ok(vec![silent(), other()]));
+        }
+        assert_eq!(adapters.surveyed(now, Ok(vec![silent(), other()])), ["hci0".into()]);
+        assert_eq!(adapters.state(), BluetoothState::Ready(vec!["hci1".into()]));
+        assert_eq!(
+            adapters.surveyed(now, Ok(vec![silent(), other()])),
+            [],
+            "it is not there before it answers"
+        );
+        assert_eq!(adapters.state(), BluetoothState::Ready(vec!["hci1".into()]));
     }
 
     #[test]

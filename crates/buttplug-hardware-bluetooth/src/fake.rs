@@ -130,7 +130,7 @@ impl FakeRadio {
     }
 
     pub(crate) fn set_adapters(&self, adapters: &[(&str, bool)]) {
-        let adapters = adapters.iter().map(|(name, on)| Adapter { name: (*name).into(), powered: *on });
+        let adapters = adapters.iter().map(|(name, on)| Adapter { name: (*name).into(), powered: Some(*on) });
         self.world().adapters = adapters.collect();
     }
 

@@ -259,7 +259,7 @@ mod tests {
         let mut finder = Finder::new();
         finder.want(now, true);
         assert_eq!(finder.orders(now), [Order::Adapter(Errand::Survey)]);
-        finder.surveyed(now, Ok(vec![Adapter { name: "hci0".into(), powered: true }]));
+        finder.surveyed(now, Ok(vec![Adapter { name: "hci0".into(), powered: Some(true) }]));
         let start = Order::Adapter(Errand::StartScan("hci0".into()));
         let ready = Order::Say(BluetoothState::Ready(vec!["hci0".into()]));
         assert_eq!(finder.orders(now), [start, ready]);
