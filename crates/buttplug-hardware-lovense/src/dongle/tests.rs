@@ -278,6 +278,18 @@ async fn a_toy_that_is_out_of_reach_is_gone_and_one_that_was_let_go_of_is_found_
 }
 
 #[tokio::test]
+async fn a_toy_that_was_dropped_without_being_closed_is_found_again() {
+    let mut world = World::new(Dongle::plugged()).await;
+    let open = world.open().await;
+    assert_eq!(world.event().await, BusEvent::ScanningFinished);
+    drop(open);
+    let open = world.open().await;
+    open.hardware.write(&frame("Vibrate:0;")).await.unwrap();
+    assert_eq!(world.dongle.told(1).await, ["Vibrate:0;"]);
+    world.bus.shut_down().await;
+}
+
+#[tokio::test]
 async fn a_dongle_that_hangs_holds_up_neither_calls_nor_the_end_for_long() {
     let mut world = World::new(Dongle::plugged()).await;
     let open = world.open().await;
