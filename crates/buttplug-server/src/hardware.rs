@@ -63,7 +63,8 @@ pub const MAX_WAITING_EVENTS: usize = 64;
 #[async_trait]
 pub trait Hardware: Send + Sync {
     /// Writes a frame. Frames of one device arrive in the order of the calls, also if a call is made while an earlier one
-    /// waits for its confirmation: a stop does not wait for long. Where the hardware supports only one of
+    /// waits for its confirmation: a stop does not wait for long. A call has its place, and goes out in its turn, once it has
+    /// been polled. Where the hardware supports only one of
     /// confirmed and unconfirmed writes, that one is used.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::unconstrained;
 use tokio::time::Instant;
 use tracing::trace;
 
@@ -70,7 +71,9 @@ impl DeviceTask {
                 let progress = if unconfirmed.is_empty() {
                     self.progress(&mut write, writing).await
                 } else {
-                    write.as_mut().now_or_never().map_or(Progress::Unconfirmed, Progress::Ended)
+                    unconstrained(write.as_mut())
+                        .now_or_never()
+                        .map_or(Progress::Unconfirmed, Progress::Ended)
                 };
                 match progress {
                     Progress::Ended(written) => {
