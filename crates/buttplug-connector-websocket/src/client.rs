@@ -1,6 +1,7 @@
 //! The client's half: opens a connection and carries messages as JSON.
 
 use crate::error::{connector_error, dial_error};
+use crate::shown::shown_url;
 use async_trait::async_trait;
 use buttplug_core::connector::{ClientConnection, ClientConnector, ConnectorError};
 use buttplug_core::message::json::{parse_server_frame, write_client_message};
@@ -16,7 +17,7 @@ pub const MAX_SERVER_FRAME_BYTES: usize = 16 * 1024 * 1024;
 
 /// Connects a client to a server at a URL such as `ws://127.0.0.1:12345`. With the feature `tls`, also at one that begins
 /// with `wss://`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WebSocketClientConnector {
     url: String,
     limits: SocketLimits,
@@ -70,7 +71,19 @@ impl ClientConnector for WebSocketClientConnector {
     }
 
     fn address(&self) -> String {
-        self.url.clone()
+        // It is logged, and stands in errors.
+        shown_url(&self.url)
+    }
+}
+
+/// Without what may be secret in the URL.
+impl std::fmt::Debug for WebSocketClientConnector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("WebSocketClientConnector");
+        shown.field("url", &shown_url(&self.url)).field("limits", &self.limits);
+        #[cfg(feature = "tls")]
+        shown.field("trust", &self.trust);
+        shown.finish()
     }
 }
 
@@ -113,5 +126,18 @@ fn read(message: &Received, batch: &mut Vec<ServerMessage>) {
             }
         }
         Err(reason) => tracing::debug!(%reason, "skipping a frame of the server"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_in_a_url_is_shown_to_nobody() {
+        let connector = WebSocketClientConnector::new("ws://127.0.0.1:5/a?token=0123456789abcdef");
+        assert_eq!(connector.address(), "ws://127.0.0.1:5/a");
+        let shown = format!("{connector:?}");
+        assert!(shown.contains("ws://127.0.0.1:5/a") && !shown.contains("0123456789abcdef"), "{shown}");
     }
 }

@@ -19,12 +19,23 @@ pub const DIAL_TIME: Duration = Duration::from_secs(10);
 /// Dials a client at a URL such as `ws://127.0.0.1:12345`, for applications that are WebSocket servers themselves. Only
 /// the direction of the connection is another; the client speaks first, as always. With the feature `tls`, also at a URL
 /// that begins with `wss://`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct WebSocketDialer {
     url: String,
     limits: SocketLimits,
     #[cfg(feature = "tls")]
     trust: Trust,
+}
+
+/// Without what may be secret in the URL.
+impl std::fmt::Debug for WebSocketDialer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("WebSocketDialer");
+        shown.field("url", &shown_url(&self.url)).field("limits", &self.limits);
+        #[cfg(feature = "tls")]
+        shown.field("trust", &self.trust);
+        shown.finish()
+    }
 }
 
 impl WebSocketDialer {
@@ -50,7 +61,7 @@ impl WebSocketDialer {
         self
     }
 
-    /// Where it leads.
+    /// Where it leads, with whatever is secret in it; [`shown_url`] leaves that out.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -94,5 +105,17 @@ impl WebSocketDialer {
         if let (Ok(mut socket), Some(reason)) = (over.await, refused) {
             socket.close(CloseCode::Again, &reason).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_in_a_url_is_shown_to_nobody() {
+        let dialer = WebSocketDialer::new("ws://127.0.0.1:5/a?token=0123456789abcdef").unwrap();
+        let shown = format!("{dialer:?}");
+        assert!(shown.contains("ws://127.0.0.1:5/a") && !shown.contains("0123456789abcdef"), "{shown}");
     }
 }

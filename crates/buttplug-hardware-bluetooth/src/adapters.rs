@@ -68,6 +68,8 @@ pub(crate) struct Changes {
 #[derive(Debug)]
 struct Entry {
     powered: bool,
+    /// Looks in a row at which it did not answer.
+    silent: u32,
     scan: Scan,
 }
 
@@ -151,16 +153,27 @@ impl Adapters {
                 Vec::new()
             }
         };
+        for adapter in found.iter().filter(|adapter| adapter.powered.is_none()) {
+            if let Some(entry) = self.known.get_mut(&adapter.name) {
+                entry.silent = entry.silent.saturating_add(1);
+            }
+        }
+        let patience =
+            |name: &AdapterName| self.known.get(name).is_some_and(|entry| entry.silent < MAX_FAILED_SURVEYS);
+        let found: Vec<Adapter> =
+            found.into_iter().filter(|one| one.powered.is_some() || patience(&one.name)).collect();
         let is_gone = |name: &AdapterName| found.iter().all(|adapter| adapter.name != *name);
         let gone: Vec<AdapterName> = self.known.keys().filter(|name| is_gone(name)).cloned().collect();
         self.known.retain(|name, _| !is_gone(name));
         let mut new = Vec::new();
-        for adapter in found {
-            if !self.known.contains_key(&adapter.name) {
-                new.push(adapter.name.clone());
-                self.known.insert(adapter.name.clone(), Entry { powered: adapter.powered, scan: Scan::Off });
+        for Adapter { name, powered } in found {
+            let Some(powered) = powered else { continue };
+            if !self.known.contains_key(&name) {
+                new.push(name.clone());
             }
-            self.power(&adapter.name, adapter.powered);
+            let fresh = Entry { powered, silent: 0, scan: Scan::Off };
+            self.known.entry(name.clone()).or_insert(fresh).silent = 0;
+            self.power(&name, powered);
         }
         Changes { gone, new }
     }
@@ -218,7 +231,7 @@ mod tests {
     const S: Duration = Duration::from_secs(1);
 
     fn adapter(name: &str, powered: bool) -> Adapter {
-        Adapter { name: name.into(), powered }
+        Adapter { name: name.into(), powered: Some(powered) }
     }
 
     fn errands(adapters: &mut Adapters, now: Instant, scan: bool) -> Vec<Errand> {
@@ -321,6 +334,37 @@ mod tests {
         adapters.surveyed(now, busy());
         assert_eq!(adapters.surveyed(now, busy()).gone, ["hci0".into()]);
         assert_eq!(adapters.state(), BluetoothState::Unusable("no answer within 5 s".into()));
+    }
+
+    #[test]
+    fn an_adapter_that_does_not_answer_now_and_then_keeps_its_links_and_costs_no_other_its_own() {
+        let now = Instant::now();
+        let mut adapters = one(now, true);
+        let silent = || Adapter { name: "hci0".into(), powered: None };
+        let other = || adapter("hci1", true);
+        assert_eq!(adapters.surveyed(now, Ok(vec![silent(), other()])).new, ["hci1".into()]);
+        for _ in 2..MAX_FAILED_SURVEYS {
+            assert_eq!(adapters.surveyed(now, Ok(vec![silent(), other()])), Changes::default());
+        }
+        let both = BluetoothState::Ready(vec!["hci0".into(), "hci1".into()]);
+        assert_eq!(adapters.state(), both);
+        assert_eq!(adapters.surveyed(now, Ok(vec![adapter("hci0", true), other()])).gone, []);
+        assert_eq!(
+            adapters.surveyed(now, Ok(vec![silent(), other()])).gone,
+            [],
+            "only failures in a row count"
+        );
+        for _ in 2..MAX_FAILED_SURVEYS {
+            adapters.surveyed(now, Ok(vec![silent(), other()]));
+        }
+        assert_eq!(adapters.surveyed(now, Ok(vec![silent(), other()])).gone, ["hci0".into()]);
+        assert_eq!(adapters.state(), BluetoothState::Ready(vec!["hci1".into()]));
+        assert_eq!(
+            adapters.surveyed(now, Ok(vec![silent(), other()])),
+            Changes::default(),
+            "it is not there before it answers"
+        );
+        assert_eq!(adapters.state(), BluetoothState::Ready(vec!["hci1".into()]));
     }
 
     #[test]

@@ -311,12 +311,12 @@ impl<R: Radio> HardwareBus for Bus<R> {
 
     /// Never fails: a missing adapter is a state that passes, and the search goes on when it does.
     async fn start_scanning(&self) -> Result<(), HardwareError> {
-        self.inner.tell(|finder, _| finder.want(true));
+        self.inner.tell(|finder, now| finder.want(now, true));
         Ok(())
     }
 
     async fn stop_scanning(&self) -> Result<(), HardwareError> {
-        self.inner.tell(|finder, _| finder.want(false));
+        self.inner.tell(|finder, now| finder.want(now, false));
         Ok(())
     }
 
@@ -325,6 +325,10 @@ impl<R: Radio> HardwareBus for Bus<R> {
     }
 
     fn seeks(&self, address: &str) -> bool {
+        locked(&self.inner.finder).seeks_eagerly(Instant::now().into_std(), address)
+    }
+
+    fn awaits(&self, address: &str) -> bool {
         locked(&self.inner.finder).seeks(address)
     }
 

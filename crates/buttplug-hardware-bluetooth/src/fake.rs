@@ -72,10 +72,14 @@ pub(crate) struct Toy {
     pub(crate) refusals: u32,
     pub(crate) connect_time: Duration,
     pub(crate) disconnect_time: Duration,
+    /// How long it takes until the system says how it is.
+    pub(crate) look_time: Duration,
     /// How long it takes until a request is answered.
     pub(crate) answer_time: Duration,
     /// The link ends just after it was made.
     pub(crate) drops_at_once: bool,
+    /// The system says that the link has ended, although it is up.
+    pub(crate) denied: bool,
     /// The system takes no writes.
     pub(crate) stalled: bool,
     /// What reads find.
@@ -126,7 +130,7 @@ impl FakeRadio {
     }
 
     pub(crate) fn set_adapters(&self, adapters: &[(&str, bool)]) {
-        let adapters = adapters.iter().map(|(name, on)| Adapter { name: (*name).into(), powered: *on });
+        let adapters = adapters.iter().map(|(name, on)| Adapter { name: (*name).into(), powered: Some(*on) });
         self.world().adapters = adapters.collect();
     }
 
@@ -154,8 +158,10 @@ impl FakeRadio {
             refusals: 0,
             connect_time: Duration::from_millis(100),
             disconnect_time: Duration::from_millis(2500),
+            look_time: Duration::ZERO,
             answer_time: Duration::from_millis(20),
             drops_at_once: false,
+            denied: false,
             stalled: false,
             value: vec![85, 1, 2],
             read_error: None,
@@ -200,7 +206,9 @@ impl FakeRadio {
     }
 
     fn toy<T>(&self, place: &Place, use_: impl FnOnce(&mut Toy) -> T) -> Result<T, RadioError> {
-        self.world().toys.get_mut(place).map(use_).ok_or(RadioError::NotConnected)
+        let mut world = self.world();
+        let reachable = world.adapters.iter().any(|adapter| adapter.name == place.adapter);
+        world.toys.get_mut(place).filter(|_| reachable).map(use_).ok_or(RadioError::NotConnected)
     }
 }
 
@@ -230,6 +238,7 @@ impl Radio for FakeRadio {
     }
 
     async fn look(&self, spot: &Place) -> Result<View, RadioError> {
+        sleep(self.toy(spot, |toy| toy.look_time)?).await;
         self.toy(spot, |toy| toy.view.clone())
     }
 
@@ -266,8 +275,9 @@ struct FakePeer {
 
 impl FakePeer {
     fn connected<T>(&self, use_: impl FnOnce(&mut Toy) -> T) -> Result<T, RadioError> {
-        let answer =
-            |toy: &mut Toy| if toy.view.connected { Ok(use_(toy)) } else { Err(RadioError::NotConnected) };
+        let answer = |toy: &mut Toy| {
+            if toy.view.connected && !toy.denied { Ok(use_(toy)) } else { Err(RadioError::NotConnected) }
+        };
         self.radio.toy(&self.place, answer)?
     }
 

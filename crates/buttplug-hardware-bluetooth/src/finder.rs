@@ -2,7 +2,7 @@
 //! Pure: the shell carries out the orders and says how it went.
 
 use crate::adapters::{Adapters, BluetoothState, Changes, Errand};
-use crate::limits::{MAX_LOOKS, MAX_SEEN};
+use crate::limits::{LONGEST_REPORT_PAUSE, MAX_LOOKS, MAX_SEEN};
 use crate::radio::{Adapter, AdapterName, RadioError, Spot, View};
 use crate::seek::Seek;
 use crate::sightings::Sightings;
@@ -36,6 +36,8 @@ pub(crate) enum Order<S> {
 pub(crate) struct Finder<S> {
     /// A client wants a search.
     wanted: bool,
+    /// When the search was last begun anew.
+    begun: Option<Instant>,
     /// Pieces of hardware that are open.
     in_use: usize,
     adapters: Adapters,
@@ -53,6 +55,7 @@ impl<S: Spot> Finder<S> {
     pub(crate) fn new() -> Self {
         Self {
             wanted: false,
+            begun: None,
             in_use: 0,
             adapters: Adapters::default(),
             sightings: Sightings::new(),
@@ -64,10 +67,15 @@ impl<S: Spot> Finder<S> {
         }
     }
 
-    /// Clients want a search, or no longer. Asking again begins anew with what is known.
-    pub(crate) fn want(&mut self, wanted: bool) {
+    /// A search is wanted, or no longer. Asking again lists anew what the system knows, and begins anew with it only after
+    /// a while: the server asks every few seconds as long as it looks for what was lost, and not everything that is there
+    /// shall be tried as often.
+    pub(crate) fn want(&mut self, now: Instant, wanted: bool) {
         if wanted {
-            self.sightings.begin();
+            if !self.wanted || self.begun.is_none_or(|begun| begun + LONGEST_REPORT_PAUSE <= now) {
+                self.begun = Some(now);
+                self.sightings.begin();
+            }
             if let BluetoothState::Ready(names) = self.adapters.state() {
                 self.orders.extend(names.into_iter().map(|name| Order::List(name.into())));
             }
@@ -85,6 +93,11 @@ impl<S: Spot> Finder<S> {
         self.seek.sighting(address).is_some()
     }
 
+    /// Whether it is sought all the time, and nobody else need do so.
+    pub(crate) fn seeks_eagerly(&self, now: Instant, address: &str) -> bool {
+        self.seek.is_eager(now, address)
+    }
+
     /// How Bluetooth stands.
     pub(crate) fn state(&self) -> BluetoothState {
         self.adapters.state()
@@ -96,6 +109,11 @@ impl<S: Spot> Finder<S> {
         if interesting && self.sightings.heard(now, &spot) {
             self.look(spot);
         }
+    }
+
+    /// It may be of interest what the system knows now.
+    pub(crate) fn list(&mut self, adapter: &AdapterName) {
+        self.orders.push(Order::List(adapter.clone()));
     }
 
     /// What the system knew already when the scan began.
@@ -121,7 +139,7 @@ impl<S: Spot> Finder<S> {
         }
         // A device that comes back is what it was, even if it has not yet said its name again.
         let sought = sought.cloned();
-        let sighting = self.sightings.view(now, spot, view);
+        let sighting = self.sightings.view(now, spot, view, sought.is_some());
         self.orders.extend(sighting.map(|seen| Order::Report(sought.unwrap_or(seen))));
     }
 
@@ -226,7 +244,7 @@ impl<S: Spot> Finder<S> {
 mod tests {
     use super::*;
     use crate::fake::Place;
-    use crate::limits::{FIRST_REPORT_PAUSE, LOOK_PAUSE, SEEK_TIME};
+    use crate::limits::{FIRST_REPORT_PAUSE, LOOK_PAUSE, SEEK_EAGERLY, SEEK_TIME};
     use std::time::Duration;
 
     const S: Duration = Duration::from_secs(1);
@@ -242,9 +260,9 @@ mod tests {
     /// A finder with an adapter that scans because a client wants it to.
     fn scanning(now: Instant) -> Finder<Place> {
         let mut finder = Finder::new();
-        finder.want(true);
+        finder.want(now, true);
         assert_eq!(finder.orders(now), [Order::Adapter(Errand::Survey)]);
-        finder.surveyed(now, Ok(vec![Adapter { name: "hci0".into(), powered: true }]));
+        finder.surveyed(now, Ok(vec![Adapter { name: "hci0".into(), powered: Some(true) }]));
         let start = Order::Adapter(Errand::StartScan("hci0".into()));
         let ready = Order::Say(BluetoothState::Ready(vec!["hci0".into()]));
         assert_eq!(finder.orders(now), [Order::Found("hci0".into()), start, ready]);
@@ -298,18 +316,19 @@ mod tests {
     fn after_the_search_devices_are_of_no_interest() {
         let now = Instant::now();
         let mut finder = scanning(now);
-        finder.want(false);
+        finder.want(now, false);
         assert_eq!(finder.orders(now), [Order::Adapter(Errand::StopScan("hci0".into()))]);
         assert_eq!(reported(&mut finder, now, &toy("LVS-Z001")), ["not looked at"]);
         assert_eq!(finder.deadline(now), None);
     }
 
     #[test]
-    fn a_second_search_begins_anew_with_what_the_system_knows() {
+    fn a_new_search_begins_anew_with_what_the_system_knows() {
         let now = Instant::now();
         let mut finder = scanning(now);
         assert_eq!(reported(&mut finder, now, &toy("LVS-Z001")), ["LVS-Z001"]);
-        finder.want(true);
+        finder.want(now, false);
+        finder.want(now, true);
         assert_eq!(finder.orders(now), [Order::List("hci0".into())]);
         assert_eq!(reported(&mut finder, now, &toy("LVS-Z001")), ["LVS-Z001"]);
     }
@@ -320,7 +339,7 @@ mod tests {
         let mut finder = scanning(now);
         reported(&mut finder, now, &toy("LVS-Z001"));
         let sighting = open(&mut finder);
-        finder.want(false);
+        finder.want(now, false);
         finder.orders(now);
         finder.stopped(&"hci0".into());
         finder.closed(now, sighting, true);
@@ -342,7 +361,7 @@ mod tests {
         let mut finder = scanning(now);
         reported(&mut finder, now, &toy("LVS-Z001"));
         let sighting = open(&mut finder);
-        finder.want(false);
+        finder.want(now, false);
         finder.closed(now, sighting, false);
         finder.orders(now);
         assert_eq!(finder.deadline(now), None);
@@ -355,15 +374,49 @@ mod tests {
         let mut finder = scanning(now);
         reported(&mut finder, now, &toy("LVS-Z001"));
         let sighting = open(&mut finder);
-        finder.want(false);
+        finder.want(now, false);
         finder.closed(now, sighting, true);
         finder.orders(now);
         assert_eq!(reported(&mut finder, now + S, &toy("LVS-Z001")), ["LVS-Z001"]);
         finder.opening("AA");
         finder.refused(now + 2 * S, "AA");
         assert_eq!(reported(&mut finder, now + 3 * S, &toy("LVS-Z001")), Vec::<String>::new());
-        let later = now + 2 * S + FIRST_REPORT_PAUSE;
-        assert_eq!(reported(&mut finder, later, &toy("LVS-Z001")), ["LVS-Z001"]);
+        // It may be running, so that no failure makes the pause longer, nor hides it.
+        let mut later = now + 2 * S;
+        for _ in 0..6 {
+            later += FIRST_REPORT_PAUSE;
+            assert_eq!(reported(&mut finder, later, &toy("LVS-Z001")), ["LVS-Z001"]);
+            finder.opening("AA");
+            finder.refused(later, "AA");
+        }
+    }
+
+    #[test]
+    fn a_lost_device_is_left_to_others_when_it_is_no_longer_sought_all_the_time() {
+        let now = Instant::now();
+        let mut finder = scanning(now);
+        reported(&mut finder, now, &toy("LVS-Z001"));
+        let sighting = open(&mut finder);
+        finder.closed(now, sighting, true);
+        assert!(finder.seeks_eagerly(now + SEEK_EAGERLY - S, "AA"));
+        assert!(!finder.seeks_eagerly(now + SEEK_EAGERLY - S, "BB"));
+        assert!(!finder.seeks_eagerly(now + SEEK_EAGERLY, "AA") && finder.seeks("AA"));
+    }
+
+    #[test]
+    fn a_search_that_is_asked_for_again_does_not_forget_what_failed() {
+        let now = Instant::now();
+        let mut finder = scanning(now);
+        assert_eq!(reported(&mut finder, now, &toy("LVS-Z001")), ["LVS-Z001"]);
+        finder.refused(now, "AA");
+        let later = now + 10 * S;
+        finder.want(later, true);
+        let orders = finder.orders(later);
+        assert!(orders.contains(&Order::List("hci0".into())), "what the system knows is listed: {orders:?}");
+        assert_eq!(reported(&mut finder, later, &toy("LVS-Z001")), Vec::<String>::new(), "nobody knows it");
+        let later = now + LONGEST_REPORT_PAUSE;
+        finder.want(later, true);
+        assert_eq!(reported(&mut finder, later, &toy("LVS-Z001")), ["LVS-Z001"], "somebody may by now");
     }
 
     #[test]
@@ -372,7 +425,7 @@ mod tests {
         let mut finder = scanning(now);
         reported(&mut finder, now, &toy("LVS-Z001"));
         let sighting = open(&mut finder);
-        finder.want(false);
+        finder.want(now, false);
         finder.closed(now, sighting.clone(), true);
         let end = now + SEEK_TIME;
         assert!(finder.orders(end).contains(&Order::GaveUp(sighting)));

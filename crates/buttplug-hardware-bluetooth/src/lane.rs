@@ -5,11 +5,13 @@
 //! sends it when the link allows. Any number of commands may queue up there, in front of a stop; so every few commands
 //! a request finds out whether they have arrived, and beyond a few unproved ones writes wait here, where the server
 //! replaces them by newer ones. That request is a read of something standardised, or else, where it can be confirmed,
-//! the next write itself. While it is not answered, one more command goes out now and then: hardware that answers
-//! nothing gets its stop, and a link that stands still gathers few values.
+//! the next write itself. While it is not answered, what waits goes out now and then: hardware that answers nothing gets
+//! its stop, and a link that stands still gathers few values. The server has one value wait at a time; several writes
+//! that wait are the zeros of a stop, and go out together.
 
 use crate::limits::{
-    CONFIRMATION_PATIENCE, MAX_UNPROVED, MAX_UNPROVED_SLOW, PROOF_AFTER, PROOF_PATIENCE, SLOW_PROOF,
+    CONFIRMATION_PATIENCE, MAX_MISSED_PROOFS, MAX_UNPROVED, MAX_UNPROVED_SLOW, PROOF_AFTER, PROOF_AGAIN,
+    PROOF_PATIENCE, PROOF_RETRY, SLOW_PROOF,
 };
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -73,6 +75,17 @@ pub(crate) struct Lane<T> {
     sent: u64,
     proved: u64,
     proof: Proof,
+    /// What takes the place of reading when that fails: writing, unless that has failed as well.
+    instead: Proof,
+    /// Reads in a row that brought no proof.
+    missed: u32,
+    /// When the next read is due after one that brought none, and when reading is taken up again at all.
+    read_at: Option<Instant>,
+    read_again: Option<Instant>,
+    /// Since when the next command waits, if the request that it waited for has ended without an answer.
+    waits_since: Option<Instant>,
+    /// Writes that may go out although too many are under way: those that waited when the patience ran out.
+    excused: usize,
     /// The last proof took long.
     is_slow: bool,
     /// Nothing follows what waits.
@@ -123,6 +136,12 @@ impl<T> Lane<T> {
             sent: 0,
             proved: 0,
             proof: if can_read { Proof::Reading } else { Proof::Writing },
+            instead: Proof::Writing,
+            missed: 0,
+            read_at: None,
+            read_again: None,
+            waits_since: None,
+            excused: 0,
             is_slow: false,
             closing: false,
         }
@@ -141,16 +160,32 @@ impl<T> Lane<T> {
         }
     }
 
+    /// Adds a write before all others.
+    pub(crate) fn push_first(&mut self, way: Way, call: T) {
+        self.writes.push_front((way, call));
+        if self.excused > 0 {
+            self.excused += 1;
+        }
+    }
+
     /// Forgets calls that nobody waits for any more.
     pub(crate) fn sweep(&mut self, is_wanted: impl Fn(&T) -> bool) {
         self.writes.retain(|(_, call)| is_wanted(call));
         self.questions.retain(is_wanted);
+        self.excused = self.excused.min(self.writes.len());
     }
 
     /// What to do now. Writes keep their order; a question is passed by writes, because a stop may be among them.
     pub(crate) fn next(&mut self, now: Instant) -> Step<T> {
         if self.commanding {
             return Step::Wait(None);
+        }
+        if self.read_again.is_some_and(|at| at <= now) {
+            self.read_again = None;
+            // One more miss, and it was not worth it.
+            self.missed = MAX_MISSED_PROOFS.saturating_sub(1);
+            self.proof = Proof::Reading;
+            self.waits_since = None;
         }
         let mut until = None;
         if let Some((way, _)) = self.writes.front() {
@@ -173,12 +208,20 @@ impl<T> Lane<T> {
                 None => {
                     if let Some((_, call)) = self.writes.pop_front() {
                         if as_request {
+                            self.excused = self.excused.min(self.writes.len());
                             self.begin_request(now, proves);
                             return Step::Request(call);
                         }
                         let is_full = self.is_full();
-                        if let Some(request) = self.request.as_mut().filter(|_| is_full) {
-                            request.waits_since = now;
+                        let waits_since = match &mut self.request {
+                            Some(request) => Some(&mut request.waits_since),
+                            None => self.waits_since.as_mut(),
+                        };
+                        if self.excused > 0 {
+                            self.excused -= 1;
+                        } else if let Some(since) = waits_since.filter(|_| is_full) {
+                            *since = now;
+                            self.excused = self.writes.len();
                         }
                         self.commanding = true;
                         self.sent += 1;
@@ -192,8 +235,13 @@ impl<T> Lane<T> {
             return Step::Wait(until);
         }
         if self.proof == Proof::Reading && self.is_proof_due() {
-            self.begin_request(now, true);
-            return Step::Prove;
+            match self.read_at.filter(|at| now < *at) {
+                None => {
+                    self.begin_request(now, true);
+                    return Step::Prove;
+                }
+                Some(at) => until = Some(until.map_or(at, |until| until.min(at))),
+            }
         }
         if let Some(call) = self.questions.pop_front() {
             self.begin_request(now, false);
@@ -212,22 +260,27 @@ impl<T> Lane<T> {
     }
 
     /// Whether a command has to wait, and until when at the longest: hardware that does not answer gets its stop all
-    /// the same. One goes out at a time, because a link that stands still may also come back, and plays then what has
-    /// gathered.
+    /// the same. What waits then goes out, and nothing behind it, because a link that stands still may also come back,
+    /// and plays then what has gathered.
     fn blocked(&self, now: Instant) -> Option<Option<Instant>> {
-        if self.proof == Proof::None || self.closing || !self.is_full() {
+        if self.proof == Proof::None || self.closing || self.excused > 0 || !self.is_full() {
             return None;
         }
-        let Some(request) = &self.request else {
-            // A command that can't be confirmed has nothing to wait for if nothing can be read.
-            return (self.proof == Proof::Reading).then_some(None);
-        };
-        let patience = request.waits_since + PROOF_PATIENCE;
+        // A command that can't be confirmed has nothing to wait for if nothing can be read.
+        if self.request.is_none() && self.proof != Proof::Reading {
+            return None;
+        }
+        let waits_since = self.request.as_ref().map(|request| request.waits_since).or(self.waits_since);
+        // Without any, the proof is about to begin.
+        let Some(waits_since) = waits_since else { return Some(None) };
+        let patience = waits_since + PROOF_PATIENCE;
         (now < patience).then_some(Some(patience))
     }
 
     fn begin_request(&mut self, now: Instant, is_proof: bool) {
-        self.request = Some(Request { since: now, waits_since: now, after: self.sent, is_proof });
+        // A command has its patience once, also if the proof that it waits for is begun anew.
+        let waits_since = self.waits_since.take().unwrap_or(now);
+        self.request = Some(Request { since: now, waits_since, after: self.sent, is_proof });
     }
 
     /// No more calls come: what waits need not be held back, because nothing piles up behind it.
@@ -262,6 +315,9 @@ impl<T> Lane<T> {
         let Some(request) = self.request.take() else { return };
         if answer != Answer::Missing {
             self.proved = self.proved.max(request.after);
+            self.excused = 0;
+        } else if self.is_full() {
+            self.waits_since = Some(request.waits_since);
         }
         if !request.is_proof {
             return;
@@ -269,14 +325,24 @@ impl<T> Lane<T> {
         if answer != Answer::Missing {
             self.is_slow = now > request.since + SLOW_PROOF;
         }
-        self.proof = match (self.proof, answer) {
-            (proof, Answer::Done) => proof,
+        match (self.proof, answer) {
             // A refusal proves as much as a value.
-            (Proof::Reading, Answer::Refused) => Proof::Reading,
-            (Proof::Reading, Answer::Missing) => Proof::Writing,
+            (Proof::Reading, Answer::Done | Answer::Refused) => self.missed = 0,
+            (Proof::Reading, Answer::Missing) => {
+                self.read_at = Some(now + PROOF_RETRY);
+                self.missed += 1;
+                if self.missed >= MAX_MISSED_PROOFS {
+                    self.proof = self.instead;
+                    self.read_again = Some(now + PROOF_AGAIN);
+                }
+            }
+            (Proof::Writing | Proof::None, Answer::Done) => {}
             // Somebody waits for that write: it shall not fail again for being confirmed.
-            (Proof::Writing | Proof::None, Answer::Refused | Answer::Missing) => Proof::None,
-        };
+            (Proof::Writing | Proof::None, Answer::Refused | Answer::Missing) => {
+                self.proof = Proof::None;
+                self.instead = Proof::None;
+            }
+        }
     }
 }
 
@@ -407,8 +473,63 @@ mod tests {
         assert_eq!(until, now + PROOF_PATIENCE);
         assert!(matches!(lane.next(until), Step::Command(_)));
         lane.command_ended();
-        lane.request_ended(until, Answer::Missing);
-        assert!(flood(&mut lane, until) > 100, "there is no proof to be had");
+        let mut now = until;
+        for _ in 1..MAX_MISSED_PROOFS {
+            lane.request_ended(now, Answer::Missing);
+            assert_eq!(flood(&mut lane, now), 0, "the next read may bring it");
+            now += PROOF_RETRY;
+            assert_eq!(flood(&mut lane, now), 0);
+        }
+        lane.request_ended(now, Answer::Missing);
+        assert!(flood(&mut lane, now) > 100, "there is no proof to be had");
+    }
+
+    #[test]
+    fn one_read_without_an_answer_does_not_end_the_bound_on_what_is_under_way() {
+        let (mut now, mut lane) = (Instant::now(), Lane::new(true));
+        for _ in 0..4 {
+            flood(&mut lane, now);
+            lane.request_ended(now, Answer::Missing);
+            assert_eq!(flood(&mut lane, now), 0, "it is not asked again at once, nor written to");
+            now += PROOF_RETRY;
+            assert_eq!(lane.next(now), Step::Prove, "it is asked again");
+            lane.request_ended(now, Answer::Done);
+            assert!((1..=MAX_UNPROVED).contains(&flood(&mut lane, now)));
+            lane.request_ended(now, Answer::Done);
+        }
+    }
+
+    #[test]
+    fn a_command_has_its_patience_once_however_often_the_proof_fails() {
+        let (mut now, mut lane) = (Instant::now(), Lane::new(true));
+        flood(&mut lane, now);
+        let by = now + PROOF_PATIENCE;
+        now += PROOF_PATIENCE / 2;
+        lane.request_ended(now, Answer::Missing);
+        assert_eq!(lane.next(now), Step::Wait(Some(now + PROOF_RETRY)));
+        now += PROOF_RETRY;
+        assert_eq!(lane.next(now), Step::Prove);
+        assert_eq!(lane.next(now), Step::Wait(Some(by)));
+        assert_eq!(lane.next(by), Step::Command("value"));
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_tried_again_later() {
+        let (mut now, mut lane) = (Instant::now(), Lane::new(true));
+        for _ in 0..MAX_MISSED_PROOFS {
+            flood(&mut lane, now);
+            lane.request_ended(now, Answer::Missing);
+            now += PROOF_RETRY;
+        }
+        assert!(flood(&mut lane, now) > 100);
+        now += PROOF_AGAIN;
+        assert_eq!(flood(&mut lane, now), 0, "there is a proof under way");
+        lane.request_ended(now, Answer::Missing);
+        assert!(flood(&mut lane, now) > 100, "it was not worth it");
+        now += PROOF_AGAIN;
+        assert_eq!(flood(&mut lane, now), 0);
+        lane.request_ended(now, Answer::Done);
+        assert_eq!(flood(&mut lane, now), MAX_UNPROVED, "it has recovered");
     }
 
     #[test]
@@ -428,6 +549,17 @@ mod tests {
         assert!(sent <= MAX_UNPROVED + patiently, "{sent}");
         assert!(sent > patiently / 2, "{sent}: hardware that never answers is still written to");
         assert!(longest <= PROOF_PATIENCE, "{longest:?}");
+        // A stop with two zeros, behind a value that waits already: all of them go out together, and nothing behind them.
+        flood(&mut lane, now);
+        let Step::Wait(Some(until)) = lane.next(now) else { panic!("the value should wait") };
+        write(&mut lane, Way::Unconfirmed, "zero 1");
+        write(&mut lane, Way::Unconfirmed, "zero 2");
+        now = until;
+        for name in ["value", "zero 1", "zero 2"] {
+            assert_eq!(lane.next(now), Step::Command(name));
+            lane.command_ended();
+        }
+        assert_eq!(flood(&mut lane, now), 0);
         // It comes back, and stands still again before the proof of what went out meanwhile.
         lane.request_ended(now, Answer::Done);
         assert_eq!(flood(&mut lane, now), 0);
@@ -446,15 +578,18 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_read_is_proof_and_one_without_an_answer_leads_to_confirmed_writes() {
-        let (now, mut lane) = (Instant::now(), Lane::new(true));
+    fn a_refused_read_is_proof_and_reads_without_an_answer_lead_to_confirmed_writes() {
+        let (mut now, mut lane) = (Instant::now(), Lane::new(true));
         for _ in 0..3 {
             flood(&mut lane, now);
             lane.request_ended(now, Answer::Refused);
             assert!(lane.sent - lane.proved < MAX_UNPROVED, "the hardware has answered");
         }
-        flood(&mut lane, now);
-        lane.request_ended(now, Answer::Missing);
+        for _ in 0..MAX_MISSED_PROOFS {
+            flood(&mut lane, now);
+            lane.request_ended(now, Answer::Missing);
+            now += PROOF_RETRY;
+        }
         lane.sweep(|_| false);
         for answer in [Answer::Done, Answer::Refused] {
             for _ in 0..=PROOF_AFTER {

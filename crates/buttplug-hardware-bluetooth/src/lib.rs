@@ -122,6 +122,10 @@ impl HardwareBus for BluetoothBus {
         self.0.seeks(address)
     }
 
+    fn awaits(&self, address: &str) -> bool {
+        self.0.awaits(address)
+    }
+
     async fn open(&self, sighting: &Sighting, wirings: &[&Wiring]) -> Result<OpenHardware, HardwareError> {
         self.0.open(sighting, wirings).await
     }

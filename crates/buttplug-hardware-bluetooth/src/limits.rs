@@ -40,7 +40,8 @@ pub const DISCONNECT_TIME: Duration = Duration::from_secs(5);
 /// How long a device that was lost in use is sought without a client's search.
 pub const SEEK_TIME: Duration = Duration::from_secs(300);
 
-/// For how much of that time the radio listens all the time. Most devices come back at once or after a while.
+/// For how much of that time the radio listens all the time. Most devices come back at once or after a while. What may
+/// be running is searched for by the server from then on.
 pub const SEEK_EAGERLY: Duration = Duration::from_secs(60);
 
 /// How long it listens at a time afterwards: devices advertise several times a second.
@@ -64,7 +65,7 @@ pub const MAX_LOOKS: usize = 8;
 /// Until hardware that could not be opened is reported again; doubled with each further failure.
 pub const FIRST_REPORT_PAUSE: Duration = Duration::from_secs(5);
 
-/// The longest of these pauses.
+/// The longest of these pauses. Hardware that was lost in use may be running, and has always the first.
 pub const LONGEST_REPORT_PAUSE: Duration = Duration::from_secs(60);
 
 /// How often the adapters are looked at while somebody needs one and none can be used.
@@ -109,7 +110,16 @@ pub const MAX_UNPROVED_SLOW: u64 = 2;
 /// possible. Less than a stop waits for a confirmation.
 pub const CONFIRMATION_PATIENCE: Duration = Duration::from_millis(120);
 
-/// How long a write waits for that proof; while there is none, one is let through each time this has passed. Hardware
-/// that does not answer at all must get its stop nevertheless, and on a link that stands still for ten seconds there are
-/// then a dozen values in front of it, not a hundred.
+/// How long a write waits for that proof; while there is none, what waits is let through each time this has passed: one
+/// value, or all zeros of a stop. Hardware that does not answer at all must get its stop nevertheless, and on a link that
+/// stands still for ten seconds there are then a dozen values in front of it, not a hundred.
 pub const PROOF_PATIENCE: Duration = Duration::from_millis(700);
+
+/// Reads in a row that bring no proof before it is looked for in writes. One may fail because the system was busy.
+pub const MAX_MISSED_PROOFS: u32 = 3;
+
+/// The pause after such a read.
+pub const PROOF_RETRY: Duration = Duration::from_millis(100);
+
+/// Until reading is tried again when it was given up. What ailed it may have passed, and the link may be up for hours.
+pub const PROOF_AGAIN: Duration = Duration::from_secs(60);

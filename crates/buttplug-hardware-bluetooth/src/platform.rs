@@ -164,22 +164,39 @@ impl System {
         } else {
             self.state().adapters.values().map(|listening| listening.adapter.clone()).collect()
         };
+        let mut nameless = None;
         for adapter in listed {
-            // One that has gone meanwhile is not there.
-            let Ok(info) = adapter.adapter_info().await else { continue };
-            let name = adapter_name(&info);
-            let listening = self.state().adapters.get(&name).is_some_and(|known| !known.task.is_finished());
-            if !listening {
-                let listening = self.listen(&name, adapter.clone()).await?;
-                self.state().adapters.insert(Arc::clone(&name), listening);
+            match adapter.adapter_info().await.map_err(radio_error) {
+                Ok(info) => {
+                    let name = adapter_name(&info);
+                    let powered = self.ask(&name, &adapter).await;
+                    found.push((name, powered));
+                }
+                // It has gone meanwhile.
+                Err(RadioError::NotConnected) => {}
+                Err(error) => nameless = Some(error),
             }
-            let state = adapter.adapter_state().await.map_err(radio_error)?;
-            // Windows and macOS may not know it yet.
-            let powered = state != CentralState::PoweredOff;
-            found.push(Adapter { name, powered });
         }
-        found.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(found)
+        if let Some(error) = nameless {
+            // It is one of those that are known and have not answered.
+            let silent = |name: &&AdapterName| found.iter().all(|(answered, _)| answered != *name);
+            let those: Vec<_> = self.state().adapters.keys().filter(silent).cloned().collect();
+            if those.is_empty() && found.is_empty() {
+                return Err(error);
+            }
+            found.extend(those.into_iter().map(|name| (name, Err(error.clone()))));
+        }
+        gathered(found)
+    }
+
+    /// Whether this adapter is switched on. It is listened to from now on.
+    async fn ask(&self, name: &AdapterName, adapter: &platform::Adapter) -> Result<bool, RadioError> {
+        let listening = self.state().adapters.get(name).is_some_and(|known| !known.task.is_finished());
+        if !listening {
+            let listening = self.listen(name, adapter.clone()).await?;
+            self.state().adapters.insert(Arc::clone(name), listening);
+        }
+        is_on(adapter).await
     }
 
     /// Listens to an adapter, over a connection of its own where adapters come and go.
@@ -208,6 +225,31 @@ impl System {
         });
         Ok(Listening { adapter, task })
     }
+}
+
+/// Windows and macOS may not know it yet.
+async fn is_on(adapter: &platform::Adapter) -> Result<bool, RadioError> {
+    Ok(adapter.adapter_state().await.map_err(radio_error)? != CentralState::PoweredOff)
+}
+
+/// What the adapters have answered, in the order of their names. One that does not answer says nothing about the others;
+/// if none does, it is the system that fails.
+fn gathered(found: Vec<(AdapterName, Result<bool, RadioError>)>) -> Result<Vec<Adapter>, RadioError> {
+    if found.iter().all(|(_, powered)| powered.is_err()) {
+        if let Some((_, Err(error))) = found.into_iter().next() {
+            return Err(error);
+        }
+        return Ok(Vec::new());
+    }
+    let told = |(name, powered): (AdapterName, Result<bool, RadioError>)| {
+        if let Err(error) = &powered {
+            tracing::debug!(adapter = &*name, %error, "an adapter can't be asked how it is");
+        }
+        Adapter { name, powered: powered.ok() }
+    };
+    let mut adapters: Vec<Adapter> = found.into_iter().map(told).collect();
+    adapters.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(adapters)
 }
 
 /// Hands on what an adapter tells. `None`: nobody listens any more.
@@ -314,11 +356,9 @@ pub(crate) async fn survey() -> Result<Vec<Adapter>, RadioError> {
     let mut found = Vec::new();
     for adapter in manager.adapters().await.map_err(no_service)? {
         let name = adapter_name(&adapter.adapter_info().await.map_err(radio_error)?);
-        let powered = adapter.adapter_state().await.map_err(radio_error)? != CentralState::PoweredOff;
-        found.push(Adapter { name, powered });
+        found.push((name, is_on(&adapter).await));
     }
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(found)
+    gathered(found)
 }
 
 #[cfg(test)]
@@ -335,6 +375,16 @@ mod tests {
         ] {
             assert_eq!(address(id), expected);
         }
+    }
+
+    #[test]
+    fn an_adapter_that_does_not_answer_says_nothing_about_the_others() {
+        let failed = || Err(RadioError::Failed("busy".into()));
+        let found = gathered(vec![("hci1".into(), Ok(true)), ("hci0".into(), failed())]);
+        let adapter = |name: &str, powered| Adapter { name: name.into(), powered };
+        assert_eq!(found, Ok(vec![adapter("hci0", None), adapter("hci1", Some(true))]));
+        assert_eq!(gathered(vec![("hci0".into(), failed())]), Err(RadioError::Failed("busy".into())));
+        assert_eq!(gathered(vec![]), Ok(vec![]));
     }
 
     #[test]

@@ -41,11 +41,11 @@ pub(crate) trait Spot: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     fn adapter(&self) -> &AdapterName;
 }
 
-/// An adapter, and whether it is switched on.
+/// An adapter, and whether it is switched on; `None`: the system could not tell this time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Adapter {
     pub(crate) name: AdapterName,
-    pub(crate) powered: bool,
+    pub(crate) powered: Option<bool>,
 }
 
 /// What hardware says of itself, as far as the system has heard of it.

@@ -51,6 +51,12 @@ impl Seek {
         self.sought.iter().map(|sought| &sought.sighting).find(|sighting| sighting.address == address)
     }
 
+    /// Whether the device at this address is sought, and all the time.
+    pub(crate) fn is_eager(&self, now: Instant, address: &str) -> bool {
+        let mut sought = self.sought.iter().filter(|sought| sought.sighting.address == address);
+        sought.any(|sought| now < sought.lost + SEEK_EAGERLY)
+    }
+
     /// Whether anything is sought.
     pub(crate) fn is_on(&self) -> bool {
         !self.sought.is_empty()

@@ -65,8 +65,9 @@ impl<S: Spot> Sightings<S> {
         true
     }
 
-    /// This is what the hardware says of itself. Answers what to report, if anything is to be reported.
-    pub(crate) fn view(&mut self, now: Instant, spot: &S, view: &View) -> Option<Sighting> {
+    /// This is what the hardware says of itself. Answers what to report, if anything is to be reported. `sought`: it was
+    /// lost in use and may be running, so that failures make no pause longer.
+    pub(crate) fn view(&mut self, now: Instant, spot: &S, view: &View, sought: bool) -> Option<Sighting> {
         let advertisement = advertisement(view).filter(|_| view.is_here())?;
         let address = spot.address();
         let quality = if view.connected { CONNECTED } else { view.rssi.unwrap_or(i16::MIN) };
@@ -82,7 +83,7 @@ impl<S: Spot> Sightings<S> {
             seen.heard = now;
         }
         let failures = match &seen.report {
-            Some(report) if now < report.next(&advertisement) => return None,
+            Some(report) if now < report.next(&advertisement, sought) => return None,
             Some(report) if report.unknown && report.advertisement == advertisement => return None,
             Some(report) => report.failures,
             None => 0,
@@ -139,13 +140,13 @@ impl<S: Spot> Sightings<S> {
 
 impl Report {
     /// When hardware that says this may be reported next.
-    fn next(&self, advertisement: &Advertisement) -> Instant {
+    fn next(&self, advertisement: &Advertisement, sought: bool) -> Instant {
         // Something new may be what was missing. Counters in manufacturer data would come with every advertisement.
         if self.advertisement != *advertisement && self.failures == 0 {
             return self.at + LOOK_PAUSE;
         }
         let pause = FIRST_REPORT_PAUSE * 2_u32.saturating_pow(self.failures.saturating_sub(1).min(8));
-        self.at + pause.min(LONGEST_REPORT_PAUSE)
+        self.at + pause.min(if sought { FIRST_REPORT_PAUSE } else { LONGEST_REPORT_PAUSE })
     }
 }
 
@@ -187,10 +188,10 @@ mod tests {
     fn hardware_is_reported_when_it_is_seen_and_not_with_each_advertisement() {
         let (start, mut sightings) = (Instant::now(), Sightings::new());
         let toy = named("LVS-Z001");
-        assert_eq!(name_of(sightings.view(start, &on("hci0"), &toy)).as_deref(), Some("LVS-Z001"));
-        assert_eq!(sightings.view(start + 600 * MS, &on("hci0"), &toy), None);
+        assert_eq!(name_of(sightings.view(start, &on("hci0"), &toy, false)).as_deref(), Some("LVS-Z001"));
+        assert_eq!(sightings.view(start + 600 * MS, &on("hci0"), &toy, false), None);
         assert!(
-            sightings.view(start + FIRST_REPORT_PAUSE, &on("hci0"), &toy).is_some(),
+            sightings.view(start + FIRST_REPORT_PAUSE, &on("hci0"), &toy, false).is_some(),
             "the report may have been lost"
         );
     }
@@ -199,13 +200,13 @@ mod tests {
     fn a_name_that_arrives_late_is_reported() {
         let (start, mut sightings) = (Instant::now(), Sightings::new());
         let mut view = named("");
-        assert_eq!(sightings.view(start, &on("hci0"), &view), None, "there is nothing to know it by");
+        assert_eq!(sightings.view(start, &on("hci0"), &view, false), None, "there is nothing to know it by");
         view.services = vec![buttplug_protocols::sighting::Uuid(7)];
-        assert_eq!(name_of(sightings.view(start, &on("hci0"), &view)).as_deref(), Some(""));
+        assert_eq!(name_of(sightings.view(start, &on("hci0"), &view, false)).as_deref(), Some(""));
         sightings.refused(start, "AA");
         view.name = "LVS-Z001".into();
         assert_eq!(
-            name_of(sightings.view(start + LOOK_PAUSE, &on("hci0"), &view)).as_deref(),
+            name_of(sightings.view(start + LOOK_PAUSE, &on("hci0"), &view, false)).as_deref(),
             Some("LVS-Z001")
         );
     }
@@ -214,29 +215,32 @@ mod tests {
     fn manufacturer_data_alone_is_enough() {
         let mut view = named("");
         view.manufacturer_data = vec![(93, vec![1])];
-        assert!(Sightings::new().view(Instant::now(), &on("hci0"), &view).is_some());
+        assert!(Sightings::new().view(Instant::now(), &on("hci0"), &view, false).is_some());
     }
 
     #[test]
     fn what_the_system_only_remembers_is_not_here() {
         let (start, mut sightings) = (Instant::now(), Sightings::new());
         let mut view = View { rssi: None, ..named("LVS-Z001") };
-        assert_eq!(sightings.view(start, &on("hci0"), &view), None);
+        assert_eq!(sightings.view(start, &on("hci0"), &view, false), None);
         view.connected = true;
-        assert!(sightings.view(start, &on("hci0"), &view).is_some(), "somebody has connected it already");
+        assert!(
+            sightings.view(start, &on("hci0"), &view, false).is_some(),
+            "somebody has connected it already"
+        );
     }
 
     #[test]
     fn what_nobody_knows_is_reported_again_only_if_it_says_something_else() {
         let (start, mut sightings) = (Instant::now(), Sightings::new());
         let mut view = named("A lamp");
-        assert!(sightings.view(start, &on("hci0"), &view).is_some());
+        assert!(sightings.view(start, &on("hci0"), &view, false).is_some());
         sightings.refused(start, "AA");
-        assert_eq!(sightings.view(start + 3600 * 1000 * MS, &on("hci0"), &view), None);
+        assert_eq!(sightings.view(start + 3600 * 1000 * MS, &on("hci0"), &view, false), None);
         view.manufacturer_data.push((1, vec![2]));
-        assert!(sightings.view(start + 3600 * 1000 * MS, &on("hci0"), &view).is_some());
+        assert!(sightings.view(start + 3600 * 1000 * MS, &on("hci0"), &view, false).is_some());
         sightings.begin();
-        assert!(sightings.view(start, &on("hci0"), &view).is_some(), "a new search, a new chance");
+        assert!(sightings.view(start, &on("hci0"), &view, false).is_some(), "a new search, a new chance");
     }
 
     #[test]
@@ -246,7 +250,7 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..6 {
             let reported = now;
-            while sightings.view(now, &on("hci0"), &view).is_none() {
+            while sightings.view(now, &on("hci0"), &view, false).is_none() {
                 now += 100 * MS;
             }
             pauses.push((now - reported).as_secs());
@@ -260,13 +264,13 @@ mod tests {
     fn a_device_seen_by_several_adapters_is_opened_where_it_is_seen_best() {
         let (start, mut sightings) = (Instant::now(), Sightings::new());
         let view = |rssi| View { rssi: Some(rssi), ..named("LVS-Z001") };
-        sightings.view(start, &on("far"), &view(-80));
-        sightings.view(start, &on("near"), &view(-50));
-        sightings.view(start, &on("far"), &view(-80));
+        sightings.view(start, &on("far"), &view(-80), false);
+        sightings.view(start, &on("near"), &view(-50), false);
+        sightings.view(start, &on("far"), &view(-80), false);
         assert_eq!(sightings.opening("AA"), Some(on("near")));
-        sightings.view(start, &on("taken"), &View { connected: true, ..view(-90) });
+        sightings.view(start, &on("taken"), &View { connected: true, ..view(-90) }, false);
         assert_eq!(sightings.opening("AA"), Some(on("taken")), "a link that exists comes first");
-        sightings.view(start + 10 * LOOK_PAUSE, &on("far"), &view(-80));
+        sightings.view(start + 10 * LOOK_PAUSE, &on("far"), &view(-80), false);
         assert_eq!(sightings.opening("AA"), Some(on("far")), "nobody else has seen it for long");
     }
 
@@ -284,7 +288,7 @@ mod tests {
             let now = start + MS * u32::try_from(n).unwrap();
             let place = Place::new("hci0", &n.to_string());
             sightings.heard(now, &place);
-            sightings.view(now, &place, &named("phone"));
+            sightings.view(now, &place, &named("phone"), false);
         }
         assert!(sightings.seen.len() <= MAX_SEEN && sightings.looked.len() <= MAX_SEEN);
         assert!(sightings.opening(&(3 * MAX_SEEN - 1).to_string()).is_some(), "the newest is remembered");
@@ -294,9 +298,9 @@ mod tests {
     fn a_device_that_was_lost_is_new_again() {
         let (start, mut sightings) = (Instant::now(), Sightings::new());
         let view = named("LVS-Z001");
-        assert!(sightings.view(start, &on("hci0"), &view).is_some());
+        assert!(sightings.view(start, &on("hci0"), &view, false).is_some());
         sightings.forget("AA");
         assert!(sightings.heard(start, &on("hci0")));
-        assert!(sightings.view(start, &on("hci0"), &view).is_some());
+        assert!(sightings.view(start, &on("hci0"), &view, false).is_some());
     }
 }

@@ -3,12 +3,16 @@
 use crate::adapters::BluetoothState;
 use crate::bus::Bus;
 use crate::fake::{BATTERY, FakeRadio, NAME, RX, TX, characteristics, wiring};
-use crate::limits::{CALL_TIME, CONNECT_TRIES, MAX_UNPROVED, SEEK_TIME, SURVEY_WITH};
-use crate::radio::RadioError;
+use crate::limits::{CALL_TIME, CONNECT_TRIES, MAX_UNPROVED, SEEK_EAGERLY, SEEK_TIME, SURVEY_WITH};
+use crate::radio::{Abilities, Characteristic, RadioError};
 use async_trait::async_trait;
+use buttplug_client::core::{FeatureIndex, OutputKind};
+use buttplug_client::{Client, Device, Output, Value};
+use buttplug_connector_inprocess::InProcessConnector;
 use buttplug_protocols::catalogue::Wiring;
 use buttplug_protocols::frame::{Endpoint, Frame};
-use buttplug_protocols::sighting::Sighting;
+use buttplug_protocols::sighting::{Sighting, Uuid};
+use buttplug_server::Server;
 use buttplug_server::hardware::conformance::{Bench, check};
 use buttplug_server::hardware::{BusEvent, HardwareBus, HardwareError, HardwareEvent, OpenHardware};
 use std::sync::Arc;
@@ -244,9 +248,9 @@ async fn a_lost_device_is_given_up_after_a_while() {
     sleep(10 * SECOND).await;
     rig.radio.drop_link("AA");
     sleep(SEEK_TIME - SECOND).await;
-    assert!(rig.bus.seeks("AA"));
+    assert!(rig.bus.awaits("AA") && !rig.bus.seeks("AA"), "the radio rests now and then");
     sleep(11 * SECOND).await;
-    assert!(!rig.bus.seeks("AA"));
+    assert!(!rig.bus.awaits("AA"));
     rig.radio.done();
     sleep(3600 * SECOND).await;
     assert_eq!(rig.radio.done(), Vec::<String>::new());
@@ -262,6 +266,34 @@ async fn a_write_that_fails_because_the_link_is_gone_means_the_same() {
     assert!(matches!(open.events.recv().await, Some(HardwareEvent::Gone(_))));
     open.hardware.close().await;
     assert_eq!(rig.reported(&["AA"]).await.len(), 1, "it is sought");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_up_although_it_was_declared_lost_is_ended_so_that_the_device_comes_back() {
+    let mut rig = Rig::searching().await;
+    let (sighting, open) = rig.opened("AA").await;
+    rig.radio.change("AA", |toy| toy.denied = true);
+    assert_eq!(open.hardware.write(&frame(7)).await, Err(HardwareError::Gone));
+    // It is not heard.
+    assert_eq!(rig.reported_within(&[], 3 * SECOND).await, std::slice::from_ref(&sighting));
+    let done = rig.radio.done();
+    assert!(done.contains(&"disconnect AA".into()), "{done:?}");
+    rig.radio.change("AA", |toy| toy.denied = false);
+    assert!(rig.open(&sighting).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_declared_lost_as_the_bus_ends_is_not_left_up() {
+    let mut rig = Rig::searching().await;
+    let (_, open) = rig.opened("AA").await;
+    rig.radio.change("AA", |toy| {
+        toy.denied = true;
+        toy.look_time = 60 * SECOND;
+    });
+    assert_eq!(open.hardware.write(&frame(7)).await, Err(HardwareError::Gone));
+    rig.bus.shut_down().await;
+    let done = rig.radio.done();
+    assert!(done.contains(&"disconnect AA".into()), "{done:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -354,6 +386,43 @@ async fn a_zero_leaves_behind_an_unanswered_write_within_the_patience_of_a_stop(
     assert!(took < 200 * MS, "{took:?}");
     assert_eq!(value, Err(HardwareError::TimedOut("a write")));
     assert_eq!(rig.radio.done(), ["request 0 [09]", "command 0 [00]"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_passed_a_write_that_was_given_up_is_said_again_when_that_has_ended() {
+    let mut rig = Rig::searching().await;
+    let (_, open) = rig.opened("AA").await;
+    rig.radio.change("AA", |toy| toy.answer_time = SECOND);
+    let write = async |bytes: &[u8], confirmed| {
+        let frame = Frame::new(Endpoint::Tx, bytes);
+        let frame = if confirmed { frame.with_response() } else { frame };
+        timeout(200 * MS, open.hardware.write(&frame)).await
+    };
+    assert!(write(&[0xf1, 9], true).await.is_err(), "it is given up");
+    for zero in [[0xf0, 0], [0xf1, 0], [0xf2, 0]] {
+        assert_eq!(write(&zero, false).await, Ok(Ok(())));
+    }
+    rig.radio.done();
+    sleep(2 * SECOND).await;
+    let written = || {
+        let done = rig.radio.done().into_iter();
+        done.filter(|line| !line.starts_with("read")).collect::<Vec<_>>()
+    };
+    // The system may have sent the value last: to this motor zero is said once more, and what came behind that.
+    assert_eq!(written(), ["command 0 [f1, 00]", "command 0 [f2, 00]"]);
+    // What is confirmed in time is not said twice, nor is what passes a write that is still waited for.
+    rig.radio.change("AA", |toy| toy.answer_time = 150 * MS);
+    let outcomes = tokio::join!(write(&[0xf1, 9], true), write(&[0xf1, 8], false));
+    assert_eq!(outcomes, (Ok(Ok(())), Ok(Ok(()))));
+    sleep(2 * SECOND).await;
+    assert_eq!(written(), ["request 0 [f1, 09]", "command 0 [f1, 08]"]);
+    // A toggle passes itself.
+    rig.radio.change("AA", |toy| toy.answer_time = SECOND);
+    assert!(write(&[0xf1, 7], true).await.is_err());
+    assert_eq!(write(&[0xf1, 7], false).await, Ok(Ok(())));
+    rig.radio.done();
+    sleep(2 * SECOND).await;
+    assert_eq!(written(), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
@@ -519,6 +588,110 @@ async fn the_end_of_the_bus_ends_an_attempt_to_connect_and_begins_no_other() {
     let done = rig.radio.done();
     let attempts: Vec<_> = done.iter().filter(|line| line.contains("connect AA")).collect();
     assert_eq!(attempts, ["connect AA", "disconnect AA"]);
+}
+
+/// Toys of the catalogue with two motors, of which nothing can be read, driven through a whole server.
+struct Driven {
+    radio: FakeRadio,
+    server: Server,
+    client: Client,
+    /// The first of them.
+    device: Device,
+}
+
+impl Driven {
+    async fn new() -> Self {
+        let driven = Self::of(&["AA"]).await;
+        sleep(SECOND).await;
+        driven.radio.done();
+        driven
+    }
+
+    async fn of(addresses: &[&str]) -> Self {
+        let bus = Arc::new(Bus::new(FakeRadio::new));
+        let radio = bus.radio().clone();
+        let uuid = |short: u128| Uuid(short << 96 | 0x1000_8000_0080_5f9b_34fb);
+        let abilities = Abilities { write: true, write_unconfirmed: true, ..Abilities::default() };
+        let tx = Characteristic { service: uuid(0xff00), uuid: uuid(0xff01), abilities };
+        let server = Server::builder().bus(bus).start();
+        let client = Client::new("test");
+        client.connect(InProcessConnector::new(Arc::new(server.clone()))).await.unwrap();
+        client.start_scanning().await.unwrap();
+        for (before, address) in addresses.iter().enumerate() {
+            radio.add(address, "Massage Demo");
+            radio.change(address, |toy| toy.characteristics = vec![tx]);
+            // One after the other, so that the first has the first index.
+            while client.devices().len() == before {
+                radio.advertise(address);
+                sleep(100 * MS).await;
+            }
+        }
+        let device = client.devices().remove(0);
+        Self { radio, server, client, device }
+    }
+
+    async fn vibrate(&self, steps: i32) {
+        let output = Output::new(OutputKind::Vibrate, Value::Steps(steps));
+        self.device.feature(FeatureIndex(0)).unwrap().run_output(output).await.unwrap();
+        sleep(100 * MS).await;
+    }
+
+    /// What has been written a second after a stop was asked for.
+    async fn stopped(&self) -> Vec<String> {
+        let stop = async {
+            // It is answered when the zeros are confirmed, which they are not.
+            let _ = timeout(SECOND, self.client.stop_all()).await;
+        };
+        tokio::join!(stop, sleep(SECOND));
+        self.radio.done()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_whose_first_zero_is_the_proof_has_its_other_zeros_written_all_the_same() {
+    let driven = Driven::new().await;
+    driven.radio.change("AA", |toy| toy.answer_time = 30 * SECOND);
+    for value in [40, 50, 60] {
+        driven.vibrate(value).await;
+    }
+    let values = ["command 0 [f1, 28]", "command 0 [f1, 32]", "command 0 [f1, 3c]"];
+    assert_eq!(driven.radio.done(), values);
+    assert_eq!(driven.stopped().await, ["request 0 [f1, 00]", "command 0 [f2, 00]"]);
+    driven.server.shut_down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_a_value_that_is_the_proof() {
+    let driven = Driven::new().await;
+    driven.radio.change("AA", |toy| toy.answer_time = 30 * SECOND);
+    for value in [40, 50, 60, 70] {
+        driven.vibrate(value).await;
+    }
+    assert_eq!(driven.radio.done().last().map(String::as_str), Some("request 0 [f1, 46]"));
+    assert_eq!(driven.stopped().await, ["command 0 [f1, 00]", "command 0 [f2, 00]"]);
+    driven.server.shut_down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_device_that_rested_comes_back_although_the_server_searches_for_one_that_ran() {
+    let driven = Driven::of(&["AA", "BB"]).await;
+    driven.vibrate(40).await;
+    driven.client.stop_scanning().await.unwrap();
+    sleep(SECOND).await;
+    for address in ["AA", "BB"] {
+        driven.radio.change(address, |toy| toy.view.rssi = None);
+        driven.radio.drop_link(address);
+    }
+    sleep(SEEK_EAGERLY + 20 * SECOND).await;
+    assert_eq!(driven.client.devices().len(), 0);
+    driven.radio.change("BB", |toy| toy.view.rssi = Some(-50));
+    let returned = Instant::now();
+    while driven.client.devices().is_empty() && returned.elapsed() < 20 * SECOND {
+        driven.radio.advertise("BB");
+        sleep(100 * MS).await;
+    }
+    assert_eq!(driven.client.devices().len(), 1, "it is still sought");
+    driven.server.shut_down().await;
 }
 
 /// A toy that advertises as long as it is there.

@@ -2,7 +2,7 @@
 
 use crate::bridge::{Bridge, Bridged};
 use crate::greeting::Greeting;
-use crate::limits::{BRIDGED_BLUETOOTH_GAP, DialInLimits, MESSAGE_GAP};
+use crate::limits::{BRIDGED_BLUETOOTH_GAP, DialInLimits, MAX_LINES, MESSAGE_GAP};
 use crate::line::{Line, LineTimes};
 use crate::roster::{Full, Roster};
 use crate::speech::Speech;
@@ -156,10 +156,16 @@ impl Port {
         let sighting = line.sighting().clone();
         tracing::debug!(%peer, bus = %sighting.bus(), address = ?sighting.address, name = ?sighting.name(), "a device dialled in");
         let pending_time = self.limits.pending_time;
-        if let Err(Full) = self.roster.add(&line) {
+        if let Err(full) = self.roster.add(&line) {
             let max = self.limits.max_devices;
-            tracing::warn!(%peer, max, "refusing a device: as many as may be are connected");
-            line.end(CloseCode::Again, &format!("{max} devices are connected, no more may be"));
+            let reason = match full {
+                Full::Devices => format!("{max} devices are connected, no more may be"),
+                Full::Address => {
+                    format!("{MAX_LINES} connections with this address have not ended yet; wait a moment")
+                }
+            };
+            tracing::warn!(%peer, %reason, "refusing a device");
+            line.end(CloseCode::Again, &reason);
             return line.run(pending_time, std::future::ready(())).await;
         }
         let port = Arc::clone(&self);

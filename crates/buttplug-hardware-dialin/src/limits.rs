@@ -12,6 +12,13 @@ pub const MESSAGE_GAP: Duration = Duration::from_millis(50);
 /// Devices connected at the same time, those that the server has not taken yet included.
 pub const MAX_DEVICES: usize = 1000;
 
+/// Connections with one address, the newest and those before it that have not ended yet: hardware that loses its link again
+/// and again has three or four of them.
+pub const MAX_LINES: usize = 8;
+
+/// Connections beyond [`MAX_DEVICES`] of which a newer one has taken the place.
+pub const MAX_REPLACED: usize = 64;
+
 /// Bytes of a message of a device. A longer one ends the connection with code 1009.
 pub const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 

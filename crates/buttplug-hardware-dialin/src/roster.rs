@@ -1,5 +1,6 @@
 //! Who is there: for each address the newest line, and the one that the server drives until it has opened the newest.
 
+use crate::limits::{MAX_LINES, MAX_REPLACED};
 use crate::line::Line;
 use buttplug_protocols::sighting::{BusKind, Sighting};
 use std::collections::HashMap;
@@ -8,13 +9,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The devices that are connected, by address.
 #[derive(Debug)]
 pub(crate) struct Roster {
-    /// The newest is the last of its list. No list is empty.
+    /// The newest is the last of its list. No list is empty. A line stays until its task has ended, and with it its
+    /// connection.
     lines: Mutex<HashMap<Place, Vec<Arc<Line>>>>,
     max_devices: usize,
 }
 
-/// All places are taken.
-pub(crate) struct Full;
+/// Why a line finds no place.
+pub(crate) enum Full {
+    /// All places are taken.
+    Devices,
+    /// Too many earlier lines of the same address have not ended yet.
+    Address,
+}
 
 /// Addresses mean something on their bus only.
 type Place = (BusKind, Box<str>);
@@ -36,12 +43,16 @@ impl Roster {
     pub(crate) fn add(&self, line: &Arc<Line>) -> Result<(), Full> {
         let mut lines = self.lines();
         let place = place(line.sighting());
-        if lines.len() >= self.max_devices && !lines.contains_key(&place) {
-            return Err(Full);
+        let connections: usize = lines.values().map(Vec::len).sum();
+        let is_known = lines.contains_key(&place);
+        if (!is_known && lines.len() >= self.max_devices) || connections >= self.max_devices + MAX_REPLACED {
+            return Err(Full::Devices);
         }
         let here = lines.entry(place).or_default();
+        if here.len() >= MAX_LINES {
+            return Err(Full::Address);
+        }
         here.iter().for_each(|earlier| earlier.replaced_by(line));
-        here.retain(|earlier| earlier.is_live());
         here.push(Arc::clone(line));
         Ok(())
     }

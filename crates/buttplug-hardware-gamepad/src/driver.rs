@@ -2,14 +2,14 @@
 //! the thread, the motors are set to rest first.
 
 use crate::hold::Hold;
-use crate::limits::{CHECK_TIME, HOLD_TIME, MAX_REQUESTS};
+use crate::limits::{BATTERY_TRIES, CHECK_TIME, HOLD_TIME, MAX_REQUESTS};
 use crate::motors::{Motors, Rumble};
 use crate::pad::{Pad, PadError, Pads};
 use buttplug_server::hardware::{HardwareError, HardwareEvent};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// What a pad's thread is asked for.
@@ -49,6 +49,9 @@ pub(crate) struct Driver {
     pad: Box<dyn Pad>,
     hold: Hold,
     check: Instant,
+    /// Who waits to hear how full the pad is, and how often it was asked since.
+    asking: Vec<oneshot::Sender<Result<u8, PadError>>>,
+    asked: u32,
 }
 
 impl Driver {
@@ -68,7 +71,8 @@ impl Driver {
             }
         };
         let motors = pad.motors();
-        let mut driver = Self { pad, hold: Hold::default(), check: Instant::now() + CHECK_TIME };
+        let check = Instant::now() + CHECK_TIME;
+        let mut driver = Self { pad, hold: Hold::default(), check, asking: Vec::new(), asked: 0 };
         // Whoever used it before may have left it rumbling.
         let rested = driver.set(Rumble::REST);
         if opened.send(rested.map(|()| motors)).is_err() {
@@ -93,19 +97,42 @@ impl Driver {
     fn serve(&mut self, requests: &Receiver<Request>) -> Option<PadError> {
         loop {
             let due = self.hold.due().map_or(self.check, |due| due.min(self.check));
-            let request = requests.recv_timeout(due.saturating_duration_since(Instant::now()));
+            let rest = due.saturating_duration_since(Instant::now());
+            // Requests first: a stop may be among them.
+            let wait = if self.asking.is_empty() { rest } else { Duration::ZERO };
+            let request = requests.recv_timeout(wait);
             let outcome = match request {
                 Ok(Request::Rumble { rumble, done }) => self.rumble(rumble, done),
                 Ok(Request::Battery { level }) => {
-                    let _ = level.send(self.pad.battery());
+                    self.asking.retain(|asking| !asking.is_closed());
+                    self.asking.push(level);
                     Ok(())
                 }
                 Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => Ok(()),
+                Err(RecvTimeoutError::Timeout) => {
+                    if !self.asking.is_empty() {
+                        self.ask_battery();
+                    }
+                    Ok(())
+                }
             };
             if let Err(lost) = outcome.and_then(|()| self.tend(Instant::now())) {
                 return Some(lost);
             }
+        }
+    }
+
+    /// Asks the pad once how full it is.
+    fn ask_battery(&mut self) {
+        self.asked += 1;
+        let level = match self.pad.battery() {
+            Ok(None) if self.asked < BATTERY_TRIES => return,
+            Ok(level) => level.ok_or(PadError::NoBattery),
+            Err(error) => Err(error),
+        };
+        self.asked = 0;
+        for asking in self.asking.drain(..) {
+            let _ = asking.send(level.clone());
         }
     }
 

@@ -22,8 +22,8 @@ mod tests;
 
 pub use bus::GamepadBus;
 pub use limits::{
-    CHECK_TIME, FIND_TIME, HOLD_TIME, MAX_NAME_BYTES, MAX_PADS, MAX_REQUESTS, MESSAGE_GAP, REPEAT_TIME,
-    WRITE_TIME,
+    BATTERY_TRIES, CHECK_TIME, FIND_TIME, HOLD_TIME, MAX_NAME_BYTES, MAX_PADS, MAX_REQUESTS, MESSAGE_GAP,
+    REPEAT_TIME, WRITE_TIME,
 };
 pub use motors::{Motors, Rumble};
 pub use pad::{Pad, PadError, PadInfo, Pads};

@@ -28,6 +28,9 @@ pub(crate) const END_TIME: Duration = Duration::from_millis(1500);
 /// Pads that are found and driven at the same time.
 pub const MAX_PADS: usize = 32;
 
+/// How often a pad is asked how full it is until it says so. In between it may be told to rest.
+pub const BATTERY_TRIES: u32 = 8;
+
 /// Requests that wait for a pad's thread. The server makes one at a time, with a stop or two beside it.
 pub const MAX_REQUESTS: usize = 16;
 

@@ -92,11 +92,12 @@ pub trait Pad {
     /// It is gone.
     fn rumble(&mut self, rumble: Rumble, time: Duration) -> Result<(), PadError>;
 
-    /// How full the battery is, in percent.
+    /// How full the battery is, in percent. `None`: it has not said so yet, and may be asked again. Takes some tens of
+    /// milliseconds at most: meanwhile the pad can't be set to rest.
     ///
     /// # Errors
     /// There is none, or it does not say.
-    fn battery(&mut self) -> Result<u8, PadError>;
+    fn battery(&mut self) -> Result<Option<u8>, PadError>;
 
     /// Whether it is still there.
     fn is_connected(&mut self) -> bool;

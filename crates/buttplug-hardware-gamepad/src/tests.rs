@@ -3,7 +3,7 @@
 mod conformance;
 
 use crate::bus::GamepadBus;
-use crate::limits::MESSAGE_GAP;
+use crate::limits::{BATTERY_TRIES, MESSAGE_GAP};
 use crate::motors::{Motors, Rumble};
 use crate::pad::{Pad, PadError, PadInfo, Pads};
 use buttplug_client::core::{InputKind, OutputKind};
@@ -40,6 +40,11 @@ struct State {
 struct Known {
     motors: Motors,
     battery: Option<u8>,
+    /// It does not say how full it is.
+    silent: bool,
+    /// How often it was asked for that, in all and when it was last set to rest.
+    asked: u32,
+    asked_at_rest: u32,
     set: Vec<Rumble>,
 }
 
@@ -53,7 +58,8 @@ impl Room {
     }
 
     fn plug(&self, address: &str, motors: Motors, battery: Option<u8>) {
-        self.change(|state| state.pads.insert(address.into(), Known { motors, battery, set: Vec::new() }));
+        let known = Known { motors, battery, silent: false, asked: 0, asked_at_rest: 0, set: Vec::new() };
+        self.change(|state| state.pads.insert(address.into(), known));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -119,11 +125,19 @@ impl Pad for OpenPad {
     fn rumble(&mut self, rumble: Rumble, time: Duration) -> Result<(), PadError> {
         assert!(time >= Duration::from_secs(1), "a rumble is set again before it ends");
         assert!(!std::mem::take(&mut self.room.state().panics), "as asked for");
-        self.with(|known| known.set.push(rumble))
+        self.with(|known| {
+            if rumble == Rumble::REST {
+                known.asked_at_rest = known.asked;
+            }
+            known.set.push(rumble);
+        })
     }
 
-    fn battery(&mut self) -> Result<u8, PadError> {
-        self.with(|known| known.battery)?.ok_or(PadError::NoBattery)
+    fn battery(&mut self) -> Result<Option<u8>, PadError> {
+        self.with(|known| {
+            known.asked += 1;
+            if known.silent { Ok(None) } else { known.battery.map(Some).ok_or(PadError::NoBattery) }
+        })?
     }
 
     fn is_connected(&mut self) -> bool {
@@ -229,13 +243,39 @@ async fn a_pad_says_which_motors_it_has_and_how_full_it_is() {
 }
 
 #[tokio::test]
+async fn a_pad_that_does_not_say_how_full_it_is_is_set_to_rest_meanwhile() {
+    let mut world = World::new(&Room::with(&[("a", Motors::Main, Some(50))])).await;
+    let open = world.open().await;
+    open.hardware.write(&frame(9, 0, 0, 0)).await.unwrap();
+    world.room.change(|state| {
+        state.pads.get_mut("a").unwrap().silent = true;
+        state.hanging = Some("a".into());
+    });
+    let rest = frame(0, 0, 0, 0);
+    // Both are asked for before the pad says or takes anything.
+    let go_on = async { world.room.change(|state| state.hanging = None) };
+    let (level, rested, ()) =
+        tokio::join!(open.hardware.read(Endpoint::Rx, 20), open.hardware.write(&rest), go_on);
+    assert!(level.is_err() && rested.is_ok());
+    let (asked, at_rest) = world.room.change(|state| (state.pads["a"].asked, state.pads["a"].asked_at_rest));
+    assert_eq!(asked, BATTERY_TRIES);
+    assert!(at_rest <= 1, "it was asked {at_rest} times before");
+    world.bus.shut_down().await;
+}
+
+#[tokio::test]
 async fn a_rumble_goes_on_until_it_is_stopped() {
     let mut world = World::new(&Room::with(&[("a", Motors::Main, None)])).await;
     let open = world.open().await;
     assert_eq!(world.room.set("a"), [Rumble::REST], "whoever had it before");
     open.hardware.write(&frame(32768, 32767, 0, 0)).await.unwrap();
-    sleep(Duration::from_millis(450)).await;
-    let set = world.room.set("a");
+    let repeated = async {
+        while world.room.set("a").len() < 4 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        world.room.set("a")
+    };
+    let set = timeout(AGES, repeated).await.unwrap();
     assert_eq!(set[1..4], [main_only(32768, 32767), main_only(32769, 32767), main_only(32768, 32767)]);
     open.hardware.write(&frame(0, 0, 0, 0)).await.unwrap();
     let stopped = world.room.set("a");

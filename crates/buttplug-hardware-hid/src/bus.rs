@@ -31,13 +31,20 @@ pub struct HidBus {
     places: Arc<Semaphore>,
 }
 
+/// A device that is open, or was.
+struct Opened {
+    address: String,
+    entry: HidEntry,
+    link: LinkHandle,
+}
+
 /// What the bus knows of the system.
 struct View {
     system: Arc<dyn HidSystem>,
     wanted: Mutex<Vec<UsbIds>>,
     /// What the last look found, by address.
     found: Mutex<BTreeMap<String, HidEntry>>,
-    open: Mutex<Vec<(HidEntry, LinkHandle)>>,
+    open: Mutex<Vec<Opened>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -82,7 +89,7 @@ impl Finder for View {
     fn find(&self) -> Vec<Sighting> {
         let wanted = locked(&self.wanted).clone();
         // Open ones are looked for, wanted or not.
-        let open: Vec<UsbIds> = self.still_open().iter().map(|(entry, _)| entry.ids).collect();
+        let open = self.still_open().iter().map(|opened| opened.entry.ids).collect();
         let mut ids = [wanted.clone(), open].concat();
         ids.sort_unstable();
         ids.dedup();
@@ -98,7 +105,9 @@ impl Finder for View {
             }
         };
         self.end_those_gone(&entries);
-        let mut found = devices(entries);
+        let opened = |opened: &Opened| (opened.address.clone(), opened.entry.clone());
+        let open: Vec<_> = self.still_open().iter().map(opened).collect();
+        let mut found = devices(entries, &open);
         found.retain(|_, entry| wanted.contains(&entry.ids));
         let sightings = found.iter().map(|(address, entry)| sighting(address, entry)).collect();
         *locked(&self.found) = found;
@@ -113,15 +122,15 @@ impl Finder for View {
 
 impl View {
     /// The open ones, without those that have ended.
-    fn still_open(&self) -> MutexGuard<'_, Vec<(HidEntry, LinkHandle)>> {
+    fn still_open(&self) -> MutexGuard<'_, Vec<Opened>> {
         let mut open = locked(&self.open);
-        open.retain(|(_, link)| link.is_open());
+        open.retain(|opened| opened.link.is_open());
         open
     }
 
     fn end_those_gone(&self, entries: &[HidEntry]) {
-        for (entry, link) in locked(&self.open).iter() {
-            if !entries.iter().any(|listed| listed.path == entry.path && listed.ids == entry.ids) {
+        for Opened { entry, link, .. } in locked(&self.open).iter() {
+            if !entries.iter().any(|listed| listed.is_at(entry)) {
                 link.end("the device has been unplugged");
             }
         }
@@ -159,12 +168,14 @@ impl HardwareBus for HidBus {
     }
 
     async fn open(&self, sighting: &Sighting, wirings: &[&Wiring]) -> Result<OpenHardware, HardwareError> {
-        if !matches!(sighting.advertisement, Advertisement::Hid { .. }) {
+        let Advertisement::Hid { vendor_id, product_id, .. } = &sighting.advertisement else {
             return Err(HardwareError::NoProtocolFits);
-        }
+        };
         let wiring = wirings.iter().position(|wiring| matches!(wiring, Wiring::Direct));
         let wiring = wiring.ok_or(HardwareError::NoProtocolFits)?;
         let entry = locked(&self.view.found).get(&sighting.address).cloned();
+        // Another device may have come to that address meanwhile.
+        let entry = entry.filter(|entry| entry.ids == (*vendor_id, *product_id));
         let entry = entry.ok_or_else(|| HidError::NotThere(sighting.address.clone()))?;
         let device = entry.path.to_string_lossy().into_owned();
         let place = Arc::clone(&self.places).try_acquire_owned();
@@ -180,7 +191,8 @@ impl HardwareBus for HidBus {
             Err(_) => return Err(HidError::TookTooLong { device, after: OPEN_TIME }.into()),
         };
         let (link, events) = Link::new(halves, place)?;
-        locked(&self.view.open).push((entry, link.handle()));
+        let address = sighting.address.clone();
+        locked(&self.view.open).push(Opened { address, entry, link: link.handle() });
         self.search.look();
         Ok(OpenHardware { hardware: Arc::new(link), events, wiring, endpoints: Vec::new() })
     }

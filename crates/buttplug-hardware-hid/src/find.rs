@@ -2,7 +2,7 @@
 
 use buttplug_protocols::sighting::{Advertisement, Sighting, UsbIds};
 use std::collections::BTreeMap;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 /// Usage pages from here on are a maker's own, which is where commands go; the others are keyboards, mice and the like.
 const FIRST_OWN_PAGE: u16 = 0xff00;
@@ -28,7 +28,23 @@ impl HidEntry {
     /// What stays the same when the device comes back: its own number, or else where the system has it.
     fn address(&self) -> String {
         let serial_number = self.serial_number.as_deref().map(str::trim).filter(|number| !number.is_empty());
-        serial_number.map_or_else(|| self.path.to_string_lossy().into_owned(), str::to_owned)
+        serial_number.map_or_else(|| self.place(), str::to_owned)
+    }
+
+    /// Where the system has it, as an address.
+    fn place(&self) -> String {
+        self.path.to_string_lossy().into_owned()
+    }
+
+    /// Whether both are the same interface of the same device.
+    pub(crate) fn is_at(&self, other: &Self) -> bool {
+        self.path == other.path && self.ids == other.ids
+    }
+
+    /// Whether both can be one device: the same interface, or two usages of it, for which Windows has a path each.
+    fn may_be(&self, other: &Self) -> bool {
+        let (one, two) = (collection(&self.path), collection(&other.path));
+        self.ids == other.ids && (self.path == other.path || (one.is_some() && two.is_some() && one != two))
     }
 
     /// The interface for commands first: a maker's own page before any other, the lower number before the higher.
@@ -37,8 +53,16 @@ impl HidEntry {
     }
 }
 
-/// The devices among these entries, each once, in the order of their addresses, with the entry to open.
-pub(crate) fn devices(entries: Vec<HidEntry>) -> BTreeMap<String, HidEntry> {
+/// The usage in a path of Windows: `…&Col02#…`.
+fn collection(path: &CStr) -> Option<String> {
+    let path = path.to_string_lossy().to_ascii_lowercase();
+    let (_, rest) = path.split_once("&col")?;
+    rest.split_once('#').map(|(collection, _)| collection.to_owned())
+}
+
+/// The devices among these entries, each once, in the order of their addresses, with the entry to open. Some makers give
+/// all that they make the same number: such devices are known by where they are. What is `open` keeps its address.
+pub(crate) fn devices(entries: Vec<HidEntry>, open: &[(String, HidEntry)]) -> BTreeMap<String, HidEntry> {
     // Without a number of their own, the interfaces of two devices of a make can't be told apart by anything but
     // their rank: those of the best rank are the devices.
     let mut best: BTreeMap<(UsbIds, Option<String>), (bool, i32)> = BTreeMap::new();
@@ -47,12 +71,21 @@ pub(crate) fn devices(entries: Vec<HidEntry>) -> BTreeMap<String, HidEntry> {
         let rank = best.entry(kind(entry)).or_insert(entry.rank());
         *rank = entry.rank().min(*rank);
     }
+    let mut entries: Vec<HidEntry> =
+        entries.into_iter().filter(|entry| best.get(&kind(entry)) == Some(&entry.rank())).collect();
+    entries.sort();
+    let others: Vec<(String, HidEntry)> =
+        entries.iter().map(|entry| (entry.address(), entry.clone())).collect();
     let mut devices = BTreeMap::new();
     for entry in entries {
-        if best.get(&kind(&entry)) == Some(&entry.rank()) {
-            // Two usages of one interface are one device.
-            devices.entry(entry.address()).or_insert(entry);
-        }
+        let known = open.iter().find(|(_, opened)| opened.is_at(&entry)).map(|(address, _)| address.clone());
+        let address = known.unwrap_or_else(|| {
+            let address = entry.address();
+            let mut same = open.iter().chain(&others).filter(|(other, _)| *other == address);
+            if same.any(|(_, other)| !other.may_be(&entry)) { entry.place() } else { address }
+        });
+        // Two usages of one interface are one device.
+        devices.entry(address).or_insert(entry);
     }
     devices
 }
@@ -79,13 +112,13 @@ mod tests {
     }
 
     fn check(entries: &[HidEntry], expected: &[(&str, &str)]) {
-        let found = devices(entries.to_vec());
+        let found = devices(entries.to_vec(), &[]);
         let found: Vec<_> =
             found.iter().map(|(address, entry)| (address.as_str(), entry.path.to_str().unwrap())).collect();
         assert_eq!(found, expected);
         let mut reversed = entries.to_vec();
         reversed.reverse();
-        let found = devices(reversed).into_keys().collect::<Vec<_>>();
+        let found = devices(reversed, &[]).into_keys().collect::<Vec<_>>();
         assert_eq!(found, expected.iter().map(|(address, _)| *address).collect::<Vec<_>>());
     }
 
@@ -110,6 +143,33 @@ mod tests {
             &[("A7", "first")],
         );
         check(&[entry(TOY, Some("A7"), 1, 1, "b"), entry(TOY, Some("A7"), 1, 0, "a")], &[("A7", "a")]);
+    }
+
+    #[test]
+    fn devices_with_the_same_number_are_known_by_where_they_are() {
+        let other_make = entry((0x0483, 0x5750), Some("0001"), 0xff00, 0, "b");
+        let toy = |path| entry(TOY, Some("0001"), 0xff00, 0, path);
+        check(&[toy("a"), other_make.clone()], &[("a", "a"), ("b", "b")]);
+        check(&[toy("a"), toy("c")], &[("a", "a"), ("c", "c")]);
+        // One that is open stays what it is.
+        let open = [("0001".to_owned(), toy("a"))];
+        let found = devices(vec![toy("a"), other_make, toy("c")], &open);
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["0001", "b", "c"]);
+        assert_eq!(found["0001"], toy("a"));
+    }
+
+    #[test]
+    fn two_usages_of_an_interface_are_one_device() {
+        check(
+            &[entry(TOY, Some("A7"), 0xff00, 0, "a"), entry(TOY, Some("A7"), 0xff01, 0, "a")],
+            &[("A7", "a")],
+        );
+        let path = |col| format!(r"\\?\HID#VID_1F54&PID_0001&MI_00&Col0{col}#7&2c5&0&000{col}#{{4d1e}}");
+        let (one, two) = (path(1), path(2));
+        check(
+            &[entry(TOY, Some("A7"), 0xff00, 0, &one), entry(TOY, Some("A7"), 0xff01, 0, &two)],
+            &[("A7", &one)],
+        );
     }
 
     #[test]

@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use buttplug_protocols::catalogue::Wiring;
 use buttplug_protocols::sighting::{BusKind, Sighting};
 use buttplug_server::hardware::{BusEvent, BusEvents, HardwareBus, HardwareError, OpenHardware};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -22,12 +21,58 @@ pub struct SimulatedBus {
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Wakes the task that reports.
+/// What is searched for, and what wakes the task that reports.
 #[derive(Default)]
 struct Search {
     wanted: Notify,
-    going_on: AtomicBool,
-    found: Mutex<Vec<SimulatedDevice>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The number of the search that goes on.
+    going_on: Option<u64>,
+    /// How many there have been.
+    begun: u64,
+    /// What the last one is to report.
+    found: Vec<SimulatedDevice>,
+}
+
+impl Search {
+    /// Begins a search that finds this. One that goes on ends without a word: there is one end for both.
+    fn begin(&self, found: Vec<SimulatedDevice>) {
+        let mut state = locked(&self.state);
+        state.begun += 1;
+        state.going_on = Some(state.begun);
+        state.found = found;
+        drop(state);
+        self.wanted.notify_one();
+    }
+
+    /// The search that goes on, and what it is to report.
+    fn take(&self) -> Option<(u64, Vec<SimulatedDevice>)> {
+        let mut state = locked(&self.state);
+        let found = std::mem::take(&mut state.found);
+        state.going_on.map(|number| (number, found))
+    }
+
+    fn is_going_on(&self, number: u64) -> bool {
+        locked(&self.state).going_on == Some(number)
+    }
+
+    /// Ends the search if it is this one. False: it is not.
+    fn end(&self, number: u64) -> bool {
+        let mut state = locked(&self.state);
+        let is_this = state.going_on == Some(number);
+        if is_this {
+            state.going_on = None;
+        }
+        is_this
+    }
+
+    fn end_any(&self) {
+        locked(&self.state).going_on = None;
+    }
 }
 
 impl SimulatedBus {
@@ -76,17 +121,16 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 async fn report(search: Arc<Search>, events: BusEvents) {
     loop {
         search.wanted.notified().await;
-        let found = std::mem::take(&mut *locked(&search.found));
+        let Some((number, found)) = search.take() else { continue };
         for device in found {
-            if !search.going_on.load(Ordering::Acquire) {
+            if !search.is_going_on(number) {
                 break;
             }
             if device.is_present() && events.send(BusEvent::Sighted(device.sighting())).await.is_err() {
                 return;
             }
         }
-        let ended_by_itself = search.going_on.swap(false, Ordering::AcqRel);
-        if ended_by_itself && events.send(BusEvent::ScanningFinished).await.is_err() {
+        if search.end(number) && events.send(BusEvent::ScanningFinished).await.is_err() {
             return;
         }
     }
@@ -111,19 +155,17 @@ impl HardwareBus for SimulatedBus {
     }
 
     async fn start_scanning(&self) -> Result<(), HardwareError> {
-        *locked(&self.search.found) = self.devices();
-        self.search.going_on.store(true, Ordering::Release);
-        self.search.wanted.notify_one();
+        self.search.begin(self.devices());
         Ok(())
     }
 
     async fn stop_scanning(&self) -> Result<(), HardwareError> {
-        self.search.going_on.store(false, Ordering::Release);
+        self.search.end_any();
         Ok(())
     }
 
     fn is_scanning(&self) -> bool {
-        self.search.going_on.load(Ordering::Acquire)
+        locked(&self.search.state).going_on.is_some()
     }
 
     async fn open(&self, sighting: &Sighting, wirings: &[&Wiring]) -> Result<OpenHardware, HardwareError> {
@@ -132,7 +174,7 @@ impl HardwareBus for SimulatedBus {
     }
 
     async fn shut_down(&self) {
-        self.search.going_on.store(false, Ordering::Release);
+        self.search.end_any();
         let task = locked(&self.task).take();
         if let Some(task) = task {
             task.abort();
@@ -179,6 +221,28 @@ mod tests {
         assert_eq!(next_scan(&bus, &mut reports).await.len(), 4);
         bus.shut_down().await;
         assert_eq!(reports.recv().await, None, "the task that reports has ended");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scan_that_begins_while_another_reports_finds_everything_and_has_its_end() {
+        let (bus, _devices) = bus_of(3);
+        let (events, mut reports) = mpsc::channel(1);
+        bus.attach(events).await;
+        bus.start_scanning().await.unwrap();
+        assert!(matches!(reports.recv().await, Some(BusEvent::Sighted(_))));
+        bus.add(SimulatedDevice::new(Archetype::Stroker, "simulated:new"));
+        let found = next_scan(&bus, &mut reports).await;
+        // What the first had under way may come before.
+        assert!(
+            found
+                .ends_with(&["simulated:0", "simulated:1", "simulated:2", "simulated:new"].map(String::from)),
+            "{found:?}"
+        );
+        assert!(!bus.is_scanning());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(1), reports.recv()).await.is_err(),
+            "one end for both"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -63,7 +63,8 @@ pub const MAX_WAITING_EVENTS: usize = 64;
 #[async_trait]
 pub trait Hardware: Send + Sync {
     /// Writes a frame. Frames of one device arrive in the order of the calls, also if a call is made while an earlier one
-    /// waits for its confirmation: a stop does not wait for long. Where the hardware supports only one of
+    /// waits for its confirmation: a stop does not wait for long. A call has its place, and goes out in its turn, once it has
+    /// been polled. Where the hardware supports only one of
     /// confirmed and unconfirmed writes, that one is used.
     ///
     /// # Errors
@@ -157,10 +158,15 @@ pub trait HardwareBus: Send + Sync {
     /// Whether a search is going on.
     fn is_scanning(&self) -> bool;
 
-    /// Whether it looks for this hardware by itself, which was lost in use. What is not sought so is searched for by the
-    /// server if it may be running.
+    /// Whether it looks for this hardware by itself, which was lost in use, without a pause. What is not sought so is
+    /// searched for by the server if it may be running.
     fn seeks(&self, _address: &str) -> bool {
         false
+    }
+
+    /// Whether it still reports this hardware by itself, which was lost in use, be it with pauses.
+    fn awaits(&self, address: &str) -> bool {
+        self.seeks(address)
     }
 
     /// Opens what was sighted, with the first of the wirings whose endpoints are there.

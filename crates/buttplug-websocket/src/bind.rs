@@ -90,8 +90,10 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         // Or else [::] would take IPv4's share and 0.0.0.0 beside it would fail, on some systems.
         socket.set_only_v6(true)?;
     }
-    // A port whose last connections are still fading can be taken again at once. On Windows the option means something
-    // else.
+    // A port whose last connections are still fading can be taken again at once. On Windows the option means that a port
+    // can be taken away from whoever has it. What would forbid that there, SO_EXCLUSIVEADDRUSE, neither the standard library
+    // nor socket2 can set, and this program has no unsafe code: a program of the same user that asks for it can listen beside
+    // this one.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;

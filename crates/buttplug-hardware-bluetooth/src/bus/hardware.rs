@@ -71,9 +71,22 @@ impl<R: Radio> Inner<R> {
         match end {
             End::Lost(reason) => {
                 handle.closed();
-                locked(&self.links).remove(&spot);
                 debug!(address, reason, "the link ended; the device is sought");
                 self.tell(|finder, now| finder.closed(now, sighting, true));
+                // What the system said may have meant something else. Hardware whose link is up does not advertise, and goes
+                // on with what it was told.
+                let is_up = tokio::select! {
+                    biased;
+                    view = in_time(self.radio.look(&spot)) => view.is_ok_and(|view| view.connected),
+                    () = stopped(&mut stop) => true,
+                };
+                if is_up {
+                    debug!(address, "the link is still up, and is ended");
+                    self.hang_up(&spot, &handle, stop).await;
+                    self.tell(|finder, _| finder.list(spot.adapter()));
+                } else {
+                    locked(&self.links).remove(&spot);
+                }
             }
             End::Closed => {
                 self.hang_up(&spot, &handle, stop).await;

@@ -17,7 +17,8 @@ pub(super) type Answer = Result<Vec<u8>, HardwareError>;
 /// A call, and who waits for its end.
 pub(super) struct Ticket {
     pub(super) call: Call,
-    pub(super) answer: oneshot::Sender<Answer>,
+    /// `None`: the link itself wants it.
+    pub(super) answer: Option<oneshot::Sender<Answer>>,
 }
 
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl Connection {
         let by = Instant::now() + CALL_TIME;
         let (answer, answered) = oneshot::channel();
         let asked = async {
-            self.calls.send(Ticket { call, answer }).await.map_err(|_| HardwareError::Gone)?;
+            self.calls.send(Ticket { call, answer: Some(answer) }).await.map_err(|_| HardwareError::Gone)?;
             answered.await.map_err(|_| HardwareError::Gone)?
         };
         timeout_at(by, asked).await.unwrap_or(Err(HardwareError::TimedOut(what)))

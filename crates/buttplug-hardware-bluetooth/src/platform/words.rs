@@ -24,9 +24,19 @@ pub(super) fn in_words(text: &str) -> RadioError {
         "does not have an owner",
         "Message recipient disconnected",
     ];
-    // An answer of the hardware. Without a number BlueZ speaks of an operation that it has ended itself.
-    const REFUSED: &[&str] =
-        &["ATT error", "Read not permitted", "Write not permitted", "Not Authorized", "ProtocolError"];
+    // An answer of the hardware. BlueZ has words for some and a number for the others; with neither it speaks of an
+    // operation that it has ended itself.
+    const REFUSED: &[&str] = &[
+        "ATT error",
+        "Read not permitted",
+        "Write not permitted",
+        "Not Authorized",
+        "Not paired",
+        "Invalid offset",
+        "Invalid Length",
+        "Operation is not supported",
+        "ProtocolError",
+    ];
     if GONE.iter().any(|words| text.contains(words)) {
         RadioError::NotConnected
     } else if REFUSED.iter().any(|words| text.contains(words)) {
@@ -75,10 +85,14 @@ mod tests {
             "Read not permitted",
             "Runtime Error: The operation couldn’t be completed. (ATT error 15.)",
             "The operation is not supported: ProtocolError",
+            "Not paired",
+            "Invalid offset",
+            "Invalid Length",
+            "Operation is not supported",
         ] {
             assert_eq!(in_words(text), RadioError::Refused(text.into()));
         }
-        for text in ["Operation failed", "In Progress", "Did not receive a reply", "Not paired"] {
+        for text in ["Operation failed", "In Progress", "Did not receive a reply"] {
             assert_eq!(in_words(text), RadioError::Failed(text.into()));
         }
     }

@@ -1,7 +1,7 @@
 //! Devices that are their own transport, of all kinds.
 
 use crate::rig::{AGES, Rig, closed, end_of, event, frame, gone, greeting, hear, say, serial, with_socket};
-use buttplug_hardware_dialin::{DialInBus, DialInLimits, MESSAGE_GAP, SocketLimits};
+use buttplug_hardware_dialin::{DialInBus, DialInLimits, MAX_LINES, MAX_REPLACED, MESSAGE_GAP, SocketLimits};
 use buttplug_protocols::catalogue::Wiring;
 use buttplug_protocols::frame::{Endpoint, Frame};
 use buttplug_protocols::sighting::{Advertisement, BusKind, Sighting};
@@ -354,6 +354,62 @@ async fn devices_are_limited_but_may_come_back() {
     // One that is known may dial in again, though all places are taken.
     let (_two, _) = rig.greeted("a2").await;
     drop(two);
+}
+
+#[tokio::test]
+async fn one_address_has_few_connections_that_have_not_ended_yet() {
+    let socket = SocketLimits { close_time: AGES, ..SocketLimits::default() };
+    let mut rig = Rig::new(with_socket(socket)).await;
+    let greet = |number: usize| {
+        // Each says something else, so that each is reported.
+        format!(r#"{{"identifier": "Test {number}", "address": "a1", "version": 0}}"#)
+    };
+    let mut devices = Vec::new();
+    for number in 0..MAX_LINES {
+        let mut device = rig.dial().await;
+        say(&mut device, &greet(number));
+        rig.sighted().await;
+        // It does not read that another has taken its place.
+        devices.push(device);
+    }
+    let mut late = rig.dial().await;
+    say(&mut late, &greet(MAX_LINES));
+    let reason = "8 connections with this address have not ended yet; wait a moment";
+    assert_eq!(end_of(&mut late).await, closed(1013, reason));
+    let _other = rig.greeted("a2").await;
+    // Once they have read it there is room again.
+    devices.pop();
+    for mut device in devices {
+        end_of(&mut device).await;
+    }
+    let admitted = async {
+        loop {
+            let mut device = rig.dial().await;
+            say(&mut device, &greet(MAX_LINES));
+            if let Ok(sighting) = timeout(Duration::from_millis(100), rig.events.recv()).await {
+                return sighting;
+            }
+        }
+    };
+    assert!(timeout(AGES, admitted).await.is_ok_and(|sighting| sighting.is_some()));
+}
+
+#[tokio::test]
+async fn connections_that_were_replaced_are_limited_in_all() {
+    let socket = SocketLimits { close_time: AGES, ..SocketLimits::default() };
+    let mut rig = Rig::new(DialInLimits { max_devices: 10, ..with_socket(socket) }).await;
+    let mut devices = Vec::new();
+    for number in 0..10 + MAX_REPLACED {
+        let mut device = rig.dial().await;
+        let address = number / MAX_LINES;
+        say(&mut device, &format!(r#"{{"identifier": "{number}", "address": "{address}", "version": 0}}"#));
+        rig.sighted().await;
+        devices.push(device);
+    }
+    let mut late = rig.dial().await;
+    let address = (9 + MAX_REPLACED) / MAX_LINES;
+    say(&mut late, &format!(r#"{{"identifier": "late", "address": "{address}", "version": 0}}"#));
+    assert_eq!(end_of(&mut late).await, closed(1013, "10 devices are connected, no more may be"));
 }
 
 #[tokio::test]

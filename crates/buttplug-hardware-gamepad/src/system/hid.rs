@@ -14,8 +14,7 @@ const GAMEPAD: (u16, u16) = (0x01, 0x05);
 /// The longest report that pads send, and a byte for its number.
 const REPORT_BYTES: usize = 128;
 
-/// Reports that are read for the battery, and how long each is waited for. Pads send hundreds a second.
-const BATTERY_REPORTS: usize = 8;
+/// How long a report is waited for that may tell of the battery. Pads send hundreds a second.
 const REPORT_TIME: Duration = Duration::from_millis(50);
 
 /// The pads that are known by their makers' reports.
@@ -113,17 +112,12 @@ impl Pad for HidPad {
         self.device.write(&report).map(|_| ()).map_err(|error| PadError::Lost(error.to_string()))
     }
 
-    fn battery(&mut self) -> Result<u8, PadError> {
+    fn battery(&mut self) -> Result<Option<u8>, PadError> {
         let wait = i32::try_from(REPORT_TIME.as_millis()).unwrap_or(i32::MAX);
-        for _ in 0..BATTERY_REPORTS {
-            let mut report = [0; REPORT_BYTES];
-            let read = self.device.read_timeout(&mut report, wait);
-            let count = read.map_err(|error| PadError::Lost(error.to_string()))?;
-            if let Some(level) = self.family.battery(report.get(..count).unwrap_or(&report)) {
-                return Ok(level);
-            }
-        }
-        Err(PadError::NoBattery)
+        let mut report = [0; REPORT_BYTES];
+        let read = self.device.read_timeout(&mut report, wait);
+        let count = read.map_err(|error| PadError::Lost(error.to_string()))?;
+        Ok(self.family.battery(report.get(..count).unwrap_or(&report)))
     }
 
     fn is_connected(&mut self) -> bool {

@@ -145,11 +145,11 @@ impl Pad for InputDevice {
         effect.play(1).map_err(lost)
     }
 
-    fn battery(&mut self) -> Result<u8, PadError> {
+    fn battery(&mut self) -> Result<Option<u8>, PadError> {
         let supplies = fs::read_dir(self.about.join("device/power_supply"));
         let mut supplies = supplies.map_err(|_| PadError::NoBattery)?.filter_map(Result::ok);
         let level = supplies.find_map(|supply| read(&supply.path().join("capacity")).parse::<u8>().ok());
-        level.map(|level| level.min(100)).ok_or(PadError::NoBattery)
+        level.map(|level| Some(level.min(100))).ok_or(PadError::NoBattery)
     }
 
     fn is_connected(&mut self) -> bool {

@@ -73,14 +73,14 @@ impl Pad for XInputPad {
         set.map_err(|error| PadError::Lost(format!("{error:?}")))
     }
 
-    fn battery(&mut self) -> Result<u8, PadError> {
+    fn battery(&mut self) -> Result<Option<u8>, PadError> {
         let battery = self.xinput.get_gamepad_battery_information(self.place);
         let battery = battery.map_err(|_| PadError::NoBattery)?;
         match (battery.battery_type, battery.battery_level) {
-            (BatteryType::ALKALINE | BatteryType::NIMH, BatteryLevel::EMPTY) => Ok(0),
-            (BatteryType::ALKALINE | BatteryType::NIMH, BatteryLevel::LOW) => Ok(33),
-            (BatteryType::ALKALINE | BatteryType::NIMH, BatteryLevel::MEDIUM) => Ok(66),
-            (BatteryType::ALKALINE | BatteryType::NIMH, BatteryLevel::FULL) => Ok(100),
+            (BatteryType::ALKALINE | BatteryType::NIMH, BatteryLevel::EMPTY) => Ok(Some(0)),
+            (BatteryType::ALKALINE | BatteryType::NIMH, BatteryLevel::LOW) => Ok(Some(33)),
+            (BatteryType::ALKALINE | BatteryType::NIMH, BatteryLevel::MEDIUM) => Ok(Some(66)),
+            (BatteryType::ALKALINE | BatteryType::NIMH, BatteryLevel::FULL) => Ok(Some(100)),
             _ => Err(PadError::NoBattery),
         }
     }

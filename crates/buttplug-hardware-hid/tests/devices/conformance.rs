@@ -122,6 +122,48 @@ async fn one_that_nobody_hears_is_never_read_and_its_end_is_noticed_all_the_same
 }
 
 #[tokio::test]
+async fn another_device_at_the_same_address_is_not_opened_in_the_place_of_the_first() {
+    let system = Played::default();
+    let toy = system.device(entry(TOY, Some("0001"), "Toy", "/dev/hidraw1"));
+    let other = system.device(entry((1, 2), Some("0001"), "Other", "/dev/hidraw2"));
+    toy.plug();
+    let (bus, mut reports) = searching(&system).await;
+    bus.set_ids([TOY, (1, 2)]);
+    let first = sighted(&mut reports).await;
+    toy.unplug();
+    other.plug();
+    let mut second = sighted(&mut reports).await;
+    while second.name() != "Other" {
+        second = sighted(&mut reports).await;
+    }
+    assert_eq!(first.address, second.address);
+    assert!(bus.open(&first, &[&Wiring::Direct]).await.is_err());
+    assert!(!other.is_open());
+    assert!(bus.open(&second, &[&Wiring::Direct]).await.is_ok());
+    bus.shut_down().await;
+}
+
+#[tokio::test]
+async fn one_that_is_open_keeps_its_address_when_another_with_its_number_comes() {
+    let system = Played::default();
+    let toy = system.device(entry(TOY, Some("0001"), "Toy", "/dev/hidraw1"));
+    let other = system.device(entry(TOY, Some("0001"), "Toy", "/dev/hidraw2"));
+    toy.plug();
+    let (bus, mut reports) = searching(&system).await;
+    let sighting = sighted(&mut reports).await;
+    let open = bus.open(&sighting, &[&Wiring::Direct]).await.unwrap();
+    other.plug();
+    let mut addresses = Vec::new();
+    while addresses.last().is_none_or(|last| last != "/dev/hidraw2") {
+        addresses.push(sighted(&mut reports).await.address);
+    }
+    addresses.pop();
+    assert!(addresses.iter().all(|address| address == "0001"), "{addresses:?}");
+    open.hardware.close().await;
+    bus.shut_down().await;
+}
+
+#[tokio::test]
 async fn whoever_may_not_open_a_device_is_told_what_to_do() {
     let system = Played::default();
     let toy = system.device(entry(TOY, None, "Toy", "/dev/hidraw1"));

@@ -40,6 +40,9 @@ pub(crate) const END_TIME: Duration = Duration::from_secs(2);
 /// How long a serial port has to say that it is a dongle.
 pub(crate) const HELLO_TIME: Duration = Duration::from_millis(500);
 
+/// How long a serial dongle may take to take some more of a line. What it does not take by then it never will.
+pub(crate) const SERIAL_WRITE_TIME: Duration = Duration::from_millis(500);
+
 /// Requests that wait for the dongle's thread. The server makes one at a time, with a stop or two beside it.
 pub const MAX_REQUESTS: usize = 32;
 

@@ -2,7 +2,7 @@
 //! that it is asked who it is.
 
 use super::framing::{Lines, REPORT_BYTES, reports, text_of_report};
-use super::limits::HELLO_TIME;
+use super::limits::{HELLO_TIME, SERIAL_WRITE_TIME};
 use hidapi::{HidApi, HidDevice, HidError};
 use serialport::{SerialPort, SerialPortType};
 use std::collections::BTreeSet;
@@ -180,6 +180,8 @@ fn is_hello(line: &str) -> bool {
 
 impl Port for SerialLink {
     fn write(&mut self, line: &[u8]) -> Result<(), PortError> {
+        // Systems know one time for both directions, and the last read may have had a millisecond.
+        self.0.set_timeout(SERIAL_WRITE_TIME).map_err(|error| lost(&error))?;
         self.0.write_all(line).map_err(|error| lost(&error))
     }
 
@@ -237,6 +239,22 @@ mod tests {
             }
             Ok(())
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_write_has_more_time_than_the_read_before_it() {
+        let (ours, mut theirs) = serialport::TTYPort::pair().unwrap();
+        let mut link = SerialLink(Box::new(ours));
+        let mut text = Vec::new();
+        link.read(Duration::ZERO, &mut text).unwrap();
+        assert!(link.0.timeout() < SERIAL_WRITE_TIME && text.is_empty());
+        link.write(b"DeviceType;").unwrap();
+        assert_eq!(link.0.timeout(), SERIAL_WRITE_TIME);
+        theirs.set_timeout(Duration::from_secs(20)).unwrap();
+        let mut heard = [0; 11];
+        theirs.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"DeviceType;");
     }
 
     #[test]

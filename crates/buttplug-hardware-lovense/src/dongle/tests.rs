@@ -278,6 +278,27 @@ async fn a_toy_that_is_out_of_reach_is_gone_and_one_that_was_let_go_of_is_found_
 }
 
 #[tokio::test]
+async fn a_toy_is_found_again_although_nobody_heard_that_it_was_closed() {
+    let mut world = World::new(Dongle::plugged()).await;
+    let open = world.open().await;
+    assert_eq!(world.event().await, BusEvent::ScanningFinished);
+    // The thread hangs in a write, and there is no room for one more request.
+    world.dongle.change(|state| state.stalled = true);
+    assert!(timeout(Duration::from_millis(50), open.hardware.write(&frame("Vibrate:1;"))).await.is_err());
+    while world.bus.stop_scanning().await.is_ok() {}
+    open.hardware.close().await;
+    drop(open);
+    world.dongle.change(|state| state.stalled = false);
+    while world.bus.start_scanning().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let open = world.open().await;
+    open.hardware.write(&frame("Vibrate:0;")).await.unwrap();
+    assert_eq!(world.dongle.told(2).await, ["Vibrate:1;", "Vibrate:0;"]);
+    world.bus.shut_down().await;
+}
+
+#[tokio::test]
 async fn a_dongle_that_hangs_holds_up_neither_calls_nor_the_end_for_long() {
     let mut world = World::new(Dongle::plugged()).await;
     let open = world.open().await;

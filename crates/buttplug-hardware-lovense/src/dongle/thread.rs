@@ -78,6 +78,7 @@ impl Owner {
                 Err(TryRecvError::Empty) => break,
             }
         }
+        self.let_go_of_dropped();
         let now = Instant::now();
         self.machine.tick(now);
         if self.machine.is_missing() && self.machine.is_searching() && self.find <= now {
@@ -142,6 +143,14 @@ impl Owner {
         self.carry_out();
     }
 
+    /// The server may have dropped the toy, or found no room to say that it closes it.
+    fn let_go_of_dropped(&mut self) {
+        if self.link.as_ref().is_some_and(|link| link.events.is_closed()) {
+            self.link = None;
+            self.machine.let_go();
+        }
+    }
+
     fn is_open(&self, number: u64) -> bool {
         self.link.as_ref().is_some_and(|link| link.number == number)
     }
@@ -193,7 +202,7 @@ impl Owner {
                     }
                 }
                 News::Toy(toy) => {
-                    if self.link.is_none() {
+                    if self.link.as_ref().is_none_or(|link| link.events.is_closed()) {
                         // One that finds no room comes again with the next search.
                         let _ = self.events.try_send(BusEvent::Sighted(sighting(toy)));
                     }

@@ -13,7 +13,7 @@ use buttplug_core::message::DeviceDescription;
 use buttplug_protocols::frame::Frames;
 use buttplug_protocols::protocol::{Outputs, Protocol, Reading, Topic};
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -134,14 +134,12 @@ async fn write_zeros(handle: &DeviceHandle, protocol: &SharedProtocol, hardware:
         protocol.frames(now, &outputs, &mut frames);
         tick(&mut **protocol, now, &outputs, &mut frames);
     }
-    let mut stopped = true;
-    for frame in &frames {
-        if let Err(error) = hardware.write(frame).await {
-            error!(%error, "the device could not be stopped");
-            stopped = false;
-        }
+    // All at once: one that is waited for in vain does not hold up the others.
+    let written = join_all(frames.iter().map(|frame| hardware.write(frame))).await;
+    for error in written.iter().filter_map(|written| written.as_ref().err()) {
+        error!(%error, "the device could not be stopped");
     }
-    stopped
+    written.iter().all(Result::is_ok)
 }
 
 /// Whether any output is in motion that a stop would set to zero. A position ends by itself.

@@ -257,7 +257,7 @@ impl Manager {
         // One that was left running is let in whoever it is, for as long as it takes to stop it.
         let runs = self.running.is_at(&place);
         let asked_for = !for_the_lost || self.scan_requests.is_wanted();
-        if !asked_for && !runs && !owner.seeks(&sighting.address) {
+        if !asked_for && !runs && !owner.awaits(&sighting.address) {
             return;
         }
         if let Some(reason) = self.configuration.refusal(&sighting.address).filter(|_| !runs) {

@@ -9,12 +9,14 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::unconstrained;
 use tokio::time::Instant;
 use tracing::trace;
 
-/// How long a stop waits for the hardware to confirm what was written before, be it a value or another zero. What
-/// confirms at all does so within some tens of milliseconds; the rest is the patience of a bridge or a radio with
-/// hardware that is out of reach, and goes on for seconds.
+/// How long a stop waits for what was written before, be it a value or its own first zeros: until it is confirmed, or
+/// taken where nothing is to be confirmed. What answers at all does so within some tens of milliseconds; the rest is the
+/// patience of a bridge or a radio with hardware that is out of reach, and goes on for seconds. A bus may confirm what
+/// need not be, so that this holds for every write.
 const STOP_PATIENCE: Duration = Duration::from_millis(200);
 
 /// What frames are made of.
@@ -33,7 +35,7 @@ pub(super) enum Writing {
 /// How far a write has come.
 enum Progress {
     Ended(Result<(), HardwareError>),
-    /// It is under way, but a stop can't wait for its confirmation.
+    /// It is under way, but a stop can't wait for its end.
     Unconfirmed,
 }
 
@@ -65,7 +67,15 @@ impl DeviceTask {
                 trace!(device = self.handle.description().index.0, %frame, "write");
                 let begun = Instant::now();
                 let mut write = hardware.write(frame);
-                match self.progress(&mut write, writing, frame.response).await {
+                // Hardware that has kept one zero waiting is given the others at once.
+                let progress = if unconfirmed.is_empty() {
+                    self.progress(&mut write, writing).await
+                } else {
+                    unconstrained(write.as_mut())
+                        .now_or_never()
+                        .map_or(Progress::Unconfirmed, Progress::Ended)
+                };
+                match progress {
                     Progress::Ended(written) => {
                         match &written {
                             Ok(()) => tally.written(begun.elapsed()),
@@ -116,16 +126,12 @@ impl DeviceTask {
         outcome
     }
 
-    /// Waits for a write to end; if it is to be confirmed, for no longer than a stop may wait.
+    /// Waits for a write to end, for no longer than a stop may wait.
     async fn progress(
         &mut self,
         write: &mut BoxFuture<'_, Result<(), HardwareError>>,
         writing: Writing,
-        confirmed: bool,
     ) -> Progress {
-        if !confirmed {
-            return Progress::Ended(self.with_conversation(write).await);
-        }
         // A zero behind this one, or one that is asked for meanwhile.
         let zero_is_due = |mailbox: &Mailbox| writing == Writing::Zeros || mailbox.stop || mailbox.close;
         let handle = self.handle.clone();
