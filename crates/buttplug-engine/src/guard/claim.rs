@@ -110,8 +110,6 @@ fn name(flags: &ServeFlags) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use buttplug_protocols::sighting::BusKind;
-    use buttplug_server::configuration::DeviceIdentity;
 
     #[test]
     fn each_way_has_a_name_of_its_own() {
@@ -143,6 +141,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn who_lives_keeps_its_file_and_what_the_dead_left_behind_is_taken_over() {
+        use buttplug_protocols::sighting::BusKind;
+        use buttplug_server::configuration::DeviceIdentity;
         let folder = std::env::temp_dir().join(format!("buttplug-claim-{}", std::process::id()));
         let device = |address: &str| DeviceIdentity {
             bus: BusKind::Serial,
