@@ -174,7 +174,8 @@ async fn look_after(
                         let Ward { engine, lifeline, .. } = ward;
                         drop(lifeline);
                         let exit = farewell(engine, &log).await;
-                        if exit != Exit::Orderly {
+                        // One that followed a dead one may not have found yet what ran.
+                        if exit != Exit::Orderly || died.is_some() {
                             rescue(start(), &claim, &log).await;
                         }
                         return Ok(exit);
@@ -182,6 +183,9 @@ async fn look_after(
                     Life::Hung => format!("it hung for {} s and was killed", max_hang.as_secs()),
                     Life::Ended(status) => {
                         if let Some(exit) = deaths.is_the_end(status) {
+                            if died.is_some() {
+                                rescue(start(), &claim, &log).await;
+                            }
                             return Ok(exit);
                         }
                         status.to_string()
@@ -238,6 +242,7 @@ async fn rescue(mut command: Command, claim: &Claim, log: &Queue) {
         "buttplug: devices may be running; looking for them for {} s to stop them",
         MAX_STOP_FIRST.as_secs()
     ));
+    claim.pass_on();
     match command.arg("--only-stop").stdin(Stdio::null()).spawn() {
         Ok(mut engine) => {
             if !timeout(MAX_RESCUE, engine.wait())

@@ -9,7 +9,7 @@ use crate::repeater::{Repeater, RepeaterSettings};
 use crate::rescue;
 use crate::settings::{Listen, Settings, SettingsError, Surroundings, pages_gate};
 use crate::signals::{End, Panics, Parent, Signals, Wish};
-use crate::sleep::{Sleep, Sleeps};
+use crate::sleep::{Ready, Sleep, Sleeps};
 use crate::stop_first::MAX_STOP_FIRST;
 use crate::supervisor::{News, Supervisor};
 use crate::wiring::{Engine, MAX_SHUTDOWN, StartError};
@@ -55,34 +55,45 @@ impl Refusal {
     }
 }
 
-/// Lives until there is a reason to end.
-///
-/// # Errors
-/// It can't begin.
-pub(crate) fn live(flags: &ServeFlags, subcommand: Subcommand, panics: &Panics) -> Result<Exit, Refusal> {
+/// Lives until there is a reason to end. `refuse` says why it can't begin.
+pub(crate) fn live(
+    flags: &ServeFlags,
+    subcommand: Subcommand,
+    panics: &Panics,
+    refuse: &dyn Fn(&Refusal),
+) -> Exit {
     let around = Surroundings {
         // With a parent at the other end of the input, nobody types there.
         desk: if flags.stop_with_parent { None } else { Desk::at_terminal() },
         ..Surroundings::usual()
     };
-    let runtime = runtime().map_err(|error| Refusal::system(&error))?;
-    let exit = runtime.block_on(attended(flags, subcommand, around, panics));
-    runtime.shutdown_background();
-    exit
+    let outcome = runtime().map_err(|error| Refusal::system(&error)).and_then(|runtime| {
+        let outcome = runtime.block_on(attended(flags, subcommand, around, panics, refuse));
+        runtime.shutdown_background();
+        outcome
+    });
+    outcome.unwrap_or_else(|reason| {
+        refuse(&reason);
+        reason.exit()
+    })
 }
 
 /// The whole life, of which a parent process is told if there is a port for it.
+///
+/// # Errors
+/// The system refuses what comes before everything else. Of all other reasons that there are `refuse` has been told.
 async fn attended(
     flags: &ServeFlags,
     subcommand: Subcommand,
     around: Surroundings,
     panics: &Panics,
+    refuse: &dyn Fn(&Refusal),
 ) -> Result<Exit, Refusal> {
     let signals = Signals::install().map_err(|error| Refusal::system(&error))?;
     if flags.guarding.only_stop {
         // It ends soon by itself, and was started because of a signal: one more does not keep it from its work.
-        rescue::stop_what_ran(flags, subcommand, MAX_STOP_FIRST).await;
-        return Ok(Exit::Orderly);
+        let all_rest = rescue::stop_what_ran(flags, subcommand, MAX_STOP_FIRST).await;
+        return Ok(if all_rest && !panics.happened() { Exit::Orderly } else { Exit::Internal });
     }
     let mut endings = Endings {
         panics,
@@ -93,23 +104,42 @@ async fn attended(
             .transpose()
             .map_err(|error| Refusal::system(&error))?,
         frontend: None,
+        machine_waits: None,
     };
-    if let Some(port) = flags.launch.frontend_websocket_port {
-        let opened = Frontend::open(&Listen::Loopback(port).addresses()).await;
-        let flag = "frontend-websocket-port";
-        endings.frontend = Some(opened.map_err(|error| StartError::Port { error, flag })?);
-    }
-    let outcome = start_and_serve(flags, subcommand, around, &mut endings).await;
-    if let Err(reason) = &outcome {
-        endings.explain(reason).await;
-    }
+    let exit = match start_and_serve(flags, subcommand, around, &mut endings).await {
+        Ok(exit) => exit,
+        Err(reason) => {
+            refuse(&reason);
+            let Endings { signals, frontend, .. } = &mut endings;
+            // Where an engine died and this one can't begin, it stops at least what ran.
+            let rescue = async {
+                tokio::select! {
+                    biased;
+                    () = told_to_end(signals) => {}
+                    _ = rescue::stop_what_ran(flags, subcommand, MAX_STOP_FIRST) => {}
+                }
+            };
+            tokio::join!(rescue, explain(frontend.as_mut(), &reason));
+            reason.exit()
+        }
+    };
     if let Some(frontend) = endings.frontend {
         frontend.close().await;
     }
-    if outcome.is_ok() {
-        tracing::info!("ended");
-    }
-    outcome
+    tracing::info!("ended");
+    Ok(exit)
+}
+
+/// Waits for a signal that ends the program.
+async fn told_to_end(signals: &mut Signals) {
+    while let Wish::Pause(_) = signals.next().await {}
+}
+
+/// Tells the parent why there is no service. Not for long.
+async fn explain(frontend: Option<&mut Frontend>, reason: &Refusal) {
+    let Some(frontend) = frontend else { return };
+    let taken = if let Refusal::Start(error) = reason { error.taken() } else { None };
+    frontend.failed(Failure::new(reason, taken)).await;
 }
 
 /// From the first open port to the last stopped device.
@@ -119,6 +149,11 @@ async fn start_and_serve(
     around: Surroundings,
     endings: &mut Endings<'_>,
 ) -> Result<Exit, Refusal> {
+    if let Some(port) = flags.launch.frontend_websocket_port {
+        let opened = Frontend::open(&Listen::Loopback(port).addresses()).await;
+        let flag = "frontend-websocket-port";
+        endings.frontend = Some(opened.map_err(|error| StartError::Port { error, flag })?);
+    }
     if let Some(how) = &flags.guarding.after_death {
         tracing::error!(how, "the engine before this one died; its guard has started this one");
     }
@@ -134,6 +169,7 @@ async fn start_and_serve(
             return Ok(endings.exit());
         }
         started = Service::start(flags, subcommand, around) => started?,
+        never = supervisor.keep_telling() => never,
     };
     supervisor.tell(News::Ready);
     tokio::select! {
@@ -196,23 +232,17 @@ impl Service {
         }
     }
 
-    /// Stops every device for the machine's sleep, and lets none move until that is over.
-    async fn sleep(&self, sleep: Sleep) {
-        let Self::Engine(engine) = self else { return };
-        match sleep {
-            Sleep::Begins(ready) => {
-                tracing::info!(
-                    "this machine is about to sleep; devices are stopped and rest until it is awake"
-                );
-                engine.rest().await;
-                drop(ready);
-            }
-            Sleep::Over(reason) => {
-                // What ran while nobody was there to stop it.
-                engine.rest().await;
-                engine.go_on();
-                tracing::info!(reason, "this machine is awake; devices are stopped and may move again");
-            }
+    /// Stops every device and lets none move.
+    async fn rest(&self) {
+        if let Self::Engine(engine) = self {
+            engine.rest().await;
+        }
+    }
+
+    /// Lets devices move again.
+    fn go_on(&self) {
+        if let Self::Engine(engine) = self {
+            engine.go_on();
         }
     }
 
@@ -239,6 +269,8 @@ struct Endings<'a> {
     signals: Signals,
     parent: Option<Parent>,
     frontend: Option<Frontend>,
+    /// The machine waits with its sleep until this is dropped.
+    machine_waits: Option<Ready>,
 }
 
 impl Endings<'_> {
@@ -298,7 +330,7 @@ impl Endings<'_> {
         loop {
             let end = match self.event(Some(sleeps)).await {
                 Event::End(end) => return end,
-                Event::Sleep(sleep) => self.unless_ended(service.sleep(sleep)).await,
+                Event::Sleep(sleep) => self.sleep(service, sleep).await,
                 Event::Pause(signal) => {
                     tracing::warn!(
                         signal,
@@ -313,31 +345,31 @@ impl Endings<'_> {
         }
     }
 
-    /// Tells the parent why there is no service. Not for long, and not if the program is to end anyway.
-    async fn explain(&mut self, reason: &Refusal) {
-        let Some(frontend) = &mut self.frontend else { return };
-        let taken = if let Refusal::Start(error) = reason { error.taken() } else { None };
-        tokio::select! {
-            biased;
-            _ = self.signals.next() => {}
-            () = frontend.failed(Failure::new(reason, taken)) => {}
+    /// Has every device stopped for the machine's sleep, and lets none move until that is over. Should the program be told to
+    /// end meanwhile, the machine waits for that.
+    async fn sleep(&mut self, service: &Service, sleep: Sleep) -> Option<End> {
+        match sleep {
+            Sleep::Begins(ready) => {
+                tracing::info!(
+                    "this machine is about to sleep; devices are stopped and rest until it is awake"
+                );
+                self.machine_waits = Some(ready);
+                let end = self.unless_ended(service.rest()).await;
+                if end.is_none() {
+                    self.machine_waits = None;
+                }
+                end
+            }
+            Sleep::Over(reason) => {
+                // What ran while nobody was there to stop it.
+                let end = self.unless_ended(service.rest()).await;
+                if end.is_none() {
+                    service.go_on();
+                    tracing::info!(reason, "this machine is awake; devices are stopped and may move again");
+                }
+                end
+            }
         }
-    }
-}
-
-/// Where an engine died and this one can't begin, it stops at least what ran.
-pub(crate) fn stop_what_ran(flags: &ServeFlags, subcommand: Subcommand) {
-    let rescue = async {
-        let Ok(mut signals) = Signals::install() else { return };
-        tokio::select! {
-            biased;
-            () = rescue::stop_what_ran(flags, subcommand, MAX_STOP_FIRST) => {}
-            _ = signals.next() => {}
-        }
-    };
-    if let Some(runtime) = flags.stop_first.as_ref().and_then(|_| runtime().ok()) {
-        runtime.block_on(rescue);
-        runtime.shutdown_background();
     }
 }
 
@@ -422,7 +454,8 @@ mod tests {
             let heard = hear(&mut device, "Vibrate1:0;").await;
             assert!(heard.iter().all(|frame| frame.ends_with(":0;")), "{heard:?}");
         });
-        let serving = attended(&flags, Subcommand::Typed, Surroundings::default(), &panics);
+        let refuse = |reason: &Refusal| panic!("{reason}");
+        let serving = attended(&flags, Subcommand::Typed, Surroundings::default(), &panics, &refuse);
         let exit = runtime.block_on(async { timeout(Duration::from_secs(20), serving).await });
         assert_eq!(exit, Ok(Ok(Exit::Internal)));
         runtime.block_on(players).unwrap();

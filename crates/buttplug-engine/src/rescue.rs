@@ -8,16 +8,16 @@ use crate::wiring::{Engine, StartError};
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 
-/// Stops what the file says that the flags name, as far as it is found within this time.
-pub(crate) async fn stop_what_ran(flags: &ServeFlags, subcommand: Subcommand, patience: Duration) {
-    let path = flags.stop_first.as_deref();
-    if !path.is_some_and(|path| running::read(path).is_ok_and(|devices| !devices.is_empty())) {
-        return;
+/// Stops what the file says that the flags name, as far as it is found within this time. Answers whether all of it rests.
+pub(crate) async fn stop_what_ran(flags: &ServeFlags, subcommand: Subcommand, patience: Duration) -> bool {
+    let Some(path) = flags.stop_first.as_deref() else { return true };
+    if running::read(path).is_ok_and(|devices| devices.is_empty()) {
+        return true;
     }
     let flags = flags.clone();
     let settings =
         spawn_blocking(move || Settings::only_to_stop(&flags, subcommand, Surroundings::usual())).await;
-    let Ok(mut settings) = settings else { return };
+    let Ok(mut settings) = settings else { return false };
     let engine = loop {
         match Engine::start(settings.clone()).await {
             Ok(engine) => break engine,
@@ -27,7 +27,7 @@ pub(crate) async fn stop_what_ran(flags: &ServeFlags, subcommand: Subcommand, pa
             }
             Err(error) => {
                 tracing::error!("{error}; what ran when the engine died runs on");
-                return;
+                return false;
             }
         }
     };
@@ -36,4 +36,5 @@ pub(crate) async fn stop_what_ran(flags: &ServeFlags, subcommand: Subcommand, pa
         tracing::error!(devices = left, "not found in time: they may run on");
     }
     engine.shut_down().await;
+    left == 0
 }

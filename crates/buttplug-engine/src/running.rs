@@ -113,6 +113,7 @@ fn write(path: &Path, devices: &[Arc<DeviceIdentity>]) -> io::Result<()> {
 pub(crate) async fn keep(path: PathBuf, mut running: Running, mut stop: oneshot::Receiver<()>) {
     let mut going_on = true;
     let mut failing = false;
+    let mut kept: Option<Arc<Vec<Arc<DeviceIdentity>>>> = None;
     while going_on {
         going_on = tokio::select! {
             biased;
@@ -120,7 +121,12 @@ pub(crate) async fn keep(path: PathBuf, mut running: Running, mut stop: oneshot:
             changed = running.changed() => changed.is_ok(),
         };
         let devices = Arc::clone(&running.borrow_and_update());
+        // Nothing is written twice: at the end of this engine the file may be another one's.
+        if kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, &devices)) {
+            continue;
+        }
         let place = path.clone();
+        kept = Some(Arc::clone(&devices));
         // In a thread that may block: no command waits for a disk.
         let written = spawn_blocking(move || write(&place, &devices)).await;
         let trouble = match written {
@@ -136,6 +142,7 @@ pub(crate) async fn keep(path: PathBuf, mut running: Running, mut stop: oneshot:
             );
         }
         failing = trouble.is_some();
+        kept = kept.filter(|_| !failing);
     }
 }
 

@@ -27,6 +27,7 @@ use buttplug_connector_websocket::WebSocketDialer;
 use buttplug_protocols::definition::Addition;
 use files::{catalogue_additions, user_file};
 use listen::{announce, check_ports, clients, devices, dial_out};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -165,11 +166,13 @@ impl Settings {
 }
 
 impl Settings {
-    /// What serves to stop devices and nothing else, as far as it can be found out: the flags may want what can't be had.
+    /// What serves to stop devices and nothing else, as far as it can be found out: the flags may want what can't be had. No
+    /// name of a host is looked up, which could take longer than there is time.
     pub(crate) fn only_to_stop(flags: &ServeFlags, subcommand: Subcommand, around: Surroundings) -> Self {
         // All of it has been said.
         let mut said = Vec::new();
-        let search = Search::new(&flags.search, subcommand).unwrap_or_else(|_| Search::usual());
+        let flags = &without_names(flags);
+        let search = Search::new(&flags.search, subcommand).unwrap_or_default();
         let mut devices = devices(flags, &search, &mut said).unwrap_or_default();
         let way = Way::of(flags, subcommand);
         let rules = access::rules(flags, way, None, devices.as_ref(), &mut said);
@@ -206,6 +209,16 @@ impl Settings {
             notices: Vec::new(),
         }
     }
+}
+
+/// The same flags, without what has to be looked up: the port for devices is open to this machine then, and the app is sought.
+fn without_names(flags: &ServeFlags) -> ServeFlags {
+    let is_name = |address: &mut String| address.parse::<SocketAddr>().is_err();
+    let mut flags = flags.clone();
+    let search = &mut flags.search;
+    search.use_lovense_connect |= search.lovense_connect_address.take_if(is_name).is_some();
+    search.device_websocket_listen_address.take_if(is_name);
+    flags
 }
 
 #[cfg(test)]
@@ -257,5 +270,29 @@ mod tests {
         assert_eq!(settings.server_name, "");
         assert_eq!(settings.notices.len(), 1, "{:?}", settings.notices);
         assert!(settings.notices[0].contains("everybody on the network"));
+    }
+
+    #[test]
+    fn whoever_only_stops_devices_looks_where_the_flags_say_and_asks_for_no_name() {
+        let mut flags = ServeFlags::default();
+        flags.search.use_gamepads = true;
+        flags.search.use_lovense_dongle = true;
+        flags.search.lovense_connect_address = Some("no such host:1".into());
+        flags.search.use_device_websocket_server = true;
+        flags.search.device_websocket_listen_address = Some("no such host:5".into());
+        flags.websocket_listen_address = Some("no such host:5".into());
+        flags.own.user_device_config_file = Some(std::env::temp_dir());
+        let stops = |flags: &ServeFlags| {
+            Settings::only_to_stop(flags, Subcommand::Typed, Surroundings::default())
+        };
+        let settings = stops(&flags);
+        assert!(settings.search.gamepads && settings.search.dongles.len() == 2 && !settings.search.usual);
+        assert_eq!(settings.search.lovense_connect, Some(Vec::new()));
+        assert_eq!((settings.clients, settings.rest), (None, None));
+        assert_eq!(settings.devices, Some(Listen::Loopback(54817)));
+        flags.search.device_websocket_listen_address = Some("0.0.0.0:5".into());
+        assert_eq!(stops(&flags).devices, None, "nobody comes in without the token that there should be");
+        flags.no_token = true;
+        assert!(stops(&flags).devices.is_some());
     }
 }

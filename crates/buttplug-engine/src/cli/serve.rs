@@ -175,14 +175,8 @@ pub(super) fn run(typed: &TypedFlags, subcommand: Subcommand) -> Exit {
         tracing::warn!("{notice}");
     }
     let panics = Panics::install();
-    let exit = match life::live(flags, subcommand, &panics) {
-        Ok(exit) => exit,
-        Err(reason) => {
-            refuse(&settled.explain(&reason.to_string()));
-            life::stop_what_ran(flags, subcommand);
-            reason.exit()
-        }
-    };
+    let refuse = |reason: &life::Refusal| refuse(&settled.explain(&reason.to_string()));
+    let exit = life::live(flags, subcommand, &panics, &refuse);
     log.finish();
     exit
 }

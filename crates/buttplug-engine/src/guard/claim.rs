@@ -11,11 +11,15 @@ use std::path::{Path, PathBuf};
 /// Guards of one person that go by the same name, such as those of engines on any port.
 const MAX_ALIKE: u32 = 64;
 
+/// How the name begins of a file that nobody could lock.
+const UNLOCKED: &str = "running-of-";
+
 /// A file, and the right to it.
 pub(super) struct Claim {
     pub(super) path: PathBuf,
     /// Held for its end, with which the system takes the lock back.
-    _lock: Option<File>,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there is none"))]
+    lock: Option<File>,
 }
 
 impl Claim {
@@ -23,7 +27,7 @@ impl Claim {
     /// nothing can be written there is a name at least, and the engine tells.
     pub(super) fn take(folder: &Path, flags: &ServeFlags) -> Self {
         let unlocked =
-            |_| Self { path: folder.join(format!("running-of-{}.json", std::process::id())), _lock: None };
+            |_| Self { path: folder.join(format!("{UNLOCKED}{}.json", std::process::id())), lock: None };
         Self::try_take(folder, flags).unwrap_or_else(unlocked)
     }
 
@@ -33,20 +37,27 @@ impl Claim {
         for number in 1..=MAX_ALIKE {
             let name = if number == 1 { name.clone() } else { format!("{name}-{number}") };
             let path = folder.join(format!("{name}.json"));
-            if let Some(lock) = lock(&path)? {
-                let left_behind = left_behind(folder, &path);
+            // One that is somebody else's is none of ours.
+            if let Ok(Some(lock)) = lock(&path) {
                 // What can't be taken over stays where it is, for the next one.
-                let devices =
-                    left_behind.iter().flat_map(|(path, _)| running::read(path).unwrap_or_default());
-                if running::add(&path, devices).is_ok() {
-                    for (path, _) in &left_behind {
-                        let _ = fs::remove_file(path);
+                for (other, _lock) in left_behind(folder, &path) {
+                    if running::read(&other).is_ok_and(|devices| running::add(&path, devices).is_ok()) {
+                        let _ = fs::remove_file(&other);
                     }
                 }
-                return Ok(Self { path, _lock: Some(lock) });
+                return Ok(Self { path, lock: Some(lock) });
             }
         }
         Err(io::Error::other(format!("{MAX_ALIKE} others like it are at work")))
+    }
+
+    /// Lets processes that are started from here on have the right as well, for as long as they live.
+    pub(super) fn pass_on(&self) {
+        #[cfg(unix)]
+        if let Some(lock) = &self.lock {
+            // If not, the next guard takes the file a moment too early.
+            let _ = rustix::io::fcntl_setfd(lock, rustix::io::FdFlags::empty());
+        }
     }
 
     /// Whether a device runs, as far as anybody knows.
@@ -77,7 +88,7 @@ fn left_behind(folder: &Path, own: &Path) -> Vec<(PathBuf, File)> {
     let paths = entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     let is_one = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.starts_with("running-") && name.ends_with(".json") && path != own
+        name.starts_with("running-") && name.ends_with(".json") && path != own && !name.starts_with(UNLOCKED)
     };
     paths.filter(|path| is_one(path)).filter_map(|path| Some((path.clone(), lock(&path).ok()??))).collect()
 }
@@ -172,6 +183,7 @@ mod tests {
         fs::write(folder.join("running-7.json"), "{").unwrap();
         let fourth = Claim::take(&folder, &port(5));
         assert_eq!(addresses(&fourth).len(), 2);
+        assert_eq!(fs::read_to_string(folder.join("running-7.json")).unwrap(), "{", "nobody knows what it says");
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -80,6 +80,8 @@ impl Drop for InRequest {
 pub(crate) struct Crowd<K, H> {
     limit: usize,
     connections: VecDeque<Connection<K, H>>,
+    /// Since when newcomers are left waiting.
+    waiting: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -110,19 +112,24 @@ pub(crate) enum Room<H> {
 
 impl<K: PartialEq, H> Crowd<K, H> {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, connections: VecDeque::new() }
+        Self { limit, connections: VecDeque::new(), waiting: None }
     }
 
     /// Looks for room for a newcomer. The one that has to go is forgotten here. One that has said something which nobody has
     /// read yet stays: it may be a stop.
     pub(crate) fn room(&mut self, now: Instant, has_unread: impl Fn(&H) -> bool) -> Room<H> {
+        let have_waited = self.waiting.take().is_some_and(|since| since + SETTLING_TIME <= now);
         if self.connections.len() < self.limit {
             return Room::Free;
         }
-        let is_idle = |one: &Connection<K, H>| {
-            one.requests.are_none() && one.settles() <= now && !has_unread(&one.handle)
+        let is_idle = |one: &Connection<K, H>| one.requests.are_none() && !has_unread(&one.handle);
+        let settled = self.connections.iter().position(|one| one.settles() <= now && is_idle(one));
+        // Those who ask again and again, with hardly a pause, keep nobody out.
+        let quietest = || {
+            let idle = self.connections.iter().enumerate().filter(|(_, one)| is_idle(one));
+            idle.min_by_key(|(_, one)| one.settles()).map(|(place, _)| place)
         };
-        let idle = self.connections.iter().position(is_idle);
+        let idle = settled.or_else(|| quietest().filter(|_| have_waited));
         match idle.and_then(|idle| self.connections.remove(idle)) {
             Some(idle) => Room::InPlaceOf(idle.handle),
             None => Room::None,
@@ -130,13 +137,16 @@ impl<K: PartialEq, H> Crowd<K, H> {
     }
 
     /// Until when newcomers are better left waiting: there is no room for them, and a connection may turn out to ask for
-    /// nothing then.
-    pub(crate) fn wait_until(&self, now: Instant) -> Option<Instant> {
+    /// nothing then. They wait no longer than that takes once.
+    pub(crate) fn wait_until(&mut self, now: Instant) -> Option<Instant> {
         if self.connections.len() < self.limit {
+            self.waiting = None;
             return None;
         }
         let idle = self.connections.iter().filter(|one| one.requests.are_none());
-        idle.map(Connection::settles).min().filter(|settles| *settles > now)
+        let settles = idle.map(Connection::settles).min().filter(|settles| *settles > now)?;
+        let until = *self.waiting.get_or_insert(now) + SETTLING_TIME;
+        (until > now).then(|| until.min(settles))
     }
 
     pub(crate) fn add(&mut self, key: K, handle: H, requests: Requests, now: Instant) {
@@ -222,5 +232,27 @@ mod tests {
         assert_eq!(crowd.room(later, |key| *key == 1), Room::InPlaceOf(2));
         crowd.add(3, 3, Requests::default(), start);
         assert_eq!(crowd.room(later, |_| true), Room::None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_ask_again_and_again_keep_a_newcomer_out_for_a_moment_only() {
+        let mut crowd = Crowd::new(2);
+        let requests = [Requests::default(), Requests::default()];
+        let start = Instant::now();
+        for (key, requests) in [(1, &requests[0]), (2, &requests[1])] {
+            crowd.add(key, key, requests.clone(), start);
+        }
+        let mut waited = Duration::ZERO;
+        while let Some(until) = crowd.wait_until(Instant::now()) {
+            assert!(until <= start + SETTLING_TIME);
+            let turn = usize::from(waited.subsec_millis() % 20 == 0);
+            advance(Duration::from_millis(10)).await;
+            waited += Duration::from_millis(10);
+            drop(requests[turn].begin());
+            assert!(waited <= SETTLING_TIME, "somebody has to go, or be turned away");
+        }
+        assert!(matches!(crowd.room(Instant::now(), |key| *key == 1), Room::InPlaceOf(2)));
+        crowd.add(3, 3, Requests::default(), Instant::now());
+        assert_eq!(crowd.room(Instant::now(), all_is_read), Room::None, "the next one waits as well");
     }
 }

@@ -41,7 +41,7 @@ impl Search {
     }
 
     /// Where devices are looked for unless a person says otherwise.
-    pub(super) fn usual() -> Self {
+    fn usual() -> Self {
         Self {
             #[cfg(feature = "bluetooth")]
             bluetooth: true,

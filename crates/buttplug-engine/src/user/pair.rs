@@ -151,6 +151,12 @@ pub(super) fn together(first: Decisions, second: Decisions) -> Decisions {
             .cloned();
         device.bus = bus;
         let Some(mut word) = word else {
+            // The server takes the entry that says more of which device it means: that has this one's limits, too.
+            for entry in earlier.iter_mut().filter(|entry| {
+                entry.address.eq_ignore_ascii_case(&device.address) && is_about_all(&device, entry)
+            }) {
+                earlier::merge(entry, DeviceConfiguration { index: None, display_name: None, ..device.clone() });
+            }
             after.push(device);
             continue;
         };
@@ -337,18 +343,24 @@ mod tests {
             {"identifier": {"protocol": "lovense", "identifier": "Z", "address": "BB"},
              "config": {"user_config": {"index": 5, "deny": true}}},
             {"identifier": {"protocol": "lovense", "address": "CC"},
-             "config": {"user_config": {"index": 8, "display_name": "Old"}}}]}}"#;
+             "config": {"user_config": {"index": 8, "display_name": "Old"}}},
+            {"identifier": {"protocol": "lovense", "identifier": "P", "address": "DD"},
+             "config": {"user_config": {"index": 3}}}]}}"#;
         let path = folder.file("three.json", three);
         let more = "[[device]]\naddress = \"aa\"\nbus = \"websocket\"\nprotocol = \"lovense\"\nidentifier = \"P\"\n\
             index = 9\nname = \"New\"\ndeny = true\nmax-run = \"5 s\"\noutputs.\"0 vibrate\" = { limit = [0, 5] }\n\
             [[device]]\naddress = \"bb\"\nbus = \"websocket\"\nprotocol = \"lovense\"\nindex = 6\n\
-            [[device]]\naddress = \"cc\"\nbus = \"websocket\"\nidentifier = \"P\"\nname = \"New\"\n";
+            [[device]]\naddress = \"cc\"\nbus = \"websocket\"\nidentifier = \"P\"\nname = \"New\"\n\
+            [[device]]\naddress = \"dd\"\nmax-run = \"5 s\"\noutputs.\"0 vibrate\" = { limit = [0, 5] }\n";
         folder.file("three.json.devices.toml", more);
         let decisions = UserFiles::open(&path).decisions;
         let device = counts(&decisions, &identity("lovense", Some("P"), "AA"));
         assert_eq!((device.index, device.display_name.as_deref()), (Some(DeviceIndex(4)), Some("Old")));
         assert!(device.deny && device.max_run.is_some());
         assert_eq!(device.outputs[0].limit, Some((0, 5)));
+        let device = counts(&decisions, &identity("lovense", Some("P"), "DD"));
+        assert_eq!((device.index, device.outputs[0].limit), (Some(DeviceIndex(3)), Some((0, 5))));
+        assert!(device.max_run.is_some(), "who means all at an address means each");
         let others = [identity("lovense", Some("Z"), "BB"), identity("lovense", None, "BB")];
         let [old, new] = others.map(|device| counts(&decisions, &device).clone());
         assert_eq!((old.index, old.deny), (Some(DeviceIndex(5)), true), "the one that says more");

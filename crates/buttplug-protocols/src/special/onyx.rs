@@ -118,6 +118,11 @@ impl Ring {
         Frame::new(Endpoint::Tx, &[b'0' + self.told as u8, b',', b'\n'])
     }
 
+    /// Ends the walk at the place that was told last: where it was on the way to the next one, the ring has never heard of.
+    fn halt(&mut self) {
+        (self.at, self.walk) = (self.told * PARTS, None);
+    }
+
     fn due(&self) -> Option<Instant> {
         let again = self.told_at.map(|at| at + HOLD);
         self.walk.map(|walk| walk.due).into_iter().chain(again).min()
@@ -133,7 +138,7 @@ impl Overlay for Device {
     }
 
     fn halt(&mut self, _data: &mut dyn Protocol, _feature: FeatureIndex) {
-        self.ring.walk = None;
+        self.ring.halt();
     }
 
     fn next_tick(&self, _data: &dyn Protocol) -> Option<Instant> {
@@ -186,6 +191,19 @@ mod tests {
     }
 
     #[test]
+    fn a_stop_between_two_places_leaves_the_ring_at_the_one_that_it_was_told() {
+        let (mut ring, start) = (Ring::default(), Instant::now());
+        ring.go(start, 0, 2001);
+        assert_eq!(told(&mut ring, start, 0, 251), []);
+        // Half of the way to the first place has just been passed when it is sent elsewhere, and stopped at once.
+        ring.go(start + Duration::from_millis(251), 0, 1);
+        ring.halt();
+        assert!(told(&mut ring, start, 251, 20_000).iter().all(|(_, place)| *place == 0));
+        ring.go(start + Duration::from_secs(30), 0, 400);
+        assert_eq!(told(&mut ring, start, 30_000, 1000).last(), Some(&(30_350, 4)), "it can go on");
+    }
+
+    #[test]
     fn the_last_place_is_held_also_on_a_slow_walk() {
         let (mut ring, start) = (Ring::default(), Instant::now());
         ring.go(start, 0, 0);
@@ -213,7 +231,7 @@ mod tests {
                 prop_assert!(places.iter().all(|(_, place)| *place <= 4), "{places:?}");
                 from += ms;
             }
-            ring.walk = None;
+            ring.halt();
             let here = ring.told;
             let places = told(&mut ring, start, from, 20_000);
             prop_assert!(places.iter().all(|(_, place)| i64::from(*place) == here), "{places:?} {here}");
