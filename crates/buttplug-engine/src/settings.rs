@@ -282,9 +282,8 @@ mod tests {
         flags.search.device_websocket_listen_address = Some("no such host:5".into());
         flags.websocket_listen_address = Some("no such host:5".into());
         flags.own.user_device_config_file = Some(std::env::temp_dir());
-        let stops = |flags: &ServeFlags| {
-            Settings::only_to_stop(flags, Subcommand::Typed, Surroundings::default())
-        };
+        let stops =
+            |flags: &ServeFlags| Settings::only_to_stop(flags, Subcommand::Typed, Surroundings::default());
         let settings = stops(&flags);
         assert!(settings.search.gamepads && settings.search.dongles.len() == 2 && !settings.search.usual);
         assert_eq!(settings.search.lovense_connect, Some(Vec::new()));

@@ -38,7 +38,7 @@ impl Refusals {
         self.0.retain(|address, _| found.iter().any(|sighting| sighting.address == *address));
     }
 
-    /// A new search begins, and everything with it.
+    /// Somebody has asked for a search, and everything begins with it.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }

@@ -56,9 +56,8 @@ impl Search {
 
     /// Looks again and again, at once for the first time.
     pub fn start(&self) {
-        if !self.is_scanning() {
-            locked(&self.refusals).clear();
-        }
+        // Also one that is told again: it is a client's, or for a device that was lost while it ran.
+        locked(&self.refusals).clear();
         self.wish.send_if_modified(|wish| {
             wish.looks += u64::from(!wish.scanning);
             !std::mem::replace(&mut wish.scanning, true)
@@ -76,7 +75,7 @@ impl Search {
     }
 
     /// The server has no use for what is there, be it that opening it came to nothing. It is reported again after a pause that
-    /// grows each time; at once after it was gone, and to a new search.
+    /// grows each time; at once after it was gone, and when the search is started anew, going on or not.
     pub fn refused(&self, address: &str) {
         locked(&self.refusals).refused(Instant::now(), address, self.pause);
     }

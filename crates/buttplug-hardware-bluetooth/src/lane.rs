@@ -82,6 +82,8 @@ pub(crate) struct Lane<T> {
     /// When the next read is due after one that brought none, and when reading is taken up again at all.
     read_at: Option<Instant>,
     read_again: Option<Instant>,
+    /// A read shows whether it is worth reading again; nothing waits for it meanwhile.
+    on_trial: bool,
     /// Since when the next command waits, if the request that it waited for has ended without an answer.
     waits_since: Option<Instant>,
     /// Writes that may go out although too many are under way: those that waited when the patience ran out.
@@ -140,6 +142,7 @@ impl<T> Lane<T> {
             missed: 0,
             read_at: None,
             read_again: None,
+            on_trial: false,
             waits_since: None,
             excused: 0,
             is_slow: false,
@@ -160,14 +163,6 @@ impl<T> Lane<T> {
         }
     }
 
-    /// Adds a write before all others.
-    pub(crate) fn push_first(&mut self, way: Way, call: T) {
-        self.writes.push_front((way, call));
-        if self.excused > 0 {
-            self.excused += 1;
-        }
-    }
-
     /// Forgets calls that nobody waits for any more.
     pub(crate) fn sweep(&mut self, is_wanted: impl Fn(&T) -> bool) {
         self.writes.retain(|(_, call)| is_wanted(call));
@@ -180,11 +175,12 @@ impl<T> Lane<T> {
         if self.commanding {
             return Step::Wait(None);
         }
-        if self.read_again.is_some_and(|at| at <= now) {
+        if self.read_again.is_some_and(|at| at <= now) && self.request.is_none() {
             self.read_again = None;
             // One more miss, and it was not worth it.
             self.missed = MAX_MISSED_PROOFS.saturating_sub(1);
             self.proof = Proof::Reading;
+            self.on_trial = true;
             self.waits_since = None;
         }
         let mut until = None;
@@ -263,7 +259,7 @@ impl<T> Lane<T> {
     /// the same. What waits then goes out, and nothing behind it, because a link that stands still may also come back,
     /// and plays then what has gathered.
     fn blocked(&self, now: Instant) -> Option<Option<Instant>> {
-        if self.proof == Proof::None || self.closing || self.excused > 0 || !self.is_full() {
+        if self.proof == Proof::None || self.on_trial || self.closing || self.excused > 0 || !self.is_full() {
             return None;
         }
         // A command that can't be confirmed has nothing to wait for if nothing can be read.
@@ -325,6 +321,7 @@ impl<T> Lane<T> {
         if answer != Answer::Missing {
             self.is_slow = now > request.since + SLOW_PROOF;
         }
+        self.on_trial = false;
         match (self.proof, answer) {
             // A refusal proves as much as a value.
             (Proof::Reading, Answer::Done | Answer::Refused) => self.missed = 0,
@@ -523,11 +520,16 @@ mod tests {
         }
         assert!(flood(&mut lane, now) > 100);
         now += PROOF_AGAIN;
-        assert_eq!(flood(&mut lane, now), 0, "there is a proof under way");
-        lane.request_ended(now, Answer::Missing);
-        assert!(flood(&mut lane, now) > 100, "it was not worth it");
-        now += PROOF_AGAIN;
-        assert_eq!(flood(&mut lane, now), 0);
+        for answer in [Answer::Missing, Answer::Done] {
+            assert!(flood(&mut lane, now) > 100, "nothing waits for it");
+            assert_eq!(lane.next(now), Step::Prove);
+            assert!(flood(&mut lane, now) > 100, "nor while it is under way");
+            lane.request_ended(now, answer);
+            now += PROOF_AGAIN;
+        }
+        while lane.next(now) != Step::Prove {
+            lane.command_ended();
+        }
         lane.request_ended(now, Answer::Done);
         assert_eq!(flood(&mut lane, now), MAX_UNPROVED, "it has recovered");
     }

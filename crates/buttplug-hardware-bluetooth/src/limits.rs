@@ -88,6 +88,9 @@ pub const SCAN_RETRY: Duration = Duration::from_secs(3);
 /// The longest that a call about adapters, scans or advertisements may take.
 pub const CHORE_TIME: Duration = Duration::from_secs(5);
 
+/// How long is looked whether a link that seems lost is up all the same. The hardware is not opened again before that.
+pub const LOST_LOOK_TIME: Duration = Duration::from_secs(1);
+
 /// Reports of the radio that may wait. When it is full advertisements are dropped, and come again; the end of a link
 /// never is.
 pub const MAX_WAITING_REPORTS: usize = 256;

@@ -3,11 +3,11 @@
 mod connection;
 
 use self::connection::{Answer, Call, Connection, Ticket};
-use crate::lane::{self, Lane, Sort, Step, Way};
+use crate::lane::{self, Lane, Sort, Step};
 use crate::limits::{FLUSH_TIME, MAX_WAITING_CALLS};
 use crate::places::{self, Places};
 use crate::radio::{Note, Peer, RadioError};
-use buttplug_protocols::frame::{Endpoint, FrameBytes};
+use buttplug_protocols::frame::Endpoint;
 use buttplug_server::hardware::{HardwareError, HardwareEvent, MAX_WAITING_EVENTS, OpenHardware};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -102,44 +102,6 @@ pub(crate) struct Link {
     subscribed: BTreeSet<Endpoint>,
     command: Option<Running>,
     request: Option<Running>,
-    overtaken: Option<Overtaken>,
-}
-
-/// A write under way as a request. The system may still have it when commands that came later are in the air: then it
-/// arrives behind them.
-struct Overtaken {
-    place: usize,
-    data: FrameBytes,
-    /// What has to be said again then: of the commands that came later, the last one that resembles it most, because it
-    /// most likely speaks to the same motor, and all behind that one, so that the newest word of each stays the last.
-    by: Vec<FrameBytes>,
-    /// How many of the first bytes of that one are the same.
-    alike: usize,
-}
-
-impl Overtaken {
-    fn new(place: usize, data: FrameBytes) -> Self {
-        Self { place, data, by: Vec::new(), alike: 0 }
-    }
-
-    /// A command goes out meanwhile.
-    fn passed_by(&mut self, place: usize, data: &FrameBytes) {
-        if place != self.place {
-            return;
-        }
-        if *data == self.data {
-            // It makes no difference which of them is the later one. Said again, it may be a toggle.
-            return self.by.clear();
-        }
-        let alike = self.data.iter().zip(data).take_while(|(one, other)| one == other).count();
-        if self.by.is_empty() || alike >= self.alike {
-            self.alike = alike;
-            self.by.clear();
-        } else if self.by.len() >= MAX_WAITING_CALLS {
-            self.by.remove(0);
-        }
-        self.by.push(data.clone());
-    }
 }
 
 /// A call under way.
@@ -199,7 +161,6 @@ impl Link {
             subscribed: BTreeSet::new(),
             command: None,
             request: None,
-            overtaken: None,
         };
         let open = OpenHardware { hardware: Arc::new(connection), events: receiver, wiring, endpoints };
         Ok((link, handle, open))
@@ -238,7 +199,6 @@ impl Link {
                 outcome = ended(&mut self.request) => {
                     self.lane.request_ended(Instant::now().into_std(), in_terms_of_lane(&outcome));
                     let running = self.request.take();
-                    self.say_again(running.as_ref());
                     if self.answer(running, outcome) == Err(RadioError::NotConnected) {
                         return self.end(RadioError::NotConnected.to_string());
                     }
@@ -272,20 +232,13 @@ impl Link {
             let now = Instant::now().into_std();
             match self.lane.next(now) {
                 Step::Command(Ticket { call, answer }) => {
-                    if let (Some(overtaken), Call::Write { place, data, .. }) = (&mut self.overtaken, &call) {
-                        overtaken.passed_by(*place, data);
-                    }
                     let call = self.call(&call, false);
                     self.command = Some(Running { call, answer, subscription: None });
                 }
                 Step::Request(Ticket { call, answer }) => {
                     let subscription = match &call {
                         Call::Subscribe { endpoint, wanted } => Some((*endpoint, *wanted)),
-                        Call::Write { place, data, .. } => {
-                            self.overtaken = Some(Overtaken::new(*place, data.clone()));
-                            None
-                        }
-                        Call::Read { .. } => None,
+                        Call::Write { .. } | Call::Read { .. } => None,
                     };
                     let call = self.call(&call, true);
                     self.request = Some(Running { call, answer, subscription });
@@ -297,19 +250,6 @@ impl Link {
                     }
                     return until.map(Instant::from_std);
                 }
-            }
-        }
-    }
-
-    /// A write that has ended was given up for a stop, and what went out meanwhile may have passed it: that is said once
-    /// more, before anything newer.
-    fn say_again(&mut self, ended: Option<&Running>) {
-        let Some(Overtaken { place, by, .. }) = self.overtaken.take() else { return };
-        let answer = ended.and_then(|running| running.answer.as_ref());
-        if answer.is_some_and(oneshot::Sender::is_closed) {
-            for data in by.into_iter().rev() {
-                let call = Call::Write { place, data, way: Way::Unconfirmed };
-                self.lane.push_first(Way::Unconfirmed, Ticket { call, answer: None });
             }
         }
     }

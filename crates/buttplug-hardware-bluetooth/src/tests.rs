@@ -389,43 +389,6 @@ async fn a_zero_leaves_behind_an_unanswered_write_within_the_patience_of_a_stop(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_passed_a_write_that_was_given_up_is_said_again_when_that_has_ended() {
-    let mut rig = Rig::searching().await;
-    let (_, open) = rig.opened("AA").await;
-    rig.radio.change("AA", |toy| toy.answer_time = SECOND);
-    let write = async |bytes: &[u8], confirmed| {
-        let frame = Frame::new(Endpoint::Tx, bytes);
-        let frame = if confirmed { frame.with_response() } else { frame };
-        timeout(200 * MS, open.hardware.write(&frame)).await
-    };
-    assert!(write(&[0xf1, 9], true).await.is_err(), "it is given up");
-    for zero in [[0xf0, 0], [0xf1, 0], [0xf2, 0]] {
-        assert_eq!(write(&zero, false).await, Ok(Ok(())));
-    }
-    rig.radio.done();
-    sleep(2 * SECOND).await;
-    let written = || {
-        let done = rig.radio.done().into_iter();
-        done.filter(|line| !line.starts_with("read")).collect::<Vec<_>>()
-    };
-    // The system may have sent the value last: to this motor zero is said once more, and what came behind that.
-    assert_eq!(written(), ["command 0 [f1, 00]", "command 0 [f2, 00]"]);
-    // What is confirmed in time is not said twice, nor is what passes a write that is still waited for.
-    rig.radio.change("AA", |toy| toy.answer_time = 150 * MS);
-    let outcomes = tokio::join!(write(&[0xf1, 9], true), write(&[0xf1, 8], false));
-    assert_eq!(outcomes, (Ok(Ok(())), Ok(Ok(()))));
-    sleep(2 * SECOND).await;
-    assert_eq!(written(), ["request 0 [f1, 09]", "command 0 [f1, 08]"]);
-    // A toggle passes itself.
-    rig.radio.change("AA", |toy| toy.answer_time = SECOND);
-    assert!(write(&[0xf1, 7], true).await.is_err());
-    assert_eq!(write(&[0xf1, 7], false).await, Ok(Ok(())));
-    rig.radio.done();
-    sleep(2 * SECOND).await;
-    assert_eq!(written(), Vec::<String>::new());
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_call_that_is_dropped_before_it_begins_is_not_made() {
     let mut rig = Rig::searching().await;
     let (_, open) = rig.opened("AA").await;

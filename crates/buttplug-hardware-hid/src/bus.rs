@@ -106,8 +106,12 @@ impl Finder for View {
         };
         self.end_those_gone(&entries);
         let opened = |opened: &Opened| (opened.address.clone(), opened.entry.clone());
-        let open: Vec<_> = self.still_open().iter().map(opened).collect();
-        let mut found = devices(entries, &open);
+        let mut known: Vec<_> = self.still_open().iter().map(opened).collect();
+        // Also one whose link has ended is what it was, as long as it is plugged in: it may be running.
+        let is_listed = |entry: &HidEntry| entries.iter().any(|listed| listed.is_at(entry));
+        let found = locked(&self.found).clone();
+        known.extend(found.into_iter().filter(|(_, entry)| is_listed(entry)));
+        let mut found = devices(entries, &known);
         found.retain(|_, entry| wanted.contains(&entry.ids));
         let sightings = found.iter().map(|(address, entry)| sighting(address, entry)).collect();
         *locked(&self.found) = found;

@@ -61,8 +61,8 @@ fn collection(path: &CStr) -> Option<String> {
 }
 
 /// The devices among these entries, each once, in the order of their addresses, with the entry to open. Some makers give
-/// all that they make the same number: such devices are known by where they are. What is `open` keeps its address.
-pub(crate) fn devices(entries: Vec<HidEntry>, open: &[(String, HidEntry)]) -> BTreeMap<String, HidEntry> {
+/// all that they make the same number: such devices are known by where they are. What is `known` keeps its address.
+pub(crate) fn devices(entries: Vec<HidEntry>, known: &[(String, HidEntry)]) -> BTreeMap<String, HidEntry> {
     // Without a number of their own, the interfaces of two devices of a make can't be told apart by anything but
     // their rank: those of the best rank are the devices.
     let mut best: BTreeMap<(UsbIds, Option<String>), (bool, i32)> = BTreeMap::new();
@@ -78,10 +78,10 @@ pub(crate) fn devices(entries: Vec<HidEntry>, open: &[(String, HidEntry)]) -> BT
         entries.iter().map(|entry| (entry.address(), entry.clone())).collect();
     let mut devices = BTreeMap::new();
     for entry in entries {
-        let known = open.iter().find(|(_, opened)| opened.is_at(&entry)).map(|(address, _)| address.clone());
-        let address = known.unwrap_or_else(|| {
+        let before = known.iter().find(|(_, known)| known.is_at(&entry)).map(|(address, _)| address.clone());
+        let address = before.unwrap_or_else(|| {
             let address = entry.address();
-            let mut same = open.iter().chain(&others).filter(|(other, _)| *other == address);
+            let mut same = known.iter().chain(&others).filter(|(other, _)| *other == address);
             if same.any(|(_, other)| !other.may_be(&entry)) { entry.place() } else { address }
         });
         // Two usages of one interface are one device.

@@ -183,7 +183,11 @@ mod tests {
         fs::write(folder.join("running-7.json"), "{").unwrap();
         let fourth = Claim::take(&folder, &port(5));
         assert_eq!(addresses(&fourth).len(), 2);
-        assert_eq!(fs::read_to_string(folder.join("running-7.json")).unwrap(), "{", "nobody knows what it says");
+        assert_eq!(
+            fs::read_to_string(folder.join("running-7.json")).unwrap(),
+            "{",
+            "nobody knows what it says"
+        );
         fs::remove_dir_all(&folder).unwrap();
     }
 }

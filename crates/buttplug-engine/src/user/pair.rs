@@ -155,7 +155,10 @@ pub(super) fn together(first: Decisions, second: Decisions) -> Decisions {
             for entry in earlier.iter_mut().filter(|entry| {
                 entry.address.eq_ignore_ascii_case(&device.address) && is_about_all(&device, entry)
             }) {
-                earlier::merge(entry, DeviceConfiguration { index: None, display_name: None, ..device.clone() });
+                earlier::merge(
+                    entry,
+                    DeviceConfiguration { index: None, display_name: None, ..device.clone() },
+                );
             }
             after.push(device);
             continue;

@@ -1,7 +1,9 @@
 //! One piece of hardware on the bus: connecting, its link, and the link's end.
 
 use super::{Inner, in_time, locked};
-use crate::limits::{CONNECT_PAUSE, CONNECT_TIME, CONNECT_TRIES, DISCONNECT_TIME, DISCONNECT_WAIT};
+use crate::limits::{
+    CONNECT_PAUSE, CONNECT_TIME, CONNECT_TRIES, DISCONNECT_TIME, DISCONNECT_WAIT, LOST_LOOK_TIME,
+};
 use crate::link::{End, Link, LinkHandle, in_terms_of_hardware};
 use crate::places::first_fit;
 use crate::radio::{Peer, Radio, RadioError, Spot};
@@ -77,7 +79,9 @@ impl<R: Radio> Inner<R> {
                 // on with what it was told.
                 let is_up = tokio::select! {
                     biased;
-                    view = in_time(self.radio.look(&spot)) => view.is_ok_and(|view| view.connected),
+                    view = timeout(LOST_LOOK_TIME, self.radio.look(&spot)) => {
+                        view.is_ok_and(|view| view.is_ok_and(|view| view.connected))
+                    }
                     () = stopped(&mut stop) => true,
                 };
                 if is_up {

@@ -8,6 +8,7 @@ use buttplug_protocols::frame::{Endpoint, Frame};
 use buttplug_protocols::sighting::{Advertisement, BusKind, Sighting, UsbIds};
 use buttplug_server::hardware::conformance::{Bench, check};
 use buttplug_server::hardware::{BusEvent, HardwareBus, HardwareEvent};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -144,7 +145,7 @@ async fn another_device_at_the_same_address_is_not_opened_in_the_place_of_the_fi
 }
 
 #[tokio::test]
-async fn one_that_is_open_keeps_its_address_when_another_with_its_number_comes() {
+async fn one_that_was_open_keeps_its_address_when_another_with_its_number_comes() {
     let system = Played::default();
     let toy = system.device(entry(TOY, Some("0001"), "Toy", "/dev/hidraw1"));
     let other = system.device(entry(TOY, Some("0001"), "Toy", "/dev/hidraw2"));
@@ -160,6 +161,12 @@ async fn one_that_is_open_keeps_its_address_when_another_with_its_number_comes()
     addresses.pop();
     assert!(addresses.iter().all(|address| address == "0001"), "{addresses:?}");
     open.hardware.close().await;
+    // It is still plugged in, and may be running.
+    let mut addresses = BTreeSet::new();
+    for _ in 0..6 {
+        addresses.insert(sighted(&mut reports).await.address);
+    }
+    assert_eq!(addresses, ["/dev/hidraw2", "0001"].map(String::from).into());
     bus.shut_down().await;
 }
 

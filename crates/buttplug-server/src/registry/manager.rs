@@ -31,7 +31,7 @@ const MAX_REFUSAL: Duration = Duration::from_secs(1);
 
 /// The longest that the end waits for a device to be connected that may be running, so that it gets its zeros. Those that
 /// are connected are stopped meanwhile.
-const MAX_LAST_CONNECT: Duration = Duration::from_secs(1);
+const MAX_LAST_CONNECT: Duration = Duration::from_millis(700);
 
 /// Why hardware beyond [`MAX_DEVICES`] may not stay.
 const TOO_MANY: &str = "too many devices are connected";
