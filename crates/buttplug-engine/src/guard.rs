@@ -130,7 +130,9 @@ async fn look_after(
     supervisor: &Supervisor,
 ) -> Result<Exit, GuardError> {
     let folder = dirs::runtime_dir().or_else(dirs::config_dir).ok_or(GuardError::NoFolder)?.join("buttplug");
-    let claim = Claim::take(&folder, flags);
+    let claim = Claim::take(&folder, flags, MAX_RESCUE);
+    // What a guard left behind that was killed with its engine.
+    let inherited = claim.is_anything_running();
     let program = std::env::current_exe().map_err(system)?;
     let mut arguments: Vec<OsString> = match handover {
         Some(handover) => handover.arguments().collect(),
@@ -175,7 +177,7 @@ async fn look_after(
                         drop(lifeline);
                         let exit = farewell(engine, &log).await;
                         // One that followed a dead one may not have found yet what ran.
-                        if exit != Exit::Orderly || died.is_some() {
+                        if exit != Exit::Orderly || died.is_some() || inherited {
                             rescue(start(), &claim, &log).await;
                         }
                         return Ok(exit);
@@ -183,7 +185,7 @@ async fn look_after(
                     Life::Hung => format!("it hung for {} s and was killed", max_hang.as_secs()),
                     Life::Ended(status) => {
                         if let Some(exit) = deaths.is_the_end(status) {
-                            if died.is_some() {
+                            if died.is_some() || inherited {
                                 rescue(start(), &claim, &log).await;
                             }
                             return Ok(exit);

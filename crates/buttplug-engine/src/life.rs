@@ -106,7 +106,11 @@ async fn attended(
         frontend: None,
         machine_waits: None,
     };
-    let exit = match start_and_serve(flags, subcommand, around, &mut endings).await {
+    let supervisor = match flags.guarding.guarded {
+        Some(rhythm) => Supervisor::guard(Duration::from_millis(rhythm)),
+        None => Supervisor::of_environment(),
+    };
+    let exit = match start_and_serve(flags, subcommand, around, &mut endings, &supervisor).await {
         Ok(exit) => exit,
         Err(reason) => {
             refuse(&reason);
@@ -116,6 +120,7 @@ async fn attended(
                 tokio::select! {
                     biased;
                     () = told_to_end(signals) => {}
+                    never = supervisor.keep_telling() => never,
                     _ = rescue::stop_what_ran(flags, subcommand, MAX_STOP_FIRST) => {}
                 }
             };
@@ -148,6 +153,7 @@ async fn start_and_serve(
     subcommand: Subcommand,
     around: Surroundings,
     endings: &mut Endings<'_>,
+    supervisor: &Supervisor,
 ) -> Result<Exit, Refusal> {
     if let Some(port) = flags.launch.frontend_websocket_port {
         let opened = Frontend::open(&Listen::Loopback(port).addresses()).await;
@@ -157,23 +163,21 @@ async fn start_and_serve(
     if let Some(how) = &flags.guarding.after_death {
         tracing::error!(how, "the engine before this one died; its guard has started this one");
     }
-    let supervisor = match flags.guarding.guarded {
-        Some(rhythm) => Supervisor::guard(Duration::from_millis(rhythm)),
-        None => Supervisor::of_environment(),
-    };
     let service = tokio::select! {
         biased;
         end = endings.next_end() => {
             tracing::info!(?end, "ending before the start is done");
-            rescue::stop_what_ran(flags, subcommand, LAST_SEARCH).await;
-            return Ok(endings.exit());
+            tokio::select! {
+                _ = rescue::stop_what_ran(flags, subcommand, LAST_SEARCH) => return Ok(endings.exit()),
+                never = supervisor.keep_telling() => never,
+            }
         }
         started = Service::start(flags, subcommand, around) => started?,
         never = supervisor.keep_telling() => never,
     };
     supervisor.tell(News::Ready);
     tokio::select! {
-        exit = serving(service, endings, &supervisor) => Ok(exit),
+        exit = serving(service, endings, supervisor) => Ok(exit),
         never = supervisor.keep_telling() => never,
     }
 }

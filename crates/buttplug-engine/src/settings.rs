@@ -213,11 +213,16 @@ impl Settings {
 
 /// The same flags, without what has to be looked up: the port for devices is open to this machine then, and the app is sought.
 fn without_names(flags: &ServeFlags) -> ServeFlags {
-    let is_name = |address: &mut String| address.parse::<SocketAddr>().is_err();
+    let is_name = |address: &str| address.parse::<SocketAddr>().is_err();
     let mut flags = flags.clone();
     let search = &mut flags.search;
-    search.use_lovense_connect |= search.lovense_connect_address.take_if(is_name).is_some();
-    search.device_websocket_listen_address.take_if(is_name);
+    search.use_lovense_connect |=
+        search.lovense_connect_address.take_if(|address| is_name(address)).is_some();
+    if let Some(address) = search.device_websocket_listen_address.as_mut().filter(|address| is_name(address))
+    {
+        let port = address.rsplit(':').next().unwrap_or_default();
+        *address = format!("127.0.0.1:{port}");
+    }
     flags
 }
 
@@ -288,7 +293,7 @@ mod tests {
         assert!(settings.search.gamepads && settings.search.dongles.len() == 2 && !settings.search.usual);
         assert_eq!(settings.search.lovense_connect, Some(Vec::new()));
         assert_eq!((settings.clients, settings.rest), (None, None));
-        assert_eq!(settings.devices, Some(Listen::Loopback(54817)));
+        assert_eq!(settings.devices, Some(Listen::Exactly(vec!["127.0.0.1:5".parse().unwrap()])));
         flags.search.device_websocket_listen_address = Some("0.0.0.0:5".into());
         assert_eq!(stops(&flags).devices, None, "nobody comes in without the token that there should be");
         flags.no_token = true;

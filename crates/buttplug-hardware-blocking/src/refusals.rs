@@ -38,7 +38,12 @@ impl Refusals {
         self.0.retain(|address, _| found.iter().any(|sighting| sighting.address == *address));
     }
 
-    /// Somebody has asked for a search, and everything begins with it.
+    /// All of it may be reported once more; what is refused then waits for longer still.
+    pub(crate) fn are_due(&mut self, now: Instant) {
+        self.0.values_mut().for_each(|refused| refused.until = refused.until.min(now));
+    }
+
+    /// A new search begins, and everything with it.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }

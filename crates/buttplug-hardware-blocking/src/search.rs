@@ -56,8 +56,14 @@ impl Search {
 
     /// Looks again and again, at once for the first time.
     pub fn start(&self) {
-        // Also one that is told again: it is a client's, or for a device that was lost while it ran.
-        locked(&self.refusals).clear();
+        let mut refusals = locked(&self.refusals);
+        if self.is_scanning() {
+            // It is a client's now, or for a device that was lost while it ran.
+            refusals.are_due(Instant::now());
+        } else {
+            refusals.clear();
+        }
+        drop(refusals);
         self.wish.send_if_modified(|wish| {
             wish.looks += u64::from(!wish.scanning);
             !std::mem::replace(&mut wish.scanning, true)
@@ -75,7 +81,7 @@ impl Search {
     }
 
     /// The server has no use for what is there, be it that opening it came to nothing. It is reported again after a pause that
-    /// grows each time; at once after it was gone, and when the search is started anew, going on or not.
+    /// grows each time; at once after it was gone, and when the search is started, once more if it is going on.
     pub fn refused(&self, address: &str) {
         locked(&self.refusals).refused(Instant::now(), address, self.pause);
     }

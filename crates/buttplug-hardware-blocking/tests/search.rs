@@ -124,6 +124,16 @@ async fn what_is_refused_again_and_again_is_reported_after_growing_pauses() {
     let again = Instant::now();
     assert!(reports.recv().await.is_some());
     assert!(again.elapsed() < PAUSE);
+    // So is a search that goes on, once: the next pause is as long as it would have been.
+    for _ in 0..3 {
+        search.refused("COM7");
+    }
+    let again = Instant::now();
+    search.start();
+    assert!(reports.recv().await.is_some());
+    assert!(again.elapsed() <= PAUSE);
+    search.refused("COM7");
+    assert!(timeout(PAUSE * 5, reports.recv()).await.is_err());
     // Long after the last failure it counts no more.
     search.refused("COM7");
     sleep(Duration::from_secs(60)).await;

@@ -108,7 +108,10 @@ impl Finder for View {
         let opened = |opened: &Opened| (opened.address.clone(), opened.entry.clone());
         let mut known: Vec<_> = self.still_open().iter().map(opened).collect();
         // Also one whose link has ended is what it was, as long as it is plugged in: it may be running.
-        let is_listed = |entry: &HidEntry| entries.iter().any(|listed| listed.is_at(entry));
+        let is_same = |listed: &HidEntry, entry: &HidEntry| {
+            listed.is_at(entry) && listed.serial_number == entry.serial_number
+        };
+        let is_listed = |entry: &HidEntry| entries.iter().any(|listed| is_same(listed, entry));
         let found = locked(&self.found).clone();
         known.extend(found.into_iter().filter(|(_, entry)| is_listed(entry)));
         let mut found = devices(entries, &known);

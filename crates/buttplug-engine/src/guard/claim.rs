@@ -6,10 +6,19 @@ use crate::running;
 use crate::settings::DEFAULT_CLIENT_PORT;
 use std::fs::{self, File};
 use std::io;
+#[cfg(unix)]
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Guards of one person that go by the same name, such as those of engines on any port.
 const MAX_ALIKE: u32 = 64;
+
+/// What stands in the lock's file once the right is passed on.
+const PASSED_ON: &[u8] = b"passed on";
+
+/// How often is looked whether the one to which it was passed on has ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How the name begins of a file that nobody could lock.
 const UNLOCKED: &str = "running-of-";
@@ -25,18 +34,24 @@ pub(super) struct Claim {
 impl Claim {
     /// Takes the file for an engine with these flags, in this folder, and into it what nobody looks after any more. Where
     /// nothing can be written there is a name at least, and the engine tells.
-    pub(super) fn take(folder: &Path, flags: &ServeFlags) -> Self {
+    ///
+    /// Waits for so long for one that only stops what runs, and has the right to the file until it ends.
+    pub(super) fn take(folder: &Path, flags: &ServeFlags, patience: Duration) -> Self {
         let unlocked =
             |_| Self { path: folder.join(format!("{UNLOCKED}{}.json", std::process::id())), lock: None };
-        Self::try_take(folder, flags).unwrap_or_else(unlocked)
+        Self::try_take(folder, flags, patience).unwrap_or_else(unlocked)
     }
 
-    fn try_take(folder: &Path, flags: &ServeFlags) -> io::Result<Self> {
+    fn try_take(folder: &Path, flags: &ServeFlags, patience: Duration) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
+        let until = Instant::now() + patience;
         let name = name(flags);
         for number in 1..=MAX_ALIKE {
             let name = if number == 1 { name.clone() } else { format!("{name}-{number}") };
             let path = folder.join(format!("{name}.json"));
+            while is_passed_on(&path) && Instant::now() < until {
+                std::thread::sleep(LOOK_AGAIN);
+            }
             // One that is somebody else's is none of ours.
             if let Ok(Some(lock)) = lock(&path) {
                 // What can't be taken over stays where it is, for the next one.
@@ -54,9 +69,10 @@ impl Claim {
     /// Lets processes that are started from here on have the right as well, for as long as they live.
     pub(super) fn pass_on(&self) {
         #[cfg(unix)]
-        if let Some(lock) = &self.lock {
-            // If not, the next guard takes the file a moment too early.
+        if let Some(mut lock) = self.lock.as_ref() {
+            // If not, the next guard takes the file a moment too early, or does not wait for it.
             let _ = rustix::io::fcntl_setfd(lock, rustix::io::FdFlags::empty());
+            let _ = lock.write_all(PASSED_ON);
         }
     }
 
@@ -66,8 +82,22 @@ impl Claim {
     }
 }
 
+/// Whether one has the right to this file that ends soon by itself.
+fn is_passed_on(path: &Path) -> bool {
+    let says_so = fs::read(path.with_extension("lock")).is_ok_and(|text| text == PASSED_ON);
+    says_so && matches!(lock_as_it_is(path), Ok(None))
+}
+
 /// The right to a file, if nobody has it.
 fn lock(path: &Path) -> io::Result<Option<File>> {
+    let lock = lock_as_it_is(path)?;
+    if let Some(lock) = &lock {
+        lock.set_len(0)?;
+    }
+    Ok(lock)
+}
+
+fn lock_as_it_is(path: &Path) -> io::Result<Option<File>> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
@@ -166,28 +196,51 @@ mod tests {
             let devices = running::read(&claim.path).unwrap();
             devices.into_iter().map(|device| device.address).collect::<Vec<_>>()
         };
-        let first = Claim::take(&folder, &port(5));
+        let first = Claim::take(&folder, &port(5), Duration::ZERO);
         assert!(!first.is_anything_running());
         running::add(&first.path, [device("a")]).unwrap();
-        let second = Claim::take(&folder, &port(5));
+        let second = Claim::take(&folder, &port(5), Duration::ZERO);
         assert_eq!(second.path, folder.join("running-5-2.json"));
         assert!(!second.is_anything_running(), "the other one's device is in good hands");
         running::add(&second.path, [device("b")]).unwrap();
         drop((first, second));
-        let third = Claim::take(&folder, &port(0));
+        let third = Claim::take(&folder, &port(0), Duration::ZERO);
         let mut taken = addresses(&third);
         taken.sort_unstable();
         assert_eq!(taken, ["a", "b"]);
         assert!(third.is_anything_running());
         drop(third);
         fs::write(folder.join("running-7.json"), "{").unwrap();
-        let fourth = Claim::take(&folder, &port(5));
+        let fourth = Claim::take(&folder, &port(5), Duration::ZERO);
         assert_eq!(addresses(&fourth).len(), 2);
         assert_eq!(
             fs::read_to_string(folder.join("running-7.json")).unwrap(),
             "{",
             "nobody knows what it says"
         );
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn one_that_ends_soon_by_itself_is_waited_for_and_a_guard_at_work_is_not() {
+        let folder = std::env::temp_dir().join(format!("buttplug-passed-on-{}", std::process::id()));
+        let flags = ServeFlags { websocket_port: Some(5), ..ServeFlags::default() };
+        let long = Duration::from_secs(20);
+        let at_work = Claim::take(&folder, &flags, long);
+        let begun = Instant::now();
+        assert_eq!(Claim::take(&folder, &flags, long).path, folder.join("running-5-2.json"));
+        assert!(begun.elapsed() < long / 2);
+        at_work.pass_on();
+        let child = std::thread::spawn(move || {
+            std::thread::sleep(3 * LOOK_AGAIN);
+            drop(at_work);
+        });
+        let next = Claim::take(&folder, &flags, long);
+        assert_eq!(next.path, folder.join("running-5.json"));
+        child.join().unwrap();
+        let other = Claim::take(&folder, &flags, long);
+        assert_eq!(other.path, folder.join("running-5-2.json"), "what it was passed on is forgotten");
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -216,7 +216,7 @@ impl Write for LineWriter<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
     use std::sync::mpsc::channel;
     use std::sync::{Mutex, PoisonError};
 
@@ -224,10 +224,13 @@ mod tests {
     struct Gate {
         open: Arc<Mutex<()>>,
         written: std::sync::mpsc::Sender<Vec<u8>>,
+        /// Somebody stands before it, or has gone through.
+        reached: Arc<AtomicBool>,
     }
 
     impl Write for Gate {
         fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+            self.reached.store(true, Ordering::Relaxed);
             let _open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             self.written.send(data.to_vec()).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
             Ok(data.len())
@@ -261,7 +264,7 @@ mod tests {
     #[test]
     fn what_a_peer_says_is_no_line_of_its_own() {
         let (written, output) = channel();
-        let log = Queue::to(Gate { open: Arc::default(), written }, lost);
+        let log = Queue::to(Gate { open: Arc::default(), written, reached: Arc::default() }, lost);
         log.line("found a\n2026 ERROR forged\r\nb");
         LineWriter(&log).write_all(b"refused c\n<3>forged\n").unwrap();
         finish(&log);
@@ -322,9 +325,15 @@ mod tests {
     fn when_nobody_reads_lines_are_dropped_and_counted_and_nobody_waits() {
         let open = Arc::new(Mutex::new(()));
         let (written, output) = channel();
-        let log = Queue::to(Gate { open: Arc::clone(&open), written }, lost);
+        let reached = Arc::new(AtomicBool::new(false));
+        let gate = Gate { open: Arc::clone(&open), written, reached: Arc::clone(&reached) };
+        let log = Queue::to(gate, lost);
         let shut = open.lock().unwrap();
-        for n in 0..10 * MAX_WAITING_LINES {
+        log.line(0);
+        while !reached.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        for n in 1..10 * MAX_WAITING_LINES {
             log.line(n);
         }
         let start = Instant::now();
@@ -336,7 +345,7 @@ mod tests {
         let text = String::from_utf8(output.iter().flatten().collect()).unwrap();
         let lines = text.lines().filter(|line| line.parse::<usize>().is_ok()).count();
         assert!(text.starts_with("0\n1\n"));
-        assert!((MAX_WAITING_LINES..=3 * MAX_WAITING_LINES).contains(&lines), "{lines} lines waited");
+        assert_eq!(lines, 1 + MAX_WAITING_LINES, "as many as may wait, behind the one that is being written");
         let lost: usize = text
             .lines()
             .filter_map(|line| line.strip_prefix('(')?.split(' ').next()?.parse::<usize>().ok())
@@ -347,7 +356,7 @@ mod tests {
     #[test]
     fn a_closed_output_is_no_error() {
         let (written, output) = channel();
-        let log = Queue::to(Gate { open: Arc::default(), written }, lost);
+        let log = Queue::to(Gate { open: Arc::default(), written, reached: Arc::default() }, lost);
         drop(output);
         for n in 0..10 {
             log.line(n);

@@ -150,16 +150,14 @@ pub(super) fn together(first: Decisions, second: Decisions) -> Decisions {
             .max_by_key(|entry| says(entry))
             .cloned();
         device.bus = bus;
+        // The server takes the entry that says more of which device it means: that has this one's limits, too.
+        for entry in earlier.iter_mut().chain(&mut before).filter(|entry: &&mut DeviceConfiguration| {
+            let is_here = entry.address.eq_ignore_ascii_case(&device.address);
+            is_here && is_about_all(&device, entry) && !is_same(entry, &device)
+        }) {
+            earlier::merge(entry, DeviceConfiguration { index: None, display_name: None, ..device.clone() });
+        }
         let Some(mut word) = word else {
-            // The server takes the entry that says more of which device it means: that has this one's limits, too.
-            for entry in earlier.iter_mut().filter(|entry| {
-                entry.address.eq_ignore_ascii_case(&device.address) && is_about_all(&device, entry)
-            }) {
-                earlier::merge(
-                    entry,
-                    DeviceConfiguration { index: None, display_name: None, ..device.clone() },
-                );
-            }
             after.push(device);
             continue;
         };
@@ -348,13 +346,17 @@ mod tests {
             {"identifier": {"protocol": "lovense", "address": "CC"},
              "config": {"user_config": {"index": 8, "display_name": "Old"}}},
             {"identifier": {"protocol": "lovense", "identifier": "P", "address": "DD"},
-             "config": {"user_config": {"index": 3}}}]}}"#;
+             "config": {"user_config": {"index": 3}}},
+            {"identifier": {"protocol": "lovense", "address": "EE"}, "config": {"user_config": {"index": 10}}},
+            {"identifier": {"protocol": "lovense", "identifier": "Z", "address": "EE"},
+             "config": {"user_config": {"index": 11}}}]}}"#;
         let path = folder.file("three.json", three);
         let more = "[[device]]\naddress = \"aa\"\nbus = \"websocket\"\nprotocol = \"lovense\"\nidentifier = \"P\"\n\
             index = 9\nname = \"New\"\ndeny = true\nmax-run = \"5 s\"\noutputs.\"0 vibrate\" = { limit = [0, 5] }\n\
             [[device]]\naddress = \"bb\"\nbus = \"websocket\"\nprotocol = \"lovense\"\nindex = 6\n\
             [[device]]\naddress = \"cc\"\nbus = \"websocket\"\nidentifier = \"P\"\nname = \"New\"\n\
-            [[device]]\naddress = \"dd\"\nmax-run = \"5 s\"\noutputs.\"0 vibrate\" = { limit = [0, 5] }\n";
+            [[device]]\naddress = \"dd\"\nmax-run = \"5 s\"\noutputs.\"0 vibrate\" = { limit = [0, 5] }\n\
+            [[device]]\naddress = \"ee\"\nprotocol = \"lovense\"\nmax-run = \"5 s\"\n";
         folder.file("three.json.devices.toml", more);
         let decisions = UserFiles::open(&path).decisions;
         let device = counts(&decisions, &identity("lovense", Some("P"), "AA"));
@@ -364,6 +366,8 @@ mod tests {
         let device = counts(&decisions, &identity("lovense", Some("P"), "DD"));
         assert_eq!((device.index, device.outputs[0].limit), (Some(DeviceIndex(3)), Some((0, 5))));
         assert!(device.max_run.is_some(), "who means all at an address means each");
+        let device = counts(&decisions, &identity("lovense", Some("Z"), "EE"));
+        assert_eq!((device.index, device.max_run.is_some()), (Some(DeviceIndex(11)), true));
         let others = [identity("lovense", Some("Z"), "BB"), identity("lovense", None, "BB")];
         let [old, new] = others.map(|device| counts(&decisions, &device).clone());
         assert_eq!((old.index, old.deny), (Some(DeviceIndex(5)), true), "the one that says more");
