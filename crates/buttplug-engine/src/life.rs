@@ -110,10 +110,11 @@ async fn attended(
         Some(rhythm) => Supervisor::guard(Duration::from_millis(rhythm)),
         None => Supervisor::of_environment(),
     };
-    let exit = match start_and_serve(flags, subcommand, around, &mut endings, &supervisor).await {
-        Ok(exit) => exit,
+    let outcome = start_and_serve(flags, subcommand, around, &mut endings, &supervisor).await;
+    let exit = match &outcome {
+        Ok(exit) => *exit,
         Err(reason) => {
-            refuse(&reason);
+            refuse(reason);
             let Endings { signals, frontend, .. } = &mut endings;
             // Where an engine died and this one can't begin, it stops at least what ran.
             let rescue = async {
@@ -124,14 +125,16 @@ async fn attended(
                     _ = rescue::stop_what_ran(flags, subcommand, MAX_STOP_FIRST) => {}
                 }
             };
-            tokio::join!(rescue, explain(frontend.as_mut(), &reason));
+            tokio::join!(rescue, explain(frontend.as_mut(), reason));
             reason.exit()
         }
     };
     if let Some(frontend) = endings.frontend {
         frontend.close().await;
     }
-    tracing::info!("ended");
+    if outcome.is_ok() {
+        tracing::info!("ended");
+    }
     Ok(exit)
 }
 

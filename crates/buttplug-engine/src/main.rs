@@ -29,6 +29,8 @@ mod sleep;
 mod sources;
 mod stop_first;
 mod supervisor;
+#[cfg(test)]
+mod test_folder;
 mod user;
 mod wiring;
 

@@ -195,46 +195,11 @@ fn says(entry: &DeviceConfiguration) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_folder::Folder;
     use buttplug_core::DeviceIndex;
     use buttplug_protocols::sighting::BusKind;
     use buttplug_server::configuration::DeviceIdentity;
     use std::fs;
-
-    /// A folder of a test's own, gone with it.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("buttplug-pair-{name}-{}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
-            fs::create_dir_all(&path).unwrap();
-            Self(path)
-        }
-
-        fn file(&self, name: &str, text: &str) -> PathBuf {
-            let path = self.0.join(name);
-            fs::write(&path, text).unwrap();
-            path
-        }
-
-        fn read(&self, name: &str) -> String {
-            fs::read_to_string(self.0.join(name)).unwrap()
-        }
-
-        fn names(&self) -> Vec<String> {
-            let names = fs::read_dir(&self.0).unwrap();
-            let mut names: Vec<_> =
-                names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-            names.sort();
-            names
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
 
     const ONE: &str = r#"{"version": 63, "user-config": {"Q1": {"display-name": "Old"}}}"#;
     const THREE: &str = r#"{"version": {"major": 3, "minor": 0}, "user_configs": {"devices": []}}"#;
