@@ -133,6 +133,22 @@ async fn a_device_that_is_denied_while_it_runs_is_stopped_and_leaves() {
     assert_eq!(rig.server.devices().len(), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_device_that_takes_its_time_gets_its_zeros_also_when_it_may_stay_no_longer() {
+    let rig = rig(&[OneMotorVibrator], Vec::new()).await;
+    let mut client = rig.client().await;
+    client.sets(0, 0, "Vibrate", 9).await;
+    settle().await;
+    assert!(!rig.devices[0].is_at_rest());
+    // Longer than a device that is closed is waited for.
+    rig.devices[0].slow_writes(Duration::from_millis(1500));
+    let deny = DeviceConfiguration { deny: true, ..at("simulated:0") };
+    rig.server
+        .set_user_configuration(UserConfiguration { devices: vec![deny], ..UserConfiguration::default() });
+    sleep_ms(4_000).await;
+    assert!(rig.devices[0].is_at_rest());
+}
+
 /// Its link is lost while it runs; when it is there again, this is what its owner has decided.
 async fn a_lost_runner_returns_to(configuration: UserConfiguration) -> Rig {
     let rig = rig(&[OneMotorVibrator, OneMotorVibrator], Vec::new()).await;

@@ -47,7 +47,7 @@ pub(crate) struct DeviceParts {
 
 /// Runs a device until it is gone or closed, and hands back its hardware to be closed. Whatever ends it, even a panic,
 /// zeros are written if the hardware still takes them, and whoever waits for the device gets an answer.
-pub(crate) async fn run(parts: DeviceParts) -> Arc<dyn Hardware> {
+pub(crate) async fn run(parts: DeviceParts) -> Parting {
     let DeviceParts { handle, protocol, hardware, events, message_gap, returning, motion } = parts;
     let _end = EndOfDevice(handle.clone());
     let protocol = Arc::new(Mutex::new(protocol));
@@ -75,10 +75,14 @@ pub(crate) async fn run(parts: DeviceParts) -> Arc<dyn Hardware> {
         }
         task.serve().await
     };
+    let mut last_words = Frames::new();
     match AssertUnwindSafe(live).catch_unwind().await {
         Ok(Ended::Closed) => debug!(device = index.0, name, "device closed"),
         Ok(Ended::Gone(reason)) => info!(device = index.0, name, reason, "device gone"),
-        Ok(Ended::Unstopped) => warn!(device = index.0, name, "device closed; it took no zeros to the end"),
+        Ok(Ended::Unstopped) => {
+            warn!(device = index.0, name, "device closed; it took no zeros to the end");
+            last_words = zeros(&handle, &protocol);
+        }
         Ok(Ended::GivenUp(reason)) => {
             warn!(device = index.0, name, reason, "device given up");
             if write_zeros(&handle, &protocol, &*hardware).await {
@@ -101,12 +105,23 @@ pub(crate) async fn run(parts: DeviceParts) -> Arc<dyn Hardware> {
         }
     }
     drop(task);
-    hardware
+    Parting { hardware, last_words }
 }
 
-/// Closes hardware whose device has ended.
-pub(crate) async fn close(hardware: Arc<dyn Hardware>) {
-    if tokio::time::timeout(MAX_CLOSE_TIME, hardware.close()).await.is_err() {
+/// Hardware that is to be closed.
+pub(crate) struct Parting {
+    pub(crate) hardware: Arc<dyn Hardware>,
+    /// Zeros that it did not take in the time that a device has for its end: something before them may still be under way, and
+    /// what was given up is not delivered.
+    pub(crate) last_words: Frames,
+}
+
+/// Closes hardware whose device has ended, with its last words before that.
+pub(crate) async fn close(Parting { hardware, last_words }: Parting) {
+    let said = join_all(last_words.iter().map(|frame| hardware.write(frame)));
+    // They are begun first, and what is begun before hardware is closed is delivered.
+    let closing = async { tokio::join!(said, hardware.close()) };
+    if tokio::time::timeout(MAX_CLOSE_TIME, closing).await.is_err() {
         warn!("closing hardware took too long");
     }
 }
@@ -122,24 +137,28 @@ impl Drop for EndOfDevice {
 
 /// The last thing for a device whose task has failed. True: it took its zeros.
 async fn write_zeros(handle: &DeviceHandle, protocol: &SharedProtocol, hardware: &dyn Hardware) -> bool {
-    let mut outputs = Outputs::default();
-    let mut frames = Frames::new();
-    {
-        let mut mailbox = handle.mailbox();
-        mailbox.wanted.stop(None);
-        let mut protocol = lock(protocol);
-        mailbox.wanted.take_halted().for_each(|feature| protocol.halt(feature));
-        mailbox.wanted.take(&mut outputs);
-        let now = Instant::now().into_std();
-        protocol.frames(now, &outputs, &mut frames);
-        tick(&mut **protocol, now, &outputs, &mut frames);
-    }
     // All at once: one that is waited for in vain does not hold up the others.
+    let frames = zeros(handle, protocol);
     let written = join_all(frames.iter().map(|frame| hardware.write(frame))).await;
     for error in written.iter().filter_map(|written| written.as_ref().err()) {
         error!(%error, "the device could not be stopped");
     }
     written.iter().all(Result::is_ok)
+}
+
+/// What stops a device.
+fn zeros(handle: &DeviceHandle, protocol: &SharedProtocol) -> Frames {
+    let mut outputs = Outputs::default();
+    let mut frames = Frames::new();
+    let mut mailbox = handle.mailbox();
+    mailbox.wanted.stop(None);
+    let mut protocol = lock(protocol);
+    mailbox.wanted.take_halted().for_each(|feature| protocol.halt(feature));
+    mailbox.wanted.take(&mut outputs);
+    let now = Instant::now().into_std();
+    protocol.frames(now, &outputs, &mut frames);
+    tick(&mut **protocol, now, &outputs, &mut frames);
+    frames
 }
 
 /// Whether any output is in motion that a stop would set to zero. A position ends by itself.

@@ -3,9 +3,10 @@
 use super::Place;
 use crate::configuration::DeviceIdentity;
 use crate::device::conversation::{ConversationError, hold};
-use crate::device::task::close;
+use crate::device::task::{Parting, close};
 use crate::hardware::{HardwareBus, HardwareError, OpenHardware};
 use buttplug_protocols::catalogue::{Candidate, Setup, Wiring};
+use buttplug_protocols::frame::Frames;
 use buttplug_protocols::model::Model;
 use buttplug_protocols::protocol::{Protocol, Topic};
 use buttplug_protocols::sighting::Sighting;
@@ -85,7 +86,7 @@ pub(crate) async fn connect(
     };
     if outcome.is_err() {
         if let Some(hardware) = opened {
-            close(hardware).await;
+            close(Parting { hardware, last_words: Frames::new() }).await;
         }
     }
     outcome

@@ -7,8 +7,8 @@ use super::lost::Lost;
 use super::{MAX_DEVICES, Motion, Place, Registry, Running, ScanRequests};
 use crate::configuration::{DeviceIdentity, KnownDevice, Tuned, UserConfiguration, tune};
 use crate::device::DeviceHandle;
-use crate::device::task::{self, DeviceParts};
-use crate::hardware::{Hardware, HardwareBus};
+use crate::device::task::{self, DeviceParts, Parting};
+use crate::hardware::HardwareBus;
 use crate::present::PresentDevice;
 use crate::sightings::{Outcome, Telling};
 use buttplug_core::DeviceIndex;
@@ -79,7 +79,7 @@ struct Connected {
 enum Wake {
     Report(Option<Report>),
     Attempted(Result<Attempt, JoinError>),
-    DeviceEnded(Result<Arc<dyn Hardware>, JoinError>),
+    DeviceEnded(Result<Parting, JoinError>),
     Decided,
     /// Devices that may run and that nobody holds are to be searched for.
     Seek,
@@ -104,7 +104,7 @@ pub(crate) struct Manager {
     /// Places where an attempt is under way.
     connecting: HashMap<Place, AbortHandle>,
     /// Each hands back its hardware, to be closed.
-    devices: JoinSet<Arc<dyn Hardware>>,
+    devices: JoinSet<Parting>,
     closing: JoinSet<()>,
     connected: HashMap<Place, Connected>,
     /// Devices that may run and that nobody holds.
@@ -481,11 +481,11 @@ impl Manager {
     }
 
     /// Takes the devices out whose tasks have ended, and answers which.
-    fn devices_ended(&mut self, ended: Result<Arc<dyn Hardware>, JoinError>) -> Vec<(Place, Connected)> {
+    fn devices_ended(&mut self, ended: Result<Parting, JoinError>) -> Vec<(Place, Connected)> {
         while self.closing.try_join_next().is_some() {}
         match ended {
             // Closing may take a while; the device leaves the list at once.
-            Ok(hardware) => drop(self.closing.spawn(task::close(hardware))),
+            Ok(parting) => drop(self.closing.spawn(task::close(parting))),
             Err(failed) => error!(%failed, "a device's task ended badly"),
         }
         let over = self.connected.iter().filter(|(_, device)| device.handle.has_ended());
