@@ -17,6 +17,7 @@ use crate::run::{Context as _, Outcome, cargo, root};
 /// crate gets its place.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("buttplug-core", &[]),
+    ("buttplug-sleep", &[]),
     ("buttplug-websocket", &[]),
     ("buttplug-protocols", &["buttplug-core"]),
     ("buttplug-server", &["buttplug-core", "buttplug-protocols"]),

@@ -4,9 +4,11 @@
 mod clocks;
 #[cfg(all(target_os = "linux", feature = "bluetooth"))]
 mod logind;
+#[cfg(any(windows, target_os = "macos"))]
+mod system;
 
 use clocks::{Clocks, Slept};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -17,13 +19,12 @@ const LOOK: Duration = Duration::from_secs(2);
 /// How long devices are kept at rest, counted while the machine is awake, for a sleep whose end nobody tells.
 const MAX_REST: Duration = Duration::from_secs(60);
 
+/// How long a sleep is delayed at the most: a stop takes a second. Windows waits for two, logind for five, macOS for thirty.
+const MAX_DELAY: Duration = Duration::from_millis(1900);
+
 /// What happens with the machine.
 #[derive(Debug)]
 pub(crate) enum Sleep {
-    #[cfg_attr(
-        not(all(target_os = "linux", feature = "bluetooth")),
-        allow(dead_code, reason = "nobody tells it")
-    )]
     /// It is about to sleep, and waits a little for devices to be stopped: until this is dropped.
     Begins(Ready),
     /// It is awake again, or never slept. The reason to believe it, for the log.
@@ -35,6 +36,40 @@ pub(crate) enum Sleep {
 pub(crate) struct Ready {
     #[expect(dead_code, reason = "its end is the word")]
     word: SyncSender<()>,
+}
+
+/// Tells the program what the system tells, from a thread for which the system waits.
+#[cfg_attr(
+    not(any(windows, target_os = "macos", all(target_os = "linux", feature = "bluetooth"))),
+    allow(dead_code, reason = "nobody tells it")
+)]
+struct Teller(mpsc::Sender<Sleep>);
+
+#[cfg_attr(
+    not(any(windows, target_os = "macos", all(target_os = "linux", feature = "bluetooth"))),
+    allow(dead_code, reason = "nobody tells it")
+)]
+impl Teller {
+    /// Tells that it begins, and returns when devices are stopped. Whoever takes too long for that has had the time that
+    /// there is, and whoever has not heard the words before would not hear this one in time.
+    fn begins(&self) {
+        let (word, ready) = sync_channel(0);
+        if self.0.try_send(Sleep::Begins(Ready { word })).is_ok() {
+            // Its end is the word.
+            let _ = ready.recv_timeout(MAX_DELAY);
+        }
+    }
+
+    /// Tells that it is over. If that is not heard, devices go on by themselves after a while.
+    fn is_over(&self) {
+        let _ = self.0.try_send(Sleep::Over("the system says so"));
+    }
+
+    /// Whether nobody listens any more.
+    #[cfg(all(target_os = "linux", feature = "bluetooth"))]
+    fn is_unheard(&self) -> bool {
+        self.0.is_closed()
+    }
 }
 
 /// Watches for the machine's sleep.
@@ -50,12 +85,15 @@ pub(crate) struct Sleeps {
 impl Sleeps {
     /// Begins to watch.
     pub(crate) fn watch() -> Self {
-        // system -> program: 4 words; when full the system waits; closed means that it tells nothing.
+        // system -> program: 4 words; what is told when it is full is lost; closed means that it tells nothing.
         let (tell, told) = mpsc::channel(4);
+        let teller = Teller(tell);
         #[cfg(all(target_os = "linux", feature = "bluetooth"))]
-        logind::watch(tell);
-        #[cfg(not(all(target_os = "linux", feature = "bluetooth")))]
-        drop(tell);
+        logind::watch(teller);
+        #[cfg(any(windows, target_os = "macos"))]
+        system::watch(teller);
+        #[cfg(not(any(all(target_os = "linux", feature = "bluetooth"), windows, target_os = "macos")))]
+        drop(teller);
         Self::of(told, clocks::now)
     }
 
@@ -168,5 +206,33 @@ mod tests {
         assert!(matches!(sleeps.next().await, Sleep::Over("told")));
         drop(tell);
         assert!(timeout(MAX_REST * 2, sleeps.next()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_system_waits_until_devices_are_stopped_and_for_nobody_who_does_not_listen() {
+        let (tell, told) = mpsc::channel(1);
+        let teller = Teller(tell);
+        let mut sleeps = Sleeps::of(told, || Clocks { awake: Duration::ZERO, all: Duration::ZERO });
+        let (over, is_over) = sync_channel(1);
+        let system = std::thread::spawn(move || {
+            teller.begins();
+            over.send(()).unwrap();
+            teller
+        });
+        let Sleep::Begins(ready) = sleeps.next().await else { panic!("it has not begun") };
+        assert!(is_over.try_recv().is_err(), "it waits");
+        drop(ready);
+        let teller = system.join().unwrap();
+
+        teller.is_over();
+        // Nobody has heard that yet, so that nobody would stop a device in time.
+        let asked = std::time::Instant::now();
+        teller.begins();
+        assert!(asked.elapsed() < MAX_DELAY / 2, "it does not wait");
+        assert!(matches!(sleeps.next().await, Sleep::Over(_)));
+        drop(sleeps);
+        teller.begins();
+        teller.is_over();
+        assert!(asked.elapsed() < MAX_DELAY / 2, "nor for a program that ends");
     }
 }

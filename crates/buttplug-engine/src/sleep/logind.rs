@@ -1,14 +1,12 @@
 //! logind, which tells on the system's D-Bus that the machine is about to sleep, and lets those that ask for it delay that
 //! for a moment. In a thread that waits there until the end of the program. Without D-Bus or logind nothing is told.
 
-use super::{Ready, Sleep};
+use super::Teller;
 use dbus::channel::{BusType, Channel};
 use dbus::message::MessageType;
 use dbus::{Error, Message};
 use std::os::fd::OwnedFd;
-use std::sync::mpsc::sync_channel;
 use std::time::Duration;
-use tokio::sync::mpsc::Sender;
 use tracing::debug;
 
 const LOGIND: &str = "org.freedesktop.login1";
@@ -20,21 +18,18 @@ const SIGNAL: &str = "PrepareForSleep";
 /// How long a question may take. logind may have to be started for it.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
-/// How long the sleep is delayed at the most: a stop takes a second. logind waits for five.
-const MAX_DELAY: Duration = Duration::from_secs(2);
-
 /// The pause after which D-Bus is tried again when it has ended.
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// Begins to watch.
-pub(super) fn watch(tell: Sender<Sleep>) {
+pub(super) fn watch(teller: Teller) {
     let watch = move || {
         let mut was_there = false;
         loop {
             match Logind::open() {
                 Ok(logind) => {
                     was_there = true;
-                    logind.listen(&tell);
+                    logind.listen(&teller);
                 }
                 Err(error) if !was_there => {
                     debug!(%error, "nobody tells when this machine is about to sleep");
@@ -42,7 +37,7 @@ pub(super) fn watch(tell: Sender<Sleep>) {
                 }
                 Err(_) => {}
             }
-            if tell.is_closed() {
+            if teller.is_unheard() {
                 return;
             }
             std::thread::sleep(AGAIN);
@@ -94,23 +89,19 @@ impl Logind {
     }
 
     /// Listens until D-Bus or the program ends.
-    fn listen(&self, tell: &Sender<Sleep>) {
+    fn listen(&self, teller: &Teller) {
         let mut lock = self.delay();
         while self.0.read_write(None).is_ok() {
             while let Some(message) = self.0.pop_message() {
                 let Some(begins) = self.announced(&message) else { continue };
-                let told = if begins {
-                    let (word, ready) = sync_channel(0);
-                    let told = tell.blocking_send(Sleep::Begins(Ready { word }));
-                    // Its end is the word. Whoever takes too long has had the time that there is.
-                    let _ = ready.recv_timeout(MAX_DELAY);
+                if begins {
+                    teller.begins();
                     drop(lock.take());
-                    told
                 } else {
                     lock = lock.or_else(|| self.delay());
-                    tell.blocking_send(Sleep::Over("the system says so"))
-                };
-                if told.is_err() {
+                    teller.is_over();
+                }
+                if teller.is_unheard() {
                     return;
                 }
             }
