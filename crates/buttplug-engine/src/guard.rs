@@ -15,6 +15,7 @@ use crate::signals::{Parent, Signals, Wish};
 use crate::sources::Handover;
 use crate::stop_first::MAX_STOP_FIRST;
 use crate::supervisor::{News, Supervisor};
+use crate::user::persons_folder;
 use claim::Claim;
 use std::ffi::OsString;
 use std::io;
@@ -129,7 +130,7 @@ async fn look_after(
     handover: Option<&Handover>,
     supervisor: &Supervisor,
 ) -> Result<Exit, GuardError> {
-    let folder = dirs::runtime_dir().or_else(dirs::config_dir).ok_or(GuardError::NoFolder)?.join("buttplug");
+    let folder = dirs::runtime_dir().or_else(persons_folder).ok_or(GuardError::NoFolder)?.join("buttplug");
     let claim = Claim::take(&folder, flags, MAX_RESCUE);
     // What a guard left behind that was killed with its engine.
     let inherited = claim.is_anything_running();

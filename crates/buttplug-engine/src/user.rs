@@ -39,7 +39,18 @@ pub(crate) fn usual_path() -> Option<PathBuf> {
 
 /// Where the program keeps what a person decided; `None` where the system knows no folder of settings.
 pub(crate) fn settings_folder() -> Option<PathBuf> {
-    Some(dirs::config_dir()?.join("buttplug"))
+    Some(persons_folder()?.join("buttplug"))
+}
+
+/// The folder in which the system keeps a person's settings.
+pub(crate) fn persons_folder() -> Option<PathBuf> {
+    // A program that is started with another folder in its environment is meant to use that. Other systems' calls go by it.
+    #[cfg(windows)]
+    if let Some(folder) = std::env::var_os("APPDATA").map(PathBuf::from).filter(|folder| folder.is_absolute())
+    {
+        return Some(folder);
+    }
+    dirs::config_dir()
 }
 
 /// A simulated device.

@@ -129,7 +129,10 @@ async fn another_program_is_no_engine() {
 async fn a_service_is_printed_with_this_programs_path_and_refused_with_flags_that_it_could_not_start_with() {
     let printed = run(&["service", "systemd-user", "--websocket-port", "5"]).await;
     assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""));
-    let path = env!("CARGO_BIN_EXE_buttplug");
+    let mut path = env!("CARGO_BIN_EXE_buttplug").to_owned();
+    if path.contains('\\') {
+        path = format!("\"{}\"", path.replace('\\', "\\\\"));
+    }
     let line = format!("ExecStart={path} serve --guard --websocket-port 5\n");
     assert!(printed.stdout.contains(&line), "{}", printed.stdout);
     for wrong in ["--websocket-prt", "--guard", "demo"] {

@@ -72,10 +72,12 @@ async fn what_is_typed_most_has_a_letter() {
         "    \"https://a.example\",  # flag",
         "guard = true  # flag",
         "max-run = 9  # ",
-        &format!("token-file = \"{token}\"  # flag"),
     ] {
         assert!(shown.stdout.contains(line), "{line}: {}", shown.stdout);
     }
+    // A path with backslashes stands between other quotation marks.
+    let quoted = ['"', '\''].map(|mark| format!("token-file = {mark}{token}{mark}  # flag"));
+    assert!(quoted.iter().any(|line| shown.stdout.contains(line)), "{}", shown.stdout);
 }
 
 /// Where the folder of settings is known to the tests.

@@ -137,7 +137,7 @@ impl AllowedPages {
             std::fs::create_dir_all(folder).map_err(unwritable)?;
         }
         // A link stays a link: the file it leads to is replaced.
-        let path = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let path = dunce::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         check_writable(&path).map_err(unwritable)?;
         replace(&path, &document.to_string(), &path).map_err(unwritable)?;
         Ok(())

@@ -69,7 +69,7 @@ impl UserFile {
     /// The file at `path`, not read yet.
     pub(super) fn at(path: &Path) -> Self {
         // A link stays a link: the file it leads to is replaced.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let path = dunce::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         Self {
             format: Format::of(&path, ""),
             path,

@@ -41,7 +41,8 @@ pub(crate) fn command_under(starter: &[&str], arguments: &[&str]) -> Command {
     }
     // What its owner decided about their devices plays no part in tests, nor what another test has met.
     let number = COMMANDS.fetch_add(1, Ordering::Relaxed);
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("home-{}-{number}", std::process::id()));
+    let folder = std::path::absolute(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let home = folder.join(format!("home-{}-{number}", std::process::id()));
     for folder in ["XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "HOME", "APPDATA"] {
         command.env(folder, &home);
     }
