@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep};
 
 /// What a bus can look for.
 pub trait Finder: Send + Sync + 'static {
-    /// What is there now. May block.
-    fn find(&self) -> Vec<Sighting>;
+    /// What is there now; `None` if that can't be told. May block.
+    fn find(&self) -> Option<Vec<Sighting>>;
 
     /// Whether to look although nobody searches, because that is how the end of open hardware is noticed.
     fn watches(&self) -> bool {
@@ -138,8 +138,10 @@ async fn run(
             tracing::error!("looking for devices panicked");
             return;
         };
-        locked(&refusals).keep(&found);
-        for sighting in found {
+        if let Some(found) = &found {
+            locked(&refusals).keep(found);
+        }
+        for sighting in found.into_iter().flatten() {
             // No room: it comes again.
             if wish.borrow().scanning && locked(&refusals).is_due(Instant::now(), &sighting.address) {
                 let _ = events.try_send(BusEvent::Sighted(sighting));

@@ -18,6 +18,7 @@ struct Looks {
     count: AtomicUsize,
     watches: AtomicBool,
     nothing: AtomicBool,
+    fails: AtomicBool,
 }
 
 impl Looks {
@@ -32,9 +33,10 @@ fn sighting() -> Sighting {
 }
 
 impl Finder for Looks {
-    fn find(&self) -> Vec<Sighting> {
+    fn find(&self) -> Option<Vec<Sighting>> {
         self.count.fetch_add(1, Ordering::AcqRel);
-        if self.nothing.load(Ordering::Acquire) { Vec::new() } else { vec![sighting()] }
+        let found = if self.nothing.load(Ordering::Acquire) { Vec::new() } else { vec![sighting()] };
+        (!self.fails.load(Ordering::Acquire)).then_some(found)
     }
 
     fn watches(&self) -> bool {
@@ -144,12 +146,29 @@ async fn what_is_refused_again_and_again_is_reported_after_growing_pauses() {
     assert!(later.elapsed() <= 2 * PAUSE, "{:?}", later.elapsed());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_look_that_fails_does_not_shorten_the_wait_of_what_was_refused() {
+    let (looks, search, mut reports) = searching();
+    search.start();
+    for _ in 0..2 {
+        assert!(reports.recv().await.is_some());
+        while reports.try_recv().is_ok() {}
+        search.refused("COM7");
+    }
+    let refused = Instant::now();
+    looks.fails.store(true, Ordering::Release);
+    sleep(PAUSE + PAUSE / 2).await;
+    looks.fails.store(false, Ordering::Release);
+    assert!(reports.recv().await.is_some());
+    assert!(refused.elapsed() >= 2 * PAUSE, "{:?}", refused.elapsed());
+}
+
 struct Hangs(Arc<Barrier>);
 
 impl Finder for Hangs {
-    fn find(&self) -> Vec<Sighting> {
+    fn find(&self) -> Option<Vec<Sighting>> {
         self.0.wait();
-        Vec::new()
+        None
     }
 }
 

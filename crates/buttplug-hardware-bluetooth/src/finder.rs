@@ -34,7 +34,7 @@ pub(crate) enum Order<S> {
 /// See the head of the file.
 #[derive(Debug)]
 pub(crate) struct Finder<S> {
-    /// A client wants a search.
+    /// The server wants a search: for clients, or for what it lost.
     wanted: bool,
     /// When the search was last begun anew.
     begun: Option<Instant>,
@@ -83,7 +83,7 @@ impl<S: Spot> Finder<S> {
         self.wanted = wanted;
     }
 
-    /// Whether clients want a search.
+    /// Whether the server wants a search.
     pub(crate) fn is_wanted(&self) -> bool {
         self.wanted
     }
@@ -187,9 +187,11 @@ impl<S: Spot> Finder<S> {
     /// Hardware is no longer open. `lost`: it was lost in use, and is to be sought.
     pub(crate) fn closed(&mut self, now: Instant, sighting: Sighting, lost: bool) {
         self.in_use = self.in_use.saturating_sub(1);
-        self.sightings.forget(&sighting.address);
         if lost {
+            self.sightings.forget(&sighting.address);
             self.seek.lost(now, sighting);
+        } else {
+            self.sightings.closed(&sighting.address);
         }
     }
 

@@ -30,6 +30,8 @@ struct Report {
     advertisement: Advertisement,
     at: Instant,
     opened: bool,
+    /// It was opened and is no longer open: it is worth a report at once, unless it is refused for that.
+    closed: bool,
     failures: u32,
     /// Nobody knows hardware like this; only another advertisement can change that.
     unknown: bool,
@@ -88,8 +90,14 @@ impl<S: Spot> Sightings<S> {
             Some(report) => report.failures,
             None => 0,
         };
-        let report =
-            Report { advertisement: advertisement.clone(), at: now, opened: false, failures, unknown: false };
+        let report = Report {
+            advertisement: advertisement.clone(),
+            at: now,
+            opened: false,
+            closed: false,
+            failures,
+            unknown: false,
+        };
         seen.report = Some(report);
         Some(Sighting { signal_dbm: view.rssi, ..Sighting::new(address, advertisement) })
     }
@@ -116,6 +124,7 @@ impl<S: Spot> Sightings<S> {
             if report.opened {
                 report.failures = report.failures.saturating_add(1);
                 report.opened = false;
+                report.closed = false;
                 report.at = now;
             } else {
                 report.unknown = true;
@@ -123,9 +132,19 @@ impl<S: Spot> Sightings<S> {
         }
     }
 
-    /// The hardware was in use and no longer is: it is new again.
+    /// The hardware was lost in use: it is new again.
     pub(crate) fn forget(&mut self, address: &str) {
         if let Some(seen) = self.seen.remove(address) {
+            self.looked.remove(&seen.spot);
+        }
+    }
+
+    /// The server has closed the hardware: after its use, or because opening it came to nothing, which may have been told
+    /// before or will be.
+    pub(crate) fn closed(&mut self, address: &str) {
+        let Some(seen) = self.seen.get_mut(address) else { return };
+        if let Some(report) = seen.report.as_mut().filter(|report| report.opened) {
+            report.closed = true;
             self.looked.remove(&seen.spot);
         }
     }
@@ -141,6 +160,9 @@ impl<S: Spot> Sightings<S> {
 impl Report {
     /// When hardware that says this may be reported next.
     fn next(&self, advertisement: &Advertisement, sought: bool) -> Instant {
+        if self.closed {
+            return self.at;
+        }
         // Something new may be what was missing. Counters in manufacturer data would come with every advertisement.
         if self.advertisement != *advertisement && self.failures == 0 {
             return self.at + LOOK_PAUSE;
@@ -292,6 +314,31 @@ mod tests {
         }
         assert!(sightings.seen.len() <= MAX_SEEN && sightings.looked.len() <= MAX_SEEN);
         assert!(sightings.opening(&(3 * MAX_SEEN - 1).to_string()).is_some(), "the newest is remembered");
+    }
+
+    #[test]
+    fn what_was_closed_is_reported_at_once_unless_opening_it_came_to_nothing() {
+        let view = named("LVS-Z001");
+        for told_first in ["closed", "refused"] {
+            let (mut now, mut sightings) = (Instant::now(), Sightings::new());
+            for pause in [1, 2, 4].map(|times| times * FIRST_REPORT_PAUSE) {
+                assert!(sightings.view(now, &on("hci0"), &view, false).is_some(), "{told_first}");
+                sightings.opening("AA");
+                if told_first == "closed" {
+                    sightings.closed("AA");
+                    sightings.refused(now, "AA");
+                } else {
+                    sightings.refused(now, "AA");
+                    sightings.closed("AA");
+                }
+                assert_eq!(sightings.view(now + pause - MS, &on("hci0"), &view, false), None, "{told_first}");
+                now += pause;
+            }
+            assert!(sightings.view(now, &on("hci0"), &view, false).is_some(), "{told_first}");
+            sightings.opening("AA");
+            sightings.closed("AA");
+            assert!(sightings.view(now, &on("hci0"), &view, false).is_some(), "{told_first}: it was in use");
+        }
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl std::fmt::Debug for HidBus {
 }
 
 impl Finder for View {
-    fn find(&self) -> Vec<Sighting> {
+    fn find(&self) -> Option<Vec<Sighting>> {
         let wanted = locked(&self.wanted).clone();
         // Open ones are looked for, wanted or not.
         let open = self.still_open().iter().map(|opened| opened.entry.ids).collect();
@@ -94,14 +94,13 @@ impl Finder for View {
         ids.sort_unstable();
         ids.dedup();
         if ids.is_empty() {
-            return Vec::new();
+            return Some(Vec::new());
         }
         let entries = match self.system.list(&ids) {
             Ok(entries) => entries,
-            // Says nothing about what is there.
             Err(reason) => {
                 tracing::debug!(reason, "human interface devices can't be listed");
-                return Vec::new();
+                return None;
             }
         };
         self.end_those_gone(&entries);
@@ -118,7 +117,7 @@ impl Finder for View {
         found.retain(|_, entry| wanted.contains(&entry.ids));
         let sightings = found.iter().map(|(address, entry)| sighting(address, entry)).collect();
         *locked(&self.found) = found;
-        sightings
+        Some(sightings)
     }
 
     /// A device that is not read does not tell its end.

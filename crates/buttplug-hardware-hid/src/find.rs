@@ -74,12 +74,14 @@ pub(crate) fn devices(entries: Vec<HidEntry>, known: &[(String, HidEntry)]) -> B
     let mut entries: Vec<HidEntry> =
         entries.into_iter().filter(|entry| best.get(&kind(entry)) == Some(&entry.rank())).collect();
     entries.sort();
-    let others: Vec<(String, HidEntry)> =
-        entries.iter().map(|entry| (entry.address(), entry.clone())).collect();
+    let before = |entry: &HidEntry| {
+        known.iter().find(|(_, known)| known.is_at(entry)).map(|(address, _)| address.clone())
+    };
+    let name = |entry: &HidEntry| before(entry).unwrap_or_else(|| entry.address());
+    let others: Vec<(String, HidEntry)> = entries.iter().map(|entry| (name(entry), entry.clone())).collect();
     let mut devices = BTreeMap::new();
     for entry in entries {
-        let before = known.iter().find(|(_, known)| known.is_at(&entry)).map(|(address, _)| address.clone());
-        let address = before.unwrap_or_else(|| {
+        let address = before(&entry).unwrap_or_else(|| {
             let address = entry.address();
             let mut same = known.iter().chain(&others).filter(|(other, _)| *other == address);
             if same.any(|(_, other)| !other.may_be(&entry)) { entry.place() } else { address }
@@ -156,6 +158,20 @@ mod tests {
         let found = devices(vec![toy("a"), other_make, toy("c")], &open);
         assert_eq!(found.keys().collect::<Vec<_>>(), ["0001", "b", "c"]);
         assert_eq!(found["0001"], toy("a"));
+    }
+
+    #[test]
+    fn a_twin_that_was_pulled_out_comes_back_under_its_address() {
+        let (one, twin) = ("/dev/hidraw1", "/dev/hidraw2");
+        let [one, twin] = [one, twin].map(|path| entry(TOY, Some("A7"), 0xff00, 0, path));
+        let alone = devices(vec![one.clone()], &[]);
+        assert_eq!(alone.keys().collect::<Vec<_>>(), ["A7"]);
+        let both = devices(vec![one.clone(), twin.clone()], &alone.into_iter().collect::<Vec<_>>());
+        assert_eq!(both.keys().collect::<Vec<_>>(), ["/dev/hidraw2", "A7"]);
+        let left = devices(vec![twin.clone()], &both.into_iter().collect::<Vec<_>>());
+        assert_eq!(left.keys().collect::<Vec<_>>(), ["/dev/hidraw2"]);
+        let back = devices(vec![one.clone(), twin], &left.into_iter().collect::<Vec<_>>());
+        assert_eq!(back.get("A7"), Some(&one));
     }
 
     #[test]

@@ -60,12 +60,12 @@ impl SerialBus {
 }
 
 impl Finder for Rules {
-    fn find(&self) -> Vec<Sighting> {
+    fn find(&self) -> Option<Vec<Sighting>> {
         let rules = locked(&self.wanted).clone();
         if rules.is_empty() {
-            return Vec::new();
+            return Some(Vec::new());
         }
-        wanted(&rules, &system_ports(), exists)
+        Some(wanted(&rules, &system_ports(), exists))
     }
 }
 

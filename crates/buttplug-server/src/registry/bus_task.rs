@@ -109,14 +109,13 @@ impl Search {
     /// Clients want a search, or no longer.
     async fn wanted_by_clients(&mut self, wanted: bool) -> Result<(), NobodyListens> {
         self.pass_on().await?;
-        let began = wanted && !self.for_clients;
-        if began {
+        if wanted && !self.for_clients {
             self.tell(Report::Began(self.number)).await?;
         }
         self.searching = set_scanning(&*self.bus, wanted || self.seeking).await;
         self.for_clients = wanted && self.searching;
-        // A bus that can't search has ended its search before it began.
-        if began && !self.searching { self.tell(Report::Finished(self.number)).await } else { Ok(()) }
+        // A bus that can't search has ended its search, be it before that began.
+        if wanted && !self.searching { self.tell(Report::Finished(self.number)).await } else { Ok(()) }
     }
 
     /// Lost devices are sought here, or no longer.
@@ -192,16 +191,20 @@ mod tests {
     use async_trait::async_trait;
     use buttplug_protocols::catalogue::Wiring;
     use buttplug_protocols::sighting::{Advertisement, BusKind};
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Mutex, PoisonError};
     use tokio::task::{JoinHandle, yield_now};
 
     /// A bus that says what its test has it say.
     #[derive(Default)]
-    struct Puppet(Mutex<Option<BusEvents>>);
+    struct Puppet {
+        events: Mutex<Option<BusEvents>>,
+        refuses: AtomicBool,
+    }
 
     impl Puppet {
         fn events(&self) -> BusEvents {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap()
+            self.events.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap()
         }
     }
 
@@ -216,11 +219,11 @@ mod tests {
         }
 
         async fn attach(&self, events: BusEvents) {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(events);
+            *self.events.lock().unwrap_or_else(PoisonError::into_inner) = Some(events);
         }
 
         async fn start_scanning(&self) -> Result<(), HardwareError> {
-            Ok(())
+            if self.refuses.load(Ordering::Relaxed) { Err(HardwareError::Gone) } else { Ok(()) }
         }
 
         async fn stop_scanning(&self) -> Result<(), HardwareError> {
@@ -300,6 +303,19 @@ mod tests {
             self.end.send_replace(true);
             self.task.await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_search_that_can_not_be_begun_again_has_ended_for_whoever_wanted_it() {
+        let mut world = World::new().await;
+        world.clients.send_replace(true);
+        world.hears(&["began"]).await;
+        world.bus.refuses.store(true, Ordering::Relaxed);
+        world.clients.send_replace(true);
+        world.hears(&["finished"]).await;
+        world.finishes();
+        world.hears(&[]).await;
+        world.ends().await;
     }
 
     #[tokio::test]
