@@ -473,6 +473,18 @@ async fn zeros_that_are_not_confirmed_before_the_end_arrive_in_the_time_that_clo
 }
 
 #[tokio::test(start_paused = true)]
+async fn hardware_that_confirms_nothing_is_closed_within_the_time_that_the_end_of_the_program_has() {
+    // The last of these refuses its zeros for almost as long as it is tried, and confirms none after that.
+    for mood in [Mood::Silent, Mood::Still, Mood::Refusing(12), Mood::Refusing(28)] {
+        let world = World::vibrator(|builder| builder).await;
+        world.link.is(mood);
+        let begun = Instant::now();
+        within(world.server.shut_down()).await;
+        assert!(begun.elapsed() <= Duration::from_millis(2200), "{mood:?}: {:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_device_that_is_given_up_gets_all_its_zeros_at_once() {
     let world = World::vibrator(|builder| builder).await;
     // Two zeros, six times: then it counts as gone.

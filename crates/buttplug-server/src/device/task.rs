@@ -67,6 +67,7 @@ pub(crate) async fn run(parts: DeviceParts) -> Parting {
         conversation: None,
         conversed: None,
         under_way: VecDeque::new(),
+        closing_by: None,
     };
     let live = async {
         let keepalive = lock(&protocol).keepalive();
@@ -126,9 +127,18 @@ pub(crate) struct Parting {
 
 /// Closes hardware whose device has ended, with its last words before that.
 pub(crate) async fn close(Parting { hardware, under_way }: Parting) {
-    let said = join_all(under_way.into_iter().map(HandedOver::end));
-    // They are handed over first, and what is handed over before hardware is closed is delivered.
-    let closing = async { tokio::join!(said, hardware.close()) };
+    // They are handed over first, and what is handed over before hardware is closed is delivered. Nobody confirms it later.
+    let said = async {
+        join_all(under_way.into_iter().map(HandedOver::end)).await;
+        std::future::pending::<()>().await;
+    };
+    let closing = async {
+        tokio::select! {
+            biased;
+            () = said => {}
+            () = hardware.close() => {}
+        }
+    };
     if tokio::time::timeout(MAX_CLOSE_TIME, closing).await.is_err() {
         warn!("closing hardware took too long");
     }
@@ -255,6 +265,8 @@ struct DeviceTask {
     /// Zeros whose confirmation a later stop has not waited for, in the order in which they were handed over. Never called
     /// off: one of them may be a toggle, and how it fares decides what comes next.
     under_way: VecDeque<HandedOver>,
+    /// When the device's last zeros are waited for no longer.
+    closing_by: Option<Instant>,
 }
 
 impl DeviceTask {
@@ -312,6 +324,7 @@ impl DeviceTask {
     /// lost. What is refused is tried again for a moment; what is on its way stays there.
     async fn close(&mut self) -> Ended {
         let patience = Instant::now() + MAX_CLOSING_TRIES;
+        self.closing_by = Some(patience);
         loop {
             {
                 let mut mailbox = self.handle.mailbox();
@@ -320,7 +333,7 @@ impl DeviceTask {
                 mailbox.wanted.take_halted().for_each(|feature| protocol.halt(feature));
             }
             match self.write_wanted().await {
-                Ok(false) if self.under_way.is_empty() && Instant::now() < patience => {
+                Ok(false) if self.under_way.is_empty() && Instant::now() + FIRST_RETRY_PAUSE < patience => {
                     tokio::time::sleep(FIRST_RETRY_PAUSE).await;
                 }
                 Ok(true) => return Ended::Closed,

@@ -185,11 +185,12 @@ impl DeviceTask {
 
     async fn unless_due(&mut self, write: &mut HandedOver, is_due: impl Fn(&Mailbox) -> bool) -> Progress {
         let handle = self.handle.clone();
+        let closing_by = self.closing_by;
         let mut woken = false;
         let progress = tokio::select! {
             biased;
             written = self.with_conversation(&mut write.progress) => Progress::Ended(written),
-            () = patience_after(&handle, is_due, &mut woken) => Progress::Unconfirmed,
+            () = patience_after(&handle, is_due, closing_by, &mut woken) => Progress::Unconfirmed,
         };
         if woken {
             // What it was woken for is still to be done.
@@ -216,7 +217,12 @@ impl DeviceTask {
 }
 
 /// Waits until something is due, and then for so long as a stop may wait. `woken`: the device's task was woken meanwhile.
-async fn patience_after(handle: &DeviceHandle, is_due: impl Fn(&Mailbox) -> bool, woken: &mut bool) {
+async fn patience_after(
+    handle: &DeviceHandle,
+    is_due: impl Fn(&Mailbox) -> bool,
+    closing_by: Option<Instant>,
+    woken: &mut bool,
+) {
     loop {
         let overdue = {
             let mailbox = handle.mailbox();
@@ -238,5 +244,6 @@ async fn patience_after(handle: &DeviceHandle, is_due: impl Fn(&Mailbox) -> bool
         }
         *woken = true;
     }
-    tokio::time::sleep(STOP_PATIENCE).await;
+    let patience = Instant::now() + STOP_PATIENCE;
+    tokio::time::sleep_until(closing_by.map_or(patience, |by| by.min(patience))).await;
 }
