@@ -8,7 +8,7 @@ use crate::limits::{FLUSH_TIME, MAX_WAITING_CALLS};
 use crate::places::{self, Places};
 use crate::radio::{Note, Peer, RadioError};
 use buttplug_protocols::frame::Endpoint;
-use buttplug_server::hardware::{HardwareError, HardwareEvent, MAX_WAITING_EVENTS, OpenHardware};
+use buttplug_server::hardware::{Beginning, HardwareError, HardwareEvent, MAX_WAITING_EVENTS, OpenHardware};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
@@ -231,16 +231,16 @@ impl Link {
         loop {
             let now = Instant::now().into_std();
             match self.lane.next(now) {
-                Step::Command(Ticket { call, answer }) => {
-                    let call = self.call(&call, false);
+                Step::Command(Ticket { call, beginning, answer }) => {
+                    let call = self.call_unless_called_off(&call, &beginning, false);
                     self.command = Some(Running { call, answer, subscription: None });
                 }
-                Step::Request(Ticket { call, answer }) => {
+                Step::Request(Ticket { call, beginning, answer }) => {
                     let subscription = match &call {
                         Call::Subscribe { endpoint, wanted } => Some((*endpoint, *wanted)),
                         Call::Write { .. } | Call::Read { .. } => None,
                     };
-                    let call = self.call(&call, true);
+                    let call = self.call_unless_called_off(&call, &beginning, true);
                     self.request = Some(Running { call, answer, subscription });
                 }
                 Step::Prove => self.prove(),
@@ -257,6 +257,20 @@ impl Link {
     fn prove(&mut self) {
         let call = self.call(&Call::Read { place: self.proof.unwrap_or(usize::MAX) }, true);
         self.request = Some(Running { call, answer: None, subscription: None });
+    }
+
+    /// The call as a future that does not borrow the link, unless it was called off at this very moment.
+    fn call_unless_called_off(
+        &self,
+        call: &Call,
+        beginning: &Beginning,
+        confirmed: bool,
+    ) -> BoxFuture<'static, Result<Vec<u8>, RadioError>> {
+        if beginning.begin() {
+            self.call(call, confirmed)
+        } else {
+            std::future::ready(Err(RadioError::Failed("it was called off".into()))).boxed()
+        }
     }
 
     /// The call as a future that does not borrow the link.

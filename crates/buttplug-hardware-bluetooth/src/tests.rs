@@ -14,7 +14,9 @@ use buttplug_protocols::frame::{Endpoint, Frame};
 use buttplug_protocols::sighting::{Sighting, Uuid};
 use buttplug_server::Server;
 use buttplug_server::hardware::conformance::{Bench, check};
-use buttplug_server::hardware::{BusEvent, HardwareBus, HardwareError, HardwareEvent, OpenHardware};
+use buttplug_server::hardware::{
+    Beginning, BusEvent, HardwareBus, HardwareError, HardwareEvent, OpenHardware,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -403,6 +405,32 @@ async fn a_call_that_is_dropped_before_it_begins_is_not_made() {
     let (read, written) = tokio::join!(battery, dropped);
     assert!(read.is_ok() && written.is_ok());
     assert_eq!(rig.radio.done(), ["read 2", "command 0 [00]"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_can_be_called_off_until_it_begins() {
+    let mut rig = Rig::searching().await;
+    rig.radio.add("AA", "LVS-Z001");
+    rig.radio.change("AA", |toy| {
+        toy.answer_time = SECOND;
+        toy.characteristics[0].abilities.write_unconfirmed = false;
+    });
+    let sighting = rig.reported(&["AA"]).await.remove(0);
+    let open = rig.open(&sighting).await.unwrap();
+    rig.radio.done();
+    let beginnings = [Beginning::default(), Beginning::default()];
+    let (first, second, third) = (frame(1), frame(2), frame(3));
+    let begun = open.hardware.write_unless_called_off(&first, &beginnings[0]);
+    let called_off = open.hardware.write_unless_called_off(&second, &beginnings[1]);
+    let deed = async {
+        sleep(MS).await;
+        beginnings.each_ref().map(Beginning::call_off)
+    };
+    let later = open.hardware.write(&third);
+    let (begun, called_off, later, deed) = tokio::join!(begun, called_off, later, deed);
+    assert_eq!(deed, [false, true]);
+    assert!(begun.is_ok() && called_off.is_err() && later.is_ok(), "{called_off:?}");
+    assert_eq!(rig.radio.done(), ["request 0 [01]", "request 0 [03]"]);
 }
 
 #[tokio::test(start_paused = true)]

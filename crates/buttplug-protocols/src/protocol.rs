@@ -163,11 +163,19 @@ pub trait Protocol: Send {
     /// changed, at most once per message gap. The order of frames is kept.
     fn frames(&mut self, now: Instant, outputs: &Outputs, out: &mut Frames);
 
-    /// `frames`, of those made by the last call of [`frames`](Self::frames) or [`tick`](Self::tick), did not arrive: the hardware refused the first of them, and the others
-    /// were refused or not written at all. Zeros are all tried, so that some after the first may have arrived. What they
+    /// `frames`, which [`frames`](Self::frames) or [`tick`](Self::tick) has made, did not arrive, or nobody knows whether they
+    /// did: the hardware refused them or did not react, or they were not written at all, because one before them failed or a
+    /// stop overtook them. They are the last of those made by the last call; but zeros are all tried, so that some in between
+    /// may have arrived, and may be of an earlier call, if another stop came before it was known how they fared. What they
     /// were made from comes again as changed; a protocol whose frames count, such as a toggle, goes back to before them. What
     /// a tick made comes again only if the protocol plans it again, which it has to where it would have stopped something.
     fn not_written(&mut self, _frames: &[Frame]) {}
+
+    /// Whether it matters how often this frame arrives, as with a toggle or a step. One of which nobody knows whether it did
+    /// counts as written, and [`not_written`](Self::not_written) is not told of it.
+    fn counts(&self, _frame: &Frame) -> bool {
+        false
+    }
 
     /// Appends what a notification says, and frames to answer it with.
     fn notified(

@@ -12,6 +12,7 @@ use buttplug_protocols::frame::{Endpoint, Frame};
 use buttplug_protocols::sighting::{BusKind, Sighting};
 use bytes::Bytes;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -64,12 +65,25 @@ pub const MAX_WAITING_EVENTS: usize = 64;
 pub trait Hardware: Send + Sync {
     /// Writes a frame. Frames of one device arrive in the order of the calls, also if a call is made while an earlier one
     /// waits for its confirmation: a stop does not wait for long. A call has its place, and goes out in its turn, once it has
-    /// been polled. Where the hardware supports only one of
-    /// confirmed and unconfirmed writes, that one is used.
+    /// been polled. Where the hardware supports only one of confirmed and unconfirmed writes, that one is used.
     ///
     /// # Errors
     /// The endpoint is missing, the hardware is gone or refuses.
     async fn write(&self, frame: &Frame) -> Result<(), HardwareError>;
+
+    /// The same for a write that the server calls off unless it has [begun](Beginning::begin). Hardware on which writes may
+    /// wait for earlier ones says so when one begins; elsewhere each begins at once.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write). [`HardwareError::TimedOut`] of a write that has begun: it may have arrived, or may yet.
+    async fn write_unless_called_off(
+        &self,
+        frame: &Frame,
+        beginning: &Beginning,
+    ) -> Result<(), HardwareError> {
+        beginning.begin();
+        self.write(frame).await
+    }
 
     /// Reads up to `length` bytes.
     ///
@@ -96,6 +110,22 @@ pub trait Hardware: Send + Sync {
     /// killed, may have left it running. It is told to rest first.
     fn was_connected(&self) -> bool {
         false
+    }
+}
+
+/// Whether a write has begun. Clones speak of the same write.
+#[derive(Clone, Debug, Default)]
+pub struct Beginning(Arc<AtomicBool>);
+
+impl Beginning {
+    /// The write begins. False: it was called off before, and must not arrive any more.
+    pub fn begin(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
+    }
+
+    /// Calls the write off. False: it is too late, it has begun.
+    pub fn call_off(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
     }
 }
 

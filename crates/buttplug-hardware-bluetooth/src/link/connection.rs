@@ -7,7 +7,7 @@ use crate::places::Places;
 use crate::radio::{Abilities, Characteristic};
 use async_trait::async_trait;
 use buttplug_protocols::frame::{Endpoint, Frame, FrameBytes};
-use buttplug_server::hardware::{Hardware, HardwareError};
+use buttplug_server::hardware::{Beginning, Hardware, HardwareError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
@@ -17,6 +17,8 @@ pub(super) type Answer = Result<Vec<u8>, HardwareError>;
 /// A call, and who waits for its end.
 pub(super) struct Ticket {
     pub(super) call: Call,
+    /// Told when it goes out.
+    pub(super) beginning: Beginning,
     /// `None`: the link itself wants it.
     pub(super) answer: Option<oneshot::Sender<Answer>>,
 }
@@ -47,11 +49,12 @@ impl Connection {
         self.characteristics.get(place).map(|one| one.abilities).unwrap_or_default()
     }
 
-    async fn ask(&self, call: Call, what: &'static str) -> Answer {
+    async fn ask(&self, call: Call, beginning: &Beginning, what: &'static str) -> Answer {
         let by = Instant::now() + CALL_TIME;
         let (answer, answered) = oneshot::channel();
+        let ticket = Ticket { call, beginning: beginning.clone(), answer: Some(answer) };
         let asked = async {
-            self.calls.send(Ticket { call, answer: Some(answer) }).await.map_err(|_| HardwareError::Gone)?;
+            self.calls.send(ticket).await.map_err(|_| HardwareError::Gone)?;
             answered.await.map_err(|_| HardwareError::Gone)?
         };
         timeout_at(by, asked).await.unwrap_or(Err(HardwareError::TimedOut(what)))
@@ -61,10 +64,18 @@ impl Connection {
 #[async_trait]
 impl Hardware for Connection {
     async fn write(&self, frame: &Frame) -> Result<(), HardwareError> {
+        self.write_unless_called_off(frame, &Beginning::default()).await
+    }
+
+    async fn write_unless_called_off(
+        &self,
+        frame: &Frame,
+        beginning: &Beginning,
+    ) -> Result<(), HardwareError> {
         let place = self.place(frame.endpoint)?;
         let can = self.can(place);
         let way = Way::of(frame.response, can.write, can.write_unconfirmed);
-        self.ask(Call::Write { place, data: frame.data.clone(), way }, "a write").await.map(drop)
+        self.ask(Call::Write { place, data: frame.data.clone(), way }, beginning, "a write").await.map(drop)
     }
 
     async fn read(&self, endpoint: Endpoint, length: u16) -> Result<Vec<u8>, HardwareError> {
@@ -72,7 +83,7 @@ impl Hardware for Connection {
         if !self.can(place).read {
             return Err(HardwareError::NotSupported("reading this endpoint"));
         }
-        let mut value = self.ask(Call::Read { place }, "a read").await?;
+        let mut value = self.ask(Call::Read { place }, &Beginning::default(), "a read").await?;
         value.truncate(length.into());
         Ok(value)
     }
@@ -82,12 +93,14 @@ impl Hardware for Connection {
         if !self.can(place).notify {
             return Err(HardwareError::NotSupported("subscribing to this endpoint"));
         }
-        self.ask(Call::Subscribe { endpoint, wanted: true }, "a subscription").await.map(drop)
+        let call = Call::Subscribe { endpoint, wanted: true };
+        self.ask(call, &Beginning::default(), "a subscription").await.map(drop)
     }
 
     async fn unsubscribe(&self, endpoint: Endpoint) -> Result<(), HardwareError> {
         self.place(endpoint)?;
-        self.ask(Call::Subscribe { endpoint, wanted: false }, "the end of a subscription").await.map(drop)
+        let call = Call::Subscribe { endpoint, wanted: false };
+        self.ask(call, &Beginning::default(), "the end of a subscription").await.map(drop)
     }
 
     async fn close(&self) {

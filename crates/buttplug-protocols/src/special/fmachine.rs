@@ -236,6 +236,13 @@ impl Overlay for Machine {
         self.state.not_written(frames);
     }
 
+    /// A press does; to let go of a button twice does no harm.
+    fn counts(&self, _data: &dyn Protocol, frame: &Frame) -> bool {
+        [Event::SwitchPressed, Event::FasterPressed, Event::SlowerPressed]
+            .iter()
+            .any(|press| press.frame() == *frame)
+    }
+
     fn next_tick(&self, _data: &dyn Protocol) -> Option<Instant> {
         self.state.due
     }
@@ -249,6 +256,8 @@ impl Overlay for Machine {
 mod tests {
     use super::super::vibcrafter::tests::bytes;
     use super::*;
+    use crate::catalogue::Catalogue;
+    use crate::definition::Vector;
     use proptest::prelude::*;
 
     /// The codes of events.
@@ -321,6 +330,21 @@ mod tests {
         assert_eq!(codes(&set(&mut state, stopped, 0)), [1, 2, 6, 3]);
         assert_eq!(steps(&mut state, start), (vec![6, 3, 6, 3, 6, 3, 6, 3], vec![800, 1000, 1200, 1400]));
         assert_eq!((state.running, state.speed), (false, LEAST));
+    }
+
+    #[test]
+    fn a_press_of_which_nobody_knows_counts_as_written_and_letting_go_is_repeated() {
+        let candidate = Catalogue::builtin().protocol("fmachine").unwrap();
+        let (sighting, model) = (Vector::default().sighting(), candidate.model(None).unwrap());
+        let setup = Setup { identifier: None, model: &model, sighting: &sighting, endpoints: &[], seed: 0 };
+        let machine = candidate.build(setup).unwrap();
+        let (now, mut state) = (Instant::now(), State::default());
+        let mut frames = set(&mut state, now, 2);
+        state.step(now, &mut frames);
+        frames.extend(set(&mut state, now, 0));
+        let counting: Vec<_> = frames.iter().map(|frame| machine.counts(frame)).collect();
+        assert_eq!(codes(&frames), [1, 2, 5, 3, 1, 2, 6, 3]);
+        assert_eq!(counting, [true, false, true, false, true, false, true, false]);
     }
 
     #[test]

@@ -69,6 +69,10 @@ impl Overlay for Machine {
         self.due = self.stepped.map(|at| at + AGAIN);
     }
 
+    fn counts(&self, data: &dyn Protocol, frame: &Frame) -> bool {
+        frame.data[..] == FASTER || frame.data[..] == SLOWER || data.counts(frame)
+    }
+
     fn next_tick(&self, _data: &dyn Protocol) -> Option<Instant> {
         self.due
     }
@@ -133,6 +137,14 @@ mod tests {
         }
         set(&mut *machine, i32::MAX);
         assert_eq!(steps(&mut *machine, 1000), 20);
+    }
+
+    #[test]
+    fn steps_count_and_stops_do_not() {
+        let machine = machine();
+        for (bytes, counts) in [(FASTER, true), (SLOWER, true), ([0x55, 3, 0x24, 0x27, 0xaa], false)] {
+            assert_eq!(machine.counts(&Frame::new(Endpoint::Tx, &bytes)), counts);
+        }
     }
 
     #[test]

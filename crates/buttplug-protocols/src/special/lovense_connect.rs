@@ -56,6 +56,10 @@ impl Overlay for Device {
         self.rotator.not_written(frames);
     }
 
+    fn counts(&self, data: &dyn Protocol, frame: &Frame) -> bool {
+        self.rotator.counts(frame) || data.counts(frame)
+    }
+
     fn keepalive_frames(
         &mut self,
         data: &mut dyn Protocol,
@@ -98,6 +102,8 @@ mod tests {
             let mut out = Frames::new();
             protocol.frames(Instant::now(), &outputs, &mut out);
             protocol.not_written(&out);
+            let counting: Vec<_> = out.iter().map(|frame| protocol.counts(frame)).collect();
+            assert_eq!(counting, [true, false], "left and right must not be mixed up");
             out.iter().map(|frame| String::from_utf8_lossy(&frame.data).into_owned()).collect::<Vec<_>>()
         };
         assert_eq!(rotate(), ["RotateChange?t=d0", "Rotate?v=3&t=d0"]);

@@ -20,6 +20,10 @@ pub(super) trait Overlay: Send {
         data.not_written(frames);
     }
 
+    fn counts(&self, data: &dyn Protocol, frame: &Frame) -> bool {
+        data.counts(frame)
+    }
+
     fn notified(
         &mut self,
         data: &mut dyn Protocol,
@@ -76,6 +80,10 @@ impl<O: Overlay> Protocol for Overlaid<O> {
 
     fn not_written(&mut self, frames: &[Frame]) {
         self.code.not_written(&mut *self.data, frames);
+    }
+
+    fn counts(&self, frame: &Frame) -> bool {
+        self.code.counts(&*self.data, frame)
     }
 
     fn notified(

@@ -34,6 +34,11 @@ impl Rotator {
         out.insert(first + at, self.change.clone());
     }
 
+    /// A change of direction counts.
+    pub(super) fn counts(&self, frame: &Frame) -> bool {
+        *frame == self.change
+    }
+
     /// A change of direction that did not arrive has not happened, and is due again with the next rotation.
     pub(super) fn not_written(&mut self, frames: &[Frame]) {
         self.reversed ^= frames.contains(&self.change);

@@ -67,6 +67,11 @@ impl Schedule {
         self.failing_since = None;
     }
 
+    /// Whether the last write failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failed_writes > 0
+    }
+
     /// The device took something that stands beside the wanted state: no gap follows, but it needs no keepalive for a while.
     pub(crate) fn wrote_beside(&mut self, now: Instant) {
         self.last_sent = Some(now);

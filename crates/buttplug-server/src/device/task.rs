@@ -3,7 +3,7 @@
 
 mod write;
 
-use self::write::Writing;
+use self::write::{HandedOver, Writing};
 use super::conversation::{ConversationError, hold};
 use super::schedule::{FIRST_RETRY_PAUSE, Schedule, Timer};
 use super::{Answer, DeviceHandle, RequestFailure};
@@ -14,6 +14,7 @@ use buttplug_protocols::frame::Frames;
 use buttplug_protocols::protocol::{Outputs, Protocol, Reading, Topic};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,7 +25,8 @@ use tracing::{debug, error, info, warn};
 /// The longest that one request to the hardware may take, from its first step to its last.
 const MAX_REQUEST_TIME: Duration = Duration::from_secs(10);
 
-/// How long a device that is being closed is tried if it refuses its zeros.
+/// How long a device that is being closed is tried if it refuses its zeros, and is listened to if it takes them. What it
+/// has not confirmed by then goes on until its hardware is closed.
 const MAX_CLOSING_TRIES: Duration = Duration::from_millis(500);
 
 /// The longest that closing hardware may take. It holds up nobody else.
@@ -64,6 +66,8 @@ pub(crate) async fn run(parts: DeviceParts) -> Parting {
         readings: Vec::new(),
         conversation: None,
         conversed: None,
+        under_way: VecDeque::new(),
+        closing_by: None,
     };
     let live = async {
         let keepalive = lock(&protocol).keepalive();
@@ -75,17 +79,21 @@ pub(crate) async fn run(parts: DeviceParts) -> Parting {
         }
         task.serve().await
     };
-    let mut last_words = Frames::new();
+    let mut under_way = Vec::new();
     match AssertUnwindSafe(live).catch_unwind().await {
         Ok(Ended::Closed) => debug!(device = index.0, name, "device closed"),
         Ok(Ended::Gone(reason)) => info!(device = index.0, name, reason, "device gone"),
         Ok(Ended::Unstopped) => {
-            warn!(device = index.0, name, "device closed; it took no zeros to the end");
-            last_words = zeros(&handle, &protocol);
+            warn!(device = index.0, name, "device closed; it has not confirmed its zeros to the end");
+            under_way.extend(task.under_way.drain(..));
+            if task.schedule.is_failing() {
+                let zeros = zeros(&handle, &protocol);
+                under_way.extend(zeros.iter().map(|frame| HandedOver::new(&hardware, frame)));
+            }
         }
         Ok(Ended::GivenUp(reason)) => {
             warn!(device = index.0, name, reason, "device given up");
-            if write_zeros(&handle, &protocol, &*hardware).await {
+            if write_zeros(&handle, &protocol, &hardware, task.under_way.drain(..)).await {
                 task.motion.set(false);
             }
         }
@@ -94,7 +102,8 @@ pub(crate) async fn run(parts: DeviceParts) -> Parting {
                 device = index.0,
                 name, "the device's task panicked; stopping the device and letting it go"
             );
-            let zeros = AssertUnwindSafe(write_zeros(&handle, &protocol, &*hardware));
+            // What was under way may have been what panicked.
+            let zeros = AssertUnwindSafe(write_zeros(&handle, &protocol, &hardware, []));
             match zeros.catch_unwind().await {
                 Ok(true) => task.motion.set(false),
                 Ok(false) => {}
@@ -105,22 +114,31 @@ pub(crate) async fn run(parts: DeviceParts) -> Parting {
         }
     }
     drop(task);
-    Parting { hardware, last_words }
+    Parting { hardware, under_way }
 }
 
 /// Hardware that is to be closed.
 pub(crate) struct Parting {
     pub(crate) hardware: Arc<dyn Hardware>,
-    /// Zeros that it did not take in the time that a device has for its end: something before them may still be under way, and
-    /// what was given up is not delivered.
-    pub(crate) last_words: Frames,
+    /// Its last zeros, unless it has confirmed them in the time that a device has for its end: what was handed over by then, as
+    /// something before that may still be under way, and once more what was refused. What is given up is not delivered.
+    pub(crate) under_way: Vec<HandedOver>,
 }
 
 /// Closes hardware whose device has ended, with its last words before that.
-pub(crate) async fn close(Parting { hardware, last_words }: Parting) {
-    let said = join_all(last_words.iter().map(|frame| hardware.write(frame)));
-    // They are begun first, and what is begun before hardware is closed is delivered.
-    let closing = async { tokio::join!(said, hardware.close()) };
+pub(crate) async fn close(Parting { hardware, under_way }: Parting) {
+    // They are handed over first, and what is handed over before hardware is closed is delivered. Nobody confirms it later.
+    let said = async {
+        join_all(under_way.into_iter().map(HandedOver::end)).await;
+        std::future::pending::<()>().await;
+    };
+    let closing = async {
+        tokio::select! {
+            biased;
+            () = said => {}
+            () = hardware.close() => {}
+        }
+    };
     if tokio::time::timeout(MAX_CLOSE_TIME, closing).await.is_err() {
         warn!("closing hardware took too long");
     }
@@ -135,11 +153,17 @@ impl Drop for EndOfDevice {
     }
 }
 
-/// The last thing for a device whose task has failed. True: it took its zeros.
-async fn write_zeros(handle: &DeviceHandle, protocol: &SharedProtocol, hardware: &dyn Hardware) -> bool {
+/// The last thing for a device whose task has failed, behind what is under way to it. True: it took its zeros.
+async fn write_zeros(
+    handle: &DeviceHandle,
+    protocol: &SharedProtocol,
+    hardware: &Arc<dyn Hardware>,
+    under_way: impl IntoIterator<Item = HandedOver>,
+) -> bool {
     // All at once: one that is waited for in vain does not hold up the others.
     let frames = zeros(handle, protocol);
-    let written = join_all(frames.iter().map(|frame| hardware.write(frame))).await;
+    let zeros = frames.iter().map(|frame| HandedOver::new(hardware, frame));
+    let written = join_all(under_way.into_iter().chain(zeros).map(HandedOver::end)).await;
     for error in written.iter().filter_map(|written| written.as_ref().err()) {
         error!(%error, "the device could not be stopped");
     }
@@ -159,6 +183,16 @@ fn zeros(handle: &DeviceHandle, protocol: &SharedProtocol) -> Frames {
     protocol.frames(now, &outputs, &mut frames);
     tick(&mut **protocol, now, &outputs, &mut frames);
     frames
+}
+
+/// Sets to zero, to be written at once, what nobody has renewed for as long as it may run.
+fn rest_overdue(handle: &DeviceHandle) {
+    let now = Instant::now().into_std();
+    let mut mailbox = handle.mailbox();
+    while let Some((feature, kind)) = mailbox.rest_overdue(now) {
+        let DeviceDescription { index, name, .. } = &**handle.description();
+        info!(device = index.0, name, feature = feature.0, %kind, "nobody renewed it, it returns to zero");
+    }
 }
 
 /// Whether any output is in motion that a stop would set to zero. A position ends by itself.
@@ -228,6 +262,11 @@ struct DeviceTask {
     conversation: Option<Conversation>,
     /// How the conversation ended, if it did while something was being written.
     conversed: Option<Result<Option<i32>, ConversationError>>,
+    /// Zeros whose confirmation a later stop has not waited for, in the order in which they were handed over. Never called
+    /// off: one of them may be a toggle, and how it fares decides what comes next.
+    under_way: VecDeque<HandedOver>,
+    /// When the device's last zeros are waited for no longer.
+    closing_by: Option<Instant>,
 }
 
 impl DeviceTask {
@@ -245,13 +284,10 @@ impl DeviceTask {
 
     /// Does everything that is due now, stop first.
     async fn work(&mut self) -> Result<(), Ended> {
+        rest_overdue(&self.handle);
         let now = Instant::now().into_std();
         let (stop, close, changed) = {
             let mut mailbox = self.handle.mailbox();
-            while let Some((feature, kind)) = mailbox.rest_overdue(now) {
-                let DeviceDescription { index, name, .. } = &**self.handle.description();
-                info!(device = index.0, name, feature = feature.0, %kind, "nobody renewed it, it returns to zero");
-            }
             let mut protocol = lock(&self.protocol);
             mailbox.wanted.take_halted().for_each(|feature| protocol.halt(feature));
             (std::mem::take(&mut mailbox.stop), mailbox.close, mailbox.wanted.has_changed())
@@ -261,6 +297,10 @@ impl DeviceTask {
         }
         if stop || (changed && self.schedule.write_at(now) <= now) {
             let _ = self.write_wanted().await?;
+            if !self.under_way.is_empty() {
+                // Another stop has come in between.
+                return Ok(());
+            }
         }
         self.work_tick().await?;
         let now = Instant::now().into_std();
@@ -281,9 +321,10 @@ impl DeviceTask {
     }
 
     /// The last word to a device is zero, also when a stop has just been written: an unconfirmed write may have been
-    /// lost. What fails is tried again for a moment.
+    /// lost. What is refused is tried again for a moment; what is on its way stays there.
     async fn close(&mut self) -> Ended {
         let patience = Instant::now() + MAX_CLOSING_TRIES;
+        self.closing_by = Some(patience);
         loop {
             {
                 let mut mailbox = self.handle.mailbox();
@@ -292,7 +333,9 @@ impl DeviceTask {
                 mailbox.wanted.take_halted().for_each(|feature| protocol.halt(feature));
             }
             match self.write_wanted().await {
-                Ok(false) if Instant::now() < patience => tokio::time::sleep(FIRST_RETRY_PAUSE).await,
+                Ok(false) if self.under_way.is_empty() && Instant::now() + FIRST_RETRY_PAUSE < patience => {
+                    tokio::time::sleep(FIRST_RETRY_PAUSE).await;
+                }
                 Ok(true) => return Ended::Closed,
                 Ok(false) => return Ended::Unstopped,
                 Err(ended) => return ended,
@@ -322,7 +365,7 @@ impl DeviceTask {
         if runs {
             self.motion.set(true);
         }
-        let nothing = self.frames.is_empty();
+        let nothing = self.frames.is_empty() && self.under_way.is_empty();
         let written = self.write_all(if zeros { Writing::Zeros } else { Writing::Values }).await;
         if nothing || matches!(written, Ok(true)) {
             self.handle.mailbox().wanted.arrived(&self.outputs);

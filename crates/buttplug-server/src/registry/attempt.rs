@@ -6,7 +6,6 @@ use crate::device::conversation::{ConversationError, hold};
 use crate::device::task::{Parting, close};
 use crate::hardware::{HardwareBus, HardwareError, OpenHardware};
 use buttplug_protocols::catalogue::{Candidate, Setup, Wiring};
-use buttplug_protocols::frame::Frames;
 use buttplug_protocols::model::Model;
 use buttplug_protocols::protocol::{Protocol, Topic};
 use buttplug_protocols::sighting::Sighting;
@@ -86,7 +85,7 @@ pub(crate) async fn connect(
     };
     if outcome.is_err() {
         if let Some(hardware) = opened {
-            close(Parting { hardware, last_words: Frames::new() }).await;
+            close(Parting { hardware, under_way: Vec::new() }).await;
         }
     }
     outcome

@@ -161,6 +161,10 @@ impl Overlay for Device {
         }
     }
 
+    fn counts(&self, data: &dyn Protocol, frame: &Frame) -> bool {
+        matches!(&self.motion, Motion::Rotator(rotator) if rotator.counts(frame)) || data.counts(frame)
+    }
+
     fn halt(&mut self, _data: &mut dyn Protocol, _feature: FeatureIndex) {
         if let Motion::Stroker(stroker) = &mut self.motion {
             stroker.halt();
@@ -271,6 +275,25 @@ mod tests {
         assert_eq!(known.map(|(_, identifiers)| identifiers.len()).sum::<usize>(), listed);
         for unknown in [None, Some("lovense"), Some("a")] {
             assert_eq!(lovense.model(unknown).map(|model| model.name), Some(String::from("Lovense Device")));
+        }
+    }
+
+    #[test]
+    fn of_all_commands_only_a_change_of_direction_counts() {
+        let lovense = Catalogue::builtin().protocol("lovense").unwrap();
+        let sighting = Sighting::new("", Advertisement::WebSocket { identifier: String::new() });
+        for (identifier, changes) in [("A", true), ("Z", false), ("H", false)] {
+            let model = lovense.model(Some(identifier)).unwrap();
+            let setup = Setup {
+                identifier: Some(identifier),
+                model: &model,
+                sighting: &sighting,
+                endpoints: &[],
+                seed: 0,
+            };
+            let device = lovense.build(setup).unwrap();
+            assert_eq!(device.counts(&command(format_args!("RotateChange"))), changes, "{identifier}");
+            assert!(!device.counts(&command(format_args!("Rotate:0"))), "{identifier}");
         }
     }
 

@@ -1,9 +1,9 @@
 //! Sees the writes of a device through: in order, past confirmations that do not come, and given up for a stop. What is
 //! written and when, `task.rs` decides.
 
-use super::{DeviceTask, converse, lock};
+use super::{DeviceTask, converse, lock, rest_overdue};
 use crate::device::{DeviceHandle, Mailbox};
-use crate::hardware::HardwareError;
+use crate::hardware::{Beginning, Hardware, HardwareError};
 use buttplug_protocols::frame::{Frame, Frames};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -39,10 +39,47 @@ enum Progress {
     Unconfirmed,
 }
 
+/// Zeros of one device that may be under way at a time. Each further stop says them again, five times a second at most, and
+/// none is under way for longer than a few seconds.
+const MAX_UNDER_WAY: usize = 64;
+
+/// A write that has been handed over.
+pub(crate) struct HandedOver {
+    frame: Frame,
+    since: Instant,
+    beginning: Beginning,
+    progress: BoxFuture<'static, Result<(), HardwareError>>,
+}
+
+impl HandedOver {
+    /// It goes out once it has been polled.
+    pub(super) fn new(hardware: &Arc<dyn Hardware>, frame: &Frame) -> Self {
+        let beginning = Beginning::default();
+        let (hardware, called_off, words) = (Arc::clone(hardware), beginning.clone(), frame.clone());
+        let progress = async move { hardware.write_unless_called_off(&words, &called_off).await }.boxed();
+        Self { frame: frame.clone(), since: Instant::now(), beginning, progress }
+    }
+
+    /// Waits for its end.
+    pub(super) async fn end(self) -> Result<(), HardwareError> {
+        self.progress.await
+    }
+
+    /// Polls it once.
+    fn look(&mut self) -> Progress {
+        unconstrained(self.progress.as_mut()).now_or_never().map_or(Progress::Unconfirmed, Progress::Ended)
+    }
+
+    /// Calls it off, unless it has begun. True: it has, and may have arrived, or may yet.
+    fn may_arrive(&self) -> bool {
+        !self.beginning.call_off()
+    }
+}
+
 impl DeviceTask {
     /// Writes the frames in order. A failure ends it, except that every zero is tried. Values end early when a stop
-    /// comes in between; then the answer is false. The protocol is told which frames were not written: one of them
-    /// may be a toggle that it has to send again.
+    /// comes in between, and zeros are left under way then; the answer is false. The protocol is told which frames were not
+    /// written: one of them may be a toggle that it has to send again.
     ///
     /// A conversation under way goes on meanwhile: it may hold what the hardware needs for this write.
     pub(super) async fn write_all(&mut self, writing: Writing) -> Result<bool, HardwareError> {
@@ -54,9 +91,6 @@ impl DeviceTask {
     }
 
     async fn write_each(&mut self, frames: &[Frame], writing: Writing) -> Result<bool, HardwareError> {
-        let hardware = Arc::clone(&self.hardware);
-        let tally = Arc::clone(&self.handle.shared.tally);
-        let mut unconfirmed = Vec::new();
         let mut lost = Frames::new();
         let mut outcome = Ok(true);
         for (at, frame) in frames.iter().enumerate() {
@@ -65,30 +99,24 @@ impl DeviceTask {
                 (Ok(false), at)
             } else {
                 trace!(device = self.handle.description().index.0, %frame, "write");
-                let begun = Instant::now();
-                let mut write = hardware.write(frame);
+                let mut write = HandedOver::new(&self.hardware, frame);
                 // Hardware that has kept one zero waiting is given the others at once.
-                let progress = if unconfirmed.is_empty() {
+                let progress = if self.under_way.is_empty() {
                     self.progress(&mut write, writing).await
                 } else {
-                    unconstrained(write.as_mut())
-                        .now_or_never()
-                        .map_or(Progress::Unconfirmed, Progress::Ended)
+                    write.look()
                 };
                 match progress {
                     Progress::Ended(written) => {
-                        match &written {
-                            Ok(()) => tally.written(begun.elapsed()),
-                            Err(_) => tally.write_failed(),
-                        }
-                        (written.map(|()| true), at)
+                        let lost = self.ended(&write, &written);
+                        (written.map(|()| true), if lost { at } else { at + 1 })
                     }
                     Progress::Unconfirmed if writing == Writing::Zeros => {
-                        unconfirmed.push((frame, begun, write));
+                        self.under_way.push_back(write);
                         continue;
                     }
-                    // It is on its way, and most likely arrives.
-                    Progress::Unconfirmed => (Ok(false), at + 1),
+                    // What is on its way most likely arrives.
+                    Progress::Unconfirmed => (Ok(false), if write.may_arrive() { at + 1 } else { at }),
                 }
             };
             if written == Ok(true) {
@@ -102,19 +130,19 @@ impl DeviceTask {
                 lost.extend_from_slice(frames.get(rest..).unwrap_or_default());
                 break;
             }
-            lost.push(frame.clone());
+            lost.extend_from_slice(frames.get(rest..=at).unwrap_or_default());
         }
         // The zeros have gone out; now there is time to hear how they fared.
-        let mut patient = true;
-        for (frame, begun, mut write) in unconfirmed {
-            let written = if patient { self.confirmation(&mut write).await } else { write.now_or_never() };
-            patient &= written.is_some();
-            let written = written.unwrap_or(Err(HardwareError::TimedOut("the confirmation of a zero")));
-            if written.is_ok() {
-                tally.written(begun.elapsed());
-            } else {
-                tally.write_failed();
-                lost.push(frame.clone());
+        while let Some(mut write) = self.under_way.pop_front() {
+            let Progress::Ended(written) = self.confirmation(&mut write).await else {
+                self.under_way.push_front(write);
+                if outcome == Ok(true) {
+                    outcome = Ok(false);
+                }
+                break;
+            };
+            if self.ended(&write, &written) {
+                lost.push(write.frame);
             }
             if outcome == Ok(true) {
                 outcome = written.map(|()| true);
@@ -126,44 +154,49 @@ impl DeviceTask {
         outcome
     }
 
+    /// Notes how a write ended. True: the protocol has to count it as not written.
+    fn ended(&self, write: &HandedOver, written: &Result<(), HardwareError>) -> bool {
+        let tally = &self.handle.shared.tally;
+        match written {
+            Ok(()) => tally.written(write.since.elapsed()),
+            Err(_) => tally.write_failed(),
+        }
+        match written {
+            Ok(()) => false,
+            // A toggle that is pressed once more than it shall be switches on what was to be stopped.
+            Err(HardwareError::TimedOut(_)) if write.may_arrive() => {
+                !lock(&self.protocol).counts(&write.frame)
+            }
+            Err(_) => true,
+        }
+    }
+
     /// Waits for a write to end, for no longer than a stop may wait.
-    async fn progress(
-        &mut self,
-        write: &mut BoxFuture<'_, Result<(), HardwareError>>,
-        writing: Writing,
-    ) -> Progress {
+    async fn progress(&mut self, write: &mut HandedOver, writing: Writing) -> Progress {
         // A zero behind this one, or one that is asked for meanwhile.
-        let zero_is_due = |mailbox: &Mailbox| writing == Writing::Zeros || mailbox.stop || mailbox.close;
+        self.unless_due(write, |mailbox| writing == Writing::Zeros || mailbox.stop || mailbox.close).await
+    }
+
+    /// Waits for the confirmation of a zero that has gone out, for no longer than another stop may wait, or the device's end.
+    async fn confirmation(&mut self, write: &mut HandedOver) -> Progress {
+        let has_room = self.under_way.len() < MAX_UNDER_WAY;
+        self.unless_due(write, |mailbox| mailbox.stop && has_room || mailbox.close).await
+    }
+
+    async fn unless_due(&mut self, write: &mut HandedOver, is_due: impl Fn(&Mailbox) -> bool) -> Progress {
         let handle = self.handle.clone();
+        let closing_by = self.closing_by;
         let mut woken = false;
         let progress = tokio::select! {
             biased;
-            written = self.with_conversation(write) => Progress::Ended(written),
-            () = patience_after(&handle, zero_is_due, &mut woken) => Progress::Unconfirmed,
+            written = self.with_conversation(&mut write.progress) => Progress::Ended(written),
+            () = patience_after(&handle, is_due, closing_by, &mut woken) => Progress::Unconfirmed,
         };
         if woken {
             // What it was woken for is still to be done.
             handle.shared.wake.notify_one();
         }
         progress
-    }
-
-    /// Waits for the confirmation of a zero that has gone out. `None`: the device is to be closed, and it took too long.
-    async fn confirmation(
-        &mut self,
-        write: &mut BoxFuture<'_, Result<(), HardwareError>>,
-    ) -> Option<Result<(), HardwareError>> {
-        let handle = self.handle.clone();
-        let mut woken = false;
-        let written = tokio::select! {
-            biased;
-            written = self.with_conversation(write) => Some(written),
-            () = patience_after(&handle, |mailbox| mailbox.close, &mut woken) => None,
-        };
-        if woken {
-            handle.shared.wake.notify_one();
-        }
-        written
     }
 
     /// Waits for a write to end and goes on with the conversation meanwhile.
@@ -184,10 +217,33 @@ impl DeviceTask {
 }
 
 /// Waits until something is due, and then for so long as a stop may wait. `woken`: the device's task was woken meanwhile.
-async fn patience_after(handle: &DeviceHandle, is_due: impl Fn(&Mailbox) -> bool, woken: &mut bool) {
-    while !is_due(&handle.mailbox()) {
-        handle.shared.wake.notified().await;
+async fn patience_after(
+    handle: &DeviceHandle,
+    is_due: impl Fn(&Mailbox) -> bool,
+    closing_by: Option<Instant>,
+    woken: &mut bool,
+) {
+    loop {
+        let overdue = {
+            let mailbox = handle.mailbox();
+            if is_due(&mailbox) {
+                break;
+            }
+            mailbox.limit.deadline()
+        };
+        let overdue = async {
+            match overdue {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = handle.shared.wake.notified() => {}
+            () = overdue => rest_overdue(handle),
+        }
         *woken = true;
     }
-    tokio::time::sleep(STOP_PATIENCE).await;
+    let patience = Instant::now() + STOP_PATIENCE;
+    tokio::time::sleep_until(closing_by.map_or(patience, |by| by.min(patience))).await;
 }
