@@ -1,7 +1,7 @@
 //! `cargo xtask cross`: whether everything compiles for the systems that this machine is not, and with the oldest
 //! compiler that is promised. Nothing is linked, so neither their linkers nor a C compiler for them is needed.
 
-mod compiler;
+pub(crate) mod compiler;
 
 use std::fs;
 use std::process::Command;

@@ -14,6 +14,7 @@ mod interop;
 mod run;
 mod test;
 mod tidy;
+mod wine;
 
 use std::process::ExitCode;
 
@@ -49,6 +50,12 @@ const TASKS: &[Task] = &[
         about: "whether it compiles for other systems and with the oldest compiler: [windows] [macos] [web] [oldest] \
                 (needs a Debian and its packages)",
         run: cross::run,
+    },
+    Task {
+        name: "wine",
+        about: "the tests of Windows, with Wine: all or ARGUMENTS of cargo test (needs a Debian, its wine64 and \
+                gcc-mingw-w64-x86-64)",
+        run: wine::run,
     },
     Task { name: "book", about: "builds the book in docs/ and looks for what leads nowhere", run: book::run },
     Task { name: "bench", about: "measures the release program from outside (Linux)", run: bench::run },

@@ -113,20 +113,59 @@ impl Compiler {
 
     /// Makes the standard libraries of these targets, as far as checking needs them, and gives them to the compiler.
     pub(crate) fn add_targets(&self, targets: &[&str]) -> Outcome {
-        let rustlib = self.tree.join("usr/lib/rustlib");
-        let library = rustlib.join("src/rust/library");
+        self.add("check", &["--quiet"], targets, &["rmeta"])
+    }
+
+    /// Makes the standard library of this target, for programs that are to be run, and gives it to the compiler.
+    pub(crate) fn add_whole_target(&self, target: &str) -> Outcome {
+        if self.target(target).exists() {
+            return Ok(());
+        }
+        self.add(
+            "build",
+            &["--quiet", "--features", "panic-unwind,backtrace"],
+            &[target],
+            &["rmeta", "rlib"],
+        )?;
+        // What stands at the beginning and the end of a program that MinGW links.
+        for name in ["rsbegin", "rsend"] {
+            let mut compile = Command::new(self.tree.join("usr/bin/rustc"));
+            compile.envs(self.cargo(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
+            compile.args([
+                "--target",
+                target,
+                "--crate-type",
+                "lib",
+                "--emit",
+                "obj",
+                "-Zforce-unstable-if-unmarked",
+            ]);
+            compile.arg("-o").arg(self.target(target).join("lib").join(name).with_extension("o"));
+            compile.arg(self.library().join("rtstartup").join(name).with_extension("rs"));
+            quietly(compile.env("RUSTC_BOOTSTRAP", "1"))?;
+        }
+        Ok(())
+    }
+
+    /// The sources of the standard library.
+    fn library(&self) -> PathBuf {
+        self.tree.join("usr/lib/rustlib/src/rust/library")
+    }
+
+    /// Has cargo do this with the standard library, and gives the compiler what comes of it: files with these endings.
+    fn add(&self, deed: &str, options: &[&str], targets: &[&str], endings: &[&str]) -> Outcome {
         let is_missing = |target: &&&str| !self.target(target).exists();
         let missing: Vec<&str> = targets.iter().filter(is_missing).copied().collect();
         if missing.is_empty() {
             return Ok(());
         }
         let made = self.build.with_file_name("std");
-        let mut check = self.cargo(&["check", "--quiet", "--locked", "--package", "sysroot"]);
-        check.arg("--manifest-path").arg(library.join("Cargo.toml")).arg("--target-dir").arg(&made);
-        check.args(missing.iter().flat_map(|target| ["--target", *target]));
+        let mut make = self.cargo(&[deed, "--locked", "--package", "sysroot"]);
+        make.args(options).arg("--manifest-path").arg(self.library().join("Cargo.toml"));
+        make.arg("--target-dir").arg(&made).args(missing.iter().flat_map(|target| ["--target", *target]));
         // As the standard library's own build does it.
-        check.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zforce-unstable-if-unmarked");
-        quietly(&mut check)?;
+        make.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zforce-unstable-if-unmarked");
+        quietly(&mut make)?;
         for target in missing {
             let from = made.join(target).join("debug/deps");
             // Under another name at first, so that what is cut short is done again.
@@ -137,7 +176,7 @@ impl Compiler {
             fs::create_dir_all(half.join("lib")).context(&half.display().to_string())?;
             for entry in fs::read_dir(&from).context(&from.display().to_string())? {
                 let entry = entry.context(&from.display().to_string())?;
-                if entry.path().extension().is_some_and(|end| end == "rmeta") {
+                if entry.path().extension().is_some_and(|end| endings.iter().any(|wanted| end == *wanted)) {
                     let to = half.join("lib").join(entry.file_name());
                     fs::copy(entry.path(), &to).context(&to.display().to_string())?;
                 }

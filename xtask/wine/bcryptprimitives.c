@@ -1,0 +1,9 @@
+/* What Rust's standard library needs for random numbers, and Wine has only since version 9. */
+#include <windows.h>
+
+BOOLEAN NTAPI SystemFunction036(PVOID buffer, ULONG length);
+
+__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE buffer, SIZE_T length)
+{
+    return SystemFunction036(buffer, (ULONG)length);
+}
