@@ -171,8 +171,8 @@ async fn look_after(
             Ok((engine, lifeline)) => {
                 let born_by = died.is_some().then(|| (born + max_hang + MAX_BIRTH).into());
                 let mut ward = Ward { engine, lifeline, max_hang, born_by };
-                match ward.live(&mut word, supervisor).await.map_err(system)? {
-                    Life::ToldToEnd => {
+                match ward.live(&mut word, supervisor).await {
+                    Ok(Life::ToldToEnd) => {
                         supervisor.tell(News::Ending);
                         let Ward { engine, lifeline, .. } = ward;
                         drop(lifeline);
@@ -183,8 +183,8 @@ async fn look_after(
                         }
                         return Ok(exit);
                     }
-                    Life::Hung => format!("it hung for {} s and was killed", max_hang.as_secs()),
-                    Life::Ended(status) => {
+                    Ok(Life::Hung) => format!("it hung for {} s and was killed", max_hang.as_secs()),
+                    Ok(Life::Ended(status)) => {
                         if let Some(exit) = deaths.is_the_end(status) {
                             if died.is_some() || inherited {
                                 rescue(start(), &claim, &log).await;
@@ -192,6 +192,11 @@ async fn look_after(
                             return Ok(exit);
                         }
                         status.to_string()
+                    }
+                    // One of which nothing is known is none that can be relied on.
+                    Err(error) => {
+                        let _ = ward.engine.start_kill();
+                        error.to_string()
                     }
                 }
             }

@@ -49,7 +49,7 @@ pub(crate) struct Signals {
 }
 
 /// Every signal that a program can catch and that would end it or make it stand still, except those that say that it is
-/// broken. `None`: it is no reason to end.
+/// broken; and the one that tells of children. `None`: it is no reason to end.
 #[cfg(unix)]
 const SIGNALS: &[(libc::c_int, Option<Wish>)] = &[
     (libc::SIGINT, Some(Wish::End("SIGINT"))),
@@ -71,6 +71,8 @@ const SIGNALS: &[(libc::c_int, Option<Wish>)] = &[
     (libc::SIGTSTP, Some(Wish::Pause("SIGTSTP"))),
     // The write that went too far fails, and says so.
     (libc::SIGXFSZ, None),
+    // Whoever started the program may have it ignored, and then the system tells of no child how it ended.
+    (libc::SIGCHLD, None),
 ];
 
 #[cfg(unix)]

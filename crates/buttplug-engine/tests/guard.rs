@@ -151,6 +151,25 @@ mod guarded {
     }
 
     #[tokio::test]
+    async fn a_guard_whose_starter_wants_to_hear_of_no_children_hears_of_its_engine() {
+        let file = user_file("no-children.json");
+        let starter = ["env", "--ignore-signal=CHLD"];
+        let more = ["--user-device-config-file", file.name(), "--guard"];
+        let command = program::command_under(&starter, &[&DEVICES[..], &more].concat());
+        let mut guard = Engine::of(command);
+        let (client, device) = program::make_vibrate(&mut guard).await;
+        let running = guard.home.join("buttplug/running-any.json");
+        written(&running.to_string_lossy()).await;
+        signal(engine_of(&guard).await, "KILL");
+        drop((client, device));
+        comes_back_and_is_stopped(&mut guard).await;
+        guard.signal("TERM");
+        assert_eq!(guard.end().await.code(), Some(0));
+        let said = guard.stderr().await;
+        assert!(said.contains("the engine died (signal: 9 (SIGKILL))"), "{said}");
+    }
+
+    #[tokio::test]
     async fn what_ends_the_guard_ends_its_engine_in_order() {
         for how in ["TERM", "INT", "HUP", "QUIT", "KILL"] {
             let name = format!("guard-{how}.json");

@@ -30,6 +30,9 @@ pub(super) enum Life {
 
 impl Ward {
     /// Looks after it until it ends, or is to.
+    ///
+    /// # Errors
+    /// The system does not tell how it stands, or does not let it be killed.
     pub(super) async fn live(&mut self, word: &mut Word, supervisor: &Supervisor) -> io::Result<Life> {
         let mut hangs_at = self.born_by;
         let mut hung = false;
