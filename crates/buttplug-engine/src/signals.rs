@@ -90,7 +90,9 @@ impl Signals {
         let nameless = nameless.into_iter().map(|number| (number, Some(Wish::End("a real-time signal"))));
         let sources = SIGNALS.iter().copied().chain(nameless);
         let sources = sources.map(|(number, wish)| Ok((signal(SignalKind::from_raw(number))?, wish)));
-        Ok(Self { sources: sources.collect::<std::io::Result<_>>()? })
+        let sources = sources.collect::<std::io::Result<_>>()?;
+        let_in();
+        Ok(Self { sources })
     }
 
     /// Waits for a signal that matters. Safe to cancel.
@@ -107,6 +109,17 @@ impl Signals {
         })
         .await
     }
+}
+
+/// Lets in what whoever started the program had the system hold back, except what [`stand_still_for_no_terminal`] does.
+#[cfg(unix)]
+fn let_in() {
+    use nix::sys::signal::{SigSet, Signal};
+    let mut wanted = SigSet::all();
+    wanted.remove(Signal::SIGTTOU);
+    wanted.remove(Signal::SIGTTIN);
+    // Fails only for a set of signals that is none.
+    let _ = wanted.thread_unblock();
 }
 
 /// How often is looked whether the process lives that started this one, where nothing tells.

@@ -253,6 +253,20 @@ mod guarded {
     }
 
     #[tokio::test]
+    async fn a_guard_and_its_engine_hear_also_what_their_starter_had_held_back() {
+        use nix::sys::signal::{SigSet, Signal};
+        let mut held_back = SigSet::empty();
+        held_back.add(Signal::SIGTERM);
+        // This thread starts it.
+        held_back.thread_block().expect("a set of signals");
+        let mut guard = Engine::start_with(&[&DEVICES[..], &["--guard"]].concat()).await;
+        held_back.thread_unblock().expect("a set of signals");
+        guard.client_port().await;
+        signal(engine_of(&guard).await, "TERM");
+        assert_eq!(guard.end().await.code(), Some(0));
+    }
+
+    #[tokio::test]
     async fn an_engine_that_ends_in_order_ends_its_guard() {
         let (mut guard, _client, mut device) = vibrating("order.json", &["--guard"]).await;
         signal(engine_of(&guard).await, "TERM");
