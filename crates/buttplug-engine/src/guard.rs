@@ -132,8 +132,6 @@ async fn look_after(
 ) -> Result<Exit, GuardError> {
     let folder = dirs::runtime_dir().or_else(persons_folder).ok_or(GuardError::NoFolder)?.join("buttplug");
     let claim = Claim::take(&folder, flags, MAX_RESCUE);
-    // What a guard left behind that was killed with its engine.
-    let inherited = claim.is_anything_running();
     let program = std::env::current_exe().map_err(system)?;
     let mut arguments: Vec<OsString> = match handover {
         Some(handover) => handover.arguments().collect(),
@@ -177,18 +175,13 @@ async fn look_after(
                         let Ward { engine, lifeline, .. } = ward;
                         drop(lifeline);
                         let exit = farewell(engine, &log).await;
-                        // One that followed a dead one may not have found yet what ran.
-                        if exit != Exit::Orderly || died.is_some() || inherited {
-                            rescue(start(), &claim, &log).await;
-                        }
+                        rescue(start(), &claim, &log).await;
                         return Ok(exit);
                     }
                     Ok(Life::Hung) => format!("it hung for {} s and was killed", max_hang.as_secs()),
                     Ok(Life::Ended(status)) => {
                         if let Some(exit) = deaths.is_the_end(status) {
-                            if died.is_some() || inherited {
-                                rescue(start(), &claim, &log).await;
-                            }
+                            rescue(start(), &claim, &log).await;
                             return Ok(exit);
                         }
                         status.to_string()
@@ -241,7 +234,8 @@ async fn farewell(mut engine: Child, log: &Queue) -> Exit {
     }
 }
 
-/// Has what still runs stopped, where the engine did not live to do it. Should this process be killed meanwhile, that goes on.
+/// Has what still runs stopped, where the engine did not live to do it or could not reach it. Should this process be killed
+/// meanwhile, that goes on.
 async fn rescue(mut command: Command, claim: &Claim, log: &Queue) {
     if !claim.is_anything_running() {
         return;

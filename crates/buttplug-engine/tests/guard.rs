@@ -228,6 +228,25 @@ mod guarded {
     }
 
     #[tokio::test]
+    async fn a_device_that_was_out_of_reach_when_the_engine_ended_in_order_is_looked_for_by_the_guard() {
+        for ends in ["guard", "engine"] {
+            let name = format!("out-of-reach-{ends}.json");
+            let (mut guard, _client, device) = vibrating(&name, &["--guard"]).await;
+            let running = guard.home.join("buttplug/running-any.json");
+            written(&running.to_string_lossy()).await;
+            drop(device);
+            guard.new_line_with("device gone").await;
+            match ends {
+                "guard" => guard.signal("TERM"),
+                _ => signal(engine_of(&guard).await, "TERM"),
+            }
+            comes_back_and_is_stopped(&mut guard).await;
+            assert_eq!(guard.end().await.code(), Some(0), "{ends}");
+            assert!(!running.exists(), "{ends}: nothing runs");
+        }
+    }
+
+    #[tokio::test]
     async fn a_guard_takes_over_what_one_left_running_that_was_killed_with_its_engine() {
         let (mut guard, client, device) = vibrating("both-killed.json", &["--guard"]).await;
         let home = guard.home.clone();
