@@ -8,7 +8,7 @@ mod claim;
 mod lifeline;
 mod ward;
 
-use crate::cli::ServeFlags;
+use crate::cli::{ServeFlags, Subcommand};
 use crate::exit::Exit;
 use crate::log::Queue;
 use crate::signals::{Parent, Signals, Wish};
@@ -114,11 +114,15 @@ impl Word {
 
 /// Looks after an engine with these flags until told to end, or the engine has ended in order. Without a handover it is
 /// passed the flags that were typed.
-pub(crate) async fn run(flags: &ServeFlags, handover: Option<&Handover>) -> Result<Exit, GuardError> {
+pub(crate) async fn run(
+    flags: &ServeFlags,
+    subcommand: Subcommand,
+    handover: Option<&Handover>,
+) -> Result<Exit, GuardError> {
     // Whoever started this process hears from it, not from the engine.
     let supervisor = Supervisor::of_environment();
     let outcome = tokio::select! {
-        outcome = look_after(flags, handover, &supervisor) => outcome,
+        outcome = look_after(flags, subcommand, handover, &supervisor) => outcome,
         never = supervisor.keep_telling() => never,
     };
     supervisor.tell(News::Ending);
@@ -127,11 +131,12 @@ pub(crate) async fn run(flags: &ServeFlags, handover: Option<&Handover>) -> Resu
 
 async fn look_after(
     flags: &ServeFlags,
+    subcommand: Subcommand,
     handover: Option<&Handover>,
     supervisor: &Supervisor,
 ) -> Result<Exit, GuardError> {
     let folder = dirs::runtime_dir().or_else(persons_folder).ok_or(GuardError::NoFolder)?.join("buttplug");
-    let claim = Claim::take(&folder, flags, MAX_RESCUE);
+    let claim = Claim::take(&folder, flags, subcommand, MAX_RESCUE);
     let program = std::env::current_exe().map_err(system)?;
     let mut arguments: Vec<OsString> = match handover {
         Some(handover) => handover.arguments().collect(),

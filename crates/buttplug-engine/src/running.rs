@@ -64,6 +64,24 @@ fn identity(entry: Entry) -> Option<DeviceIdentity> {
     Some(DeviceIdentity { bus: BusKind::from_name(&bus)?, protocol, identifier, address })
 }
 
+/// Moves those of these devices to another file that are wanted there. What is not stays; no file is left without devices.
+///
+/// # Errors
+/// One of the files can't be written or is not understood; then nothing is lost.
+pub(crate) fn move_wanted(
+    from: &Path,
+    to: &Path,
+    is_wanted: impl Fn(&DeviceIdentity) -> bool,
+) -> io::Result<()> {
+    let devices = read(from).map_err(io::Error::other)?;
+    let (wanted, rest): (Vec<_>, Vec<_>) = devices.into_iter().partition(is_wanted);
+    if wanted.is_empty() && !rest.is_empty() {
+        return Ok(());
+    }
+    add(to, wanted)?;
+    write(from, &rest.into_iter().map(Arc::new).collect::<Vec<_>>())
+}
+
 /// Adds devices to those that stand there, each once.
 ///
 /// # Errors

@@ -200,7 +200,9 @@ fn guard(settled: &Settled, subcommand: Subcommand) -> Exit {
     }
     let handover = (subcommand == Subcommand::Typed).then(|| settled.handover());
     let runtime = life::runtime().map_err(|error| GuardError::System(error.to_string()));
-    match runtime.and_then(|runtime| runtime.block_on(guard::run(&settled.flags, handover.as_ref()))) {
+    match runtime
+        .and_then(|runtime| runtime.block_on(guard::run(&settled.flags, subcommand, handover.as_ref())))
+    {
         Ok(exit) => exit,
         Err(reason) => {
             let exit = if reason == GuardError::NoFolder { Exit::Mend } else { Exit::Internal };
