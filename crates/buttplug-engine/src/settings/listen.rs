@@ -371,6 +371,7 @@ mod tests {
             Some(Listen::AllInterfaces(12345))
         );
     }
+
     #[test]
     fn an_engine_is_asked_at_its_port_for_clients_and_else_at_the_rest_api() {
         let door = |change: fn(&mut ServeFlags)| {
