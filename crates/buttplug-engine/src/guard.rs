@@ -250,7 +250,11 @@ async fn rescue(mut command: Command, claim: &Claim, log: &Queue) {
         MAX_STOP_FIRST.as_secs()
     ));
     claim.pass_on();
-    match command.arg("--only-stop").stdin(Stdio::null()).spawn() {
+    command.arg("--only-stop").stdin(Stdio::null());
+    // Whoever kills this process with its group leaves that one alive.
+    #[cfg(unix)]
+    command.process_group(0);
+    match command.spawn() {
         Ok(mut engine) => {
             if !timeout(MAX_RESCUE, engine.wait())
                 .await

@@ -247,6 +247,29 @@ mod guarded {
     }
 
     #[tokio::test]
+    async fn what_is_still_to_be_stopped_is_stopped_though_the_guard_is_killed_with_its_group() {
+        let file = user_file("group.json");
+        let more = ["--user-device-config-file", file.name(), "--guard"];
+        let mut command = program::command(&[&DEVICES[..], &more].concat());
+        std::os::unix::process::CommandExt::process_group(command.as_std_mut(), 0);
+        let mut guard = Engine::of(command);
+        let (client, device) = program::make_vibrate(&mut guard).await;
+        let running = guard.home.join("buttplug/running-any.json");
+        written(&running.to_string_lossy()).await;
+        signal(engine_of(&guard).await, "STOP");
+        guard.signal("TERM");
+        drop((client, device));
+        guard.new_line_with("listening for devices address=127.0.0.1:").await;
+        let group = i32::try_from(guard.child.id().expect("running")).expect("an id");
+        let killed = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(group), nix::sys::signal::SIGKILL);
+        killed.expect("a group");
+        let mut device = lovense(guard.last_device_port()).await;
+        assert_eq!(device.frames_until("Vibrate:0;").await, ["Vibrate:0;"]);
+        assert_eq!(guard.end().await.code(), None, "it was killed");
+        assert!(!running.exists(), "nothing runs");
+    }
+
+    #[tokio::test]
     async fn a_guard_takes_over_what_one_left_running_that_was_killed_with_its_engine() {
         let (mut guard, client, device) = vibrating("both-killed.json", &["--guard"]).await;
         let home = guard.home.clone();
