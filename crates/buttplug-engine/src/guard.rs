@@ -30,6 +30,10 @@ use ward::{Life, Ward};
 /// start this one kill it after three seconds, and an engine that hangs must be dead by then.
 const MAX_FAREWELL: Duration = Duration::from_millis(2700);
 
+/// How long an engine may take that is killed. One that waits for a disk or a driver may take for ever, and what ran is stopped
+/// without it.
+const MAX_DYING: Duration = Duration::from_secs(1);
+
 /// An engine that has served for so long is well: should it die, the next one is started at once.
 const STEADY: Duration = Duration::from_secs(60);
 
@@ -232,8 +236,9 @@ async fn farewell(mut engine: Child, log: &Queue) -> Exit {
         Ok(_) => Exit::Internal,
         Err(_) => {
             log.line("buttplug: the engine does not end, and is ended");
-            // One that is gone by now needs no more.
-            let _ = engine.kill().await;
+            // One that is gone by now needs no more, and one that the system does not let go of keeps nobody waiting.
+            let _ = engine.start_kill();
+            let _ = timeout(MAX_DYING, engine.wait()).await;
             Exit::Internal
         }
     }

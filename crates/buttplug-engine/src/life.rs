@@ -10,6 +10,7 @@ use crate::rescue;
 use crate::settings::{Listen, Settings, SettingsError, Surroundings, pages_gate};
 use crate::signals::{End, Panics, Parent, Signals, Wish};
 use crate::sleep::{Ready, Sleep, Sleeps};
+use crate::stop_first::MAX_STOP_FIRST;
 use crate::supervisor::{News, Supervisor};
 use crate::wiring::{Engine, MAX_SHUTDOWN, StartError};
 use buttplug_websocket::Gate;
@@ -31,6 +32,9 @@ const LAST_SEARCH: Duration = Duration::from_secs(1);
 /// How long what ran waits for the settings of the engine that is to stop it. Names of hosts in them may have to be looked up,
 /// which takes as long as others like.
 const MAX_PLANNING: Duration = Duration::from_secs(1);
+
+/// How long a program may take that only stops what ran, should a disk or a bus never answer it.
+const MAX_ONLY_STOP: Duration = MAX_STOP_FIRST.saturating_add(MAX_SHUTDOWN);
 
 /// Why the program ends before it has served anybody.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -96,7 +100,8 @@ async fn attended(
     let signals = Signals::install().map_err(|error| Refusal::system(&error))?;
     if flags.guarding.only_stop {
         // It ends soon by itself, and was started because of a signal: one more does not keep it from its work.
-        let all_rest = rescue::stop_what_ran(flags, subcommand, pending()).await;
+        let stop = rescue::stop_what_ran(flags, subcommand, pending());
+        let all_rest = timeout(MAX_ONLY_STOP, stop).await.unwrap_or(false);
         return Ok(if all_rest && !panics.happened() { Exit::Orderly } else { Exit::Internal });
     }
     let mut endings = Endings {

@@ -12,6 +12,9 @@ use tokio::time::{sleep, timeout};
 const DEVICES: [&str; 3] =
     ["--use-device-websocket-server", "--device-websocket-server-port=0", "--websocket-port=0"];
 
+/// A file about a device that does not come back.
+const GONE: &str = r#"[{"bus": "websocket", "protocol": "lovense", "address": "gone"}]"#;
+
 /// Waits until something is so.
 async fn until(what: &str, is_so: impl Fn() -> bool) {
     let wait = async {
@@ -59,19 +62,18 @@ async fn an_engine_that_starts_after_one_that_died_stops_what_ran_and_then_serve
 
 #[tokio::test]
 async fn clients_do_not_wait_for_ever_for_a_device_that_does_not_come_back() {
-    let text = r#"[{"bus": "websocket", "protocol": "lovense", "address": "gone"}]"#;
-    let file = File::new("gone.json", text);
+    let file = File::new("gone.json", GONE);
     let mut engine = Engine::start_with(&[&DEVICES[..], &["--stop-first", file.name()]].concat()).await;
     engine.line_with("stopping them first").await;
     engine.line_with("not found so far, the search goes on").await;
     engine.client().await.handshake().await;
-    assert_eq!(std::fs::read_to_string(file.path()).expect("the file"), text, "it still counts as running");
+    assert_eq!(std::fs::read_to_string(file.path()).expect("the file"), GONE, "it still counts as running");
 }
 
 #[cfg(unix)]
 #[tokio::test]
 async fn who_waits_for_a_device_that_does_not_come_back_can_be_told_to_end() {
-    let file = File::new("end.json", r#"[{"bus": "websocket", "protocol": "lovense", "address": "gone"}]"#);
+    let file = File::new("end.json", GONE);
     let mut engine = Engine::start_with(&[&DEVICES[..], &["--stop-first", file.name()]].concat()).await;
     engine.line_with("stopping them first").await;
     let start = Instant::now();
@@ -87,6 +89,17 @@ async fn a_broken_file_is_named_and_keeps_nobody_from_being_served() {
     engine.client().await.handshake().await;
     let line = engine.line_with(file.name()).await;
     assert!(line.contains("ERROR") && line.contains("nobody knows which devices ran"), "{line}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn whoever_only_stops_devices_ends_also_where_a_file_of_the_settings_never_does() {
+    let folder = Folder::new("only-stop");
+    let (running, pipe) = (folder.write("running.json", GONE), folder.path_of("token"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let more = ["--only-stop", "--stop-first", &running, "--token-file", &pipe];
+    let ended = run(&[&DEVICES[..], &more].concat()).await;
+    assert_eq!(ended.code, Some(70), "{ended:?}");
 }
 
 #[tokio::test]
