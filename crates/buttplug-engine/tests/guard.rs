@@ -93,6 +93,30 @@ async fn a_broken_file_is_named_and_keeps_nobody_from_being_served() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn an_engine_that_can_not_start_stops_what_ran_though_nobody_reads_why() {
+    use std::io::Write;
+    use std::os::fd::OwnedFd;
+    let (_unread, mut full) = std::os::unix::net::UnixStream::pair().expect("sockets");
+    full.set_nonblocking(true).expect("a socket");
+    while full.write(&[0; 1024]).is_ok() {}
+    full.set_nonblocking(false).expect("a socket");
+    let folder = Folder::new("nobody-reads");
+    let ran =
+        r#"[{"bus": "websocket", "protocol": "lovense", "identifier": "Z", "address": "A1B2C3D4E5F6"}]"#;
+    let (running, mine) = (folder.write("running.json", ran), user_file("nobody-reads.json"));
+    let missing = folder.path_of("missing");
+    let more = ["--user-device-config-file", mine.name(), "--stop-first", &running];
+    let mut command = program::command(&[&DEVICES[..], &more, &["--device-definitions", &missing]].concat());
+    command.stderr(OwnedFd::from(full));
+    let mut engine = Engine::of(command);
+    let mut device = lovense(engine.device_port().await).await;
+    assert_eq!(device.frames_until("Vibrate:0;").await, ["Vibrate:0;"]);
+    assert_eq!(engine.end().await.code(), Some(1));
+    assert!(!Path::new(&running).exists(), "nothing runs");
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn whoever_only_stops_devices_ends_also_where_a_file_of_the_settings_never_does() {
     let folder = Folder::new("only-stop");
     let (running, pipe) = (folder.write("running.json", GONE), folder.path_of("token"));
