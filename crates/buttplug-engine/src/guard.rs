@@ -19,6 +19,7 @@ use crate::user::persons_folder;
 use claim::Claim;
 use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -159,7 +160,7 @@ async fn look_after(
     let mut deaths = Deaths::default();
     let mut died: Option<String> = None;
     let start = || {
-        let mut command = Command::new(&program);
+        let mut command = Command::new(still_there(&program));
         command.args(&arguments);
         let settings = handover.into_iter().flat_map(Handover::removed);
         for variable in settings.chain(["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"]) {
@@ -223,6 +224,11 @@ async fn look_after(
             }
         }
     }
+}
+
+/// The program's file, or what is left of it where it is not there any more: replaced by another version, or removed.
+fn still_there(program: &Path) -> &Path {
+    if cfg!(target_os = "linux") && !program.exists() { Path::new("/proc/self/exe") } else { program }
 }
 
 fn system(error: io::Error) -> GuardError {

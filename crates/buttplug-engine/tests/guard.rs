@@ -307,6 +307,27 @@ mod guarded {
     }
 
     #[tokio::test]
+    async fn an_engine_is_started_again_though_the_file_of_the_program_is_gone() {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let link = folder.join(format!("buttplug-gone-{}", std::process::id()));
+        let _ = std::fs::remove_file(&link);
+        std::fs::hard_link(env!("CARGO_BIN_EXE_buttplug"), &link).expect("a link");
+        let file = user_file("file-gone.json");
+        // The program comes last in what is started; the link stands for it.
+        let starter = ["sh", "-c", "shift; exec \"$0\" \"$@\"", link.to_str().expect("a plain path")];
+        let more = ["--user-device-config-file", file.name(), "--guard"];
+        let mut guard = Engine::of(program::command_under(&starter, &[&DEVICES[..], &more].concat()));
+        let (client, device) = program::make_vibrate(&mut guard).await;
+        written(&guard.home.join("buttplug/running-any.json").to_string_lossy()).await;
+        std::fs::remove_file(&link).expect("a link");
+        signal(engine_of(&guard).await, "KILL");
+        drop((client, device));
+        comes_back_and_is_stopped(&mut guard).await;
+        guard.signal("TERM");
+        assert_eq!(guard.end().await.code(), Some(0));
+    }
+
+    #[tokio::test]
     async fn a_guard_takes_over_what_one_left_running_that_was_killed_with_its_engine() {
         let (mut guard, client, device) = vibrating("both-killed.json", &["--guard"]).await;
         let home = guard.home.clone();
