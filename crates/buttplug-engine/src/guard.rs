@@ -175,7 +175,10 @@ async fn look_after(
             command.arg(format!("--after-death={died}"));
         }
         let born = Instant::now();
-        let how = match lifeline::start(command, max_hang / BEATS) {
+        let right = claim.for_engine();
+        let started = lifeline::start(command, max_hang / BEATS);
+        drop(right);
+        let how = match started {
             Ok((engine, lifeline)) => {
                 let born_by = died.is_some().then(|| (born + max_hang + MAX_BIRTH).into());
                 let mut ward = Ward { engine, lifeline, max_hang, born_by };

@@ -327,6 +327,34 @@ mod guarded {
         assert_eq!(guard.end().await.code(), Some(0));
     }
 
+    /// Starts a program of the same owner as another one.
+    fn at_home(home: &Path, arguments: &[&str]) -> Engine {
+        let mut command = program::command(arguments);
+        for folder in ["XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "HOME"] {
+            command.env(folder, home);
+        }
+        Engine::of(command)
+    }
+
+    #[tokio::test]
+    async fn a_guard_waits_for_the_engine_of_one_that_was_killed_to_leave_the_port() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = free.local_addr().expect("a port").port().to_string();
+        drop(free);
+        let file = user_file("port.json");
+        let mut arguments = vec!["--guard", "--websocket-port=0", "--user-device-config-file", file.name()];
+        arguments.extend(["--use-device-websocket-server", "--device-websocket-server-port", &port]);
+        let mut guard = Engine::start_with(&arguments).await;
+        // A device that does not say goodbye holds up the end for a while.
+        let (client, device) = program::make_vibrate(&mut guard).await;
+        guard.signal("KILL");
+        let mut next = at_home(&guard.home, &arguments);
+        next.client().await.handshake().await;
+        next.signal("TERM");
+        assert_eq!(next.end().await.code(), Some(0));
+        drop((client, device));
+    }
+
     #[tokio::test]
     async fn a_guard_takes_over_what_one_left_running_that_was_killed_with_its_engine() {
         let (mut guard, client, device) = vibrating("both-killed.json", &["--guard"]).await;
@@ -341,11 +369,7 @@ mod guarded {
         drop((client, device));
         let file = user_file("both-killed-next.json");
         let more = ["--user-device-config-file", file.name(), "--guard", "--rest-api-port=0"];
-        let mut command = program::command(&[&DEVICES[..], &more].concat());
-        for folder in ["XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "HOME"] {
-            command.env(folder, &home);
-        }
-        let mut next = Engine::of(command);
+        let mut next = at_home(&home, &[&DEVICES[..], &more].concat());
         comes_back_and_is_stopped(&mut next).await;
         next.line_with("every device that ran when the engine died has been stopped").await;
         next.signal("TERM");

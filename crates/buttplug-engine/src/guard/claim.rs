@@ -1,6 +1,7 @@
 //! Which file says what runs. Each guard has one for itself as long as it lives, which a lock tells the others; what one left
 //! behind that was killed with its engine, the next one takes over whose engine can reach it.
 
+use super::MAX_FAREWELL;
 use crate::cli::{ServeFlags, Subcommand};
 use crate::repeater;
 use crate::running;
@@ -41,7 +42,8 @@ impl Claim {
     /// Takes the file for an engine with these flags, in this folder, and into it what nobody looks after any more and it can
     /// reach. Where nothing can be written there is a name at least, and the engine tells.
     ///
-    /// Waits for so long for one that only stops what runs, and has the right to the file until it ends.
+    /// Waits for so long for one that only stops what runs, and has the right to the file until it ends; and for the engine of
+    /// a guard that was killed, which has ports and devices until it has ended in order.
     pub(super) fn take(
         folder: &Path,
         flags: &ServeFlags,
@@ -71,6 +73,10 @@ impl Claim {
             // One that is somebody else's is none of ours.
             let lock = if number == 1 { lock_patiently(&path) } else { lock(&path) };
             if let Ok(Some(lock)) = lock {
+                let until = Instant::now() + MAX_FAREWELL;
+                while is_engine_ending(&path) && Instant::now() < until {
+                    std::thread::sleep(LOOK_AGAIN);
+                }
                 let reach = Reach::of(flags, subcommand);
                 for (other, _lock) in left_behind(folder, &path) {
                     let is_alike = is_alike(&other, &name);
@@ -83,6 +89,19 @@ impl Claim {
             }
         }
         Err(io::Error::other(format!("{MAX_ALIKE} others like it are at work")))
+    }
+
+    /// A right that the process has which is started next, for as long as it lives, if this is dropped afterwards. Should this
+    /// process be killed, the next guard waits for the end of that one.
+    pub(super) fn for_engine(&self) -> Option<File> {
+        #[cfg(unix)]
+        {
+            let right = try_lock(&engines_lock(&self.path)).ok()??;
+            rustix::io::fcntl_setfd(&right, rustix::io::FdFlags::empty()).ok()?;
+            Some(right)
+        }
+        #[cfg(not(unix))]
+        None
     }
 
     /// Lets processes that are started from here on have the right as well, for as long as they live.
@@ -107,6 +126,16 @@ fn is_passed_on(path: &Path) -> bool {
     says_so && matches!(lock_as_it_is(path), Ok(None))
 }
 
+/// Whether the engine of a guard that is gone lives on, which ends by itself.
+fn is_engine_ending(path: &Path) -> bool {
+    matches!(try_lock(&engines_lock(path)), Ok(None))
+}
+
+/// What says by its lock whether an engine lives that writes this file.
+fn engines_lock(path: &Path) -> PathBuf {
+    path.with_extension("engine.lock")
+}
+
 /// The right to a file, if nobody has it.
 fn lock(path: &Path) -> io::Result<Option<File>> {
     let lock = lock_as_it_is(path)?;
@@ -129,11 +158,16 @@ fn lock_patiently(path: &Path) -> io::Result<Option<File>> {
 }
 
 fn lock_as_it_is(path: &Path) -> io::Result<Option<File>> {
+    try_lock(&path.with_extension("lock"))
+}
+
+/// The lock that is this file, if nobody has it.
+fn try_lock(path: &Path) -> io::Result<Option<File>> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let lock = options.open(path.with_extension("lock"))?;
+    let lock = options.open(path)?;
     #[cfg(unix)]
     match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
