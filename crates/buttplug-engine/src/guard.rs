@@ -8,7 +8,7 @@ mod claim;
 mod lifeline;
 mod ward;
 
-use crate::cli::ServeFlags;
+use crate::cli::{ServeFlags, Subcommand};
 use crate::exit::Exit;
 use crate::log::Queue;
 use crate::signals::{Parent, Signals, Wish};
@@ -19,6 +19,7 @@ use crate::user::persons_folder;
 use claim::Claim;
 use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -29,6 +30,10 @@ use ward::{Life, Ward};
 /// How long an engine may take to end in order: as long as it allows itself, and some more for a busy machine. Programs that
 /// start this one kill it after three seconds, and an engine that hangs must be dead by then.
 const MAX_FAREWELL: Duration = Duration::from_millis(2700);
+
+/// How long an engine may take that is killed. One that waits for a disk or a driver may take for ever, and what ran is stopped
+/// without it.
+const MAX_DYING: Duration = Duration::from_secs(1);
 
 /// An engine that has served for so long is well: should it die, the next one is started at once.
 const STEADY: Duration = Duration::from_secs(60);
@@ -114,11 +119,15 @@ impl Word {
 
 /// Looks after an engine with these flags until told to end, or the engine has ended in order. Without a handover it is
 /// passed the flags that were typed.
-pub(crate) async fn run(flags: &ServeFlags, handover: Option<&Handover>) -> Result<Exit, GuardError> {
+pub(crate) async fn run(
+    flags: &ServeFlags,
+    subcommand: Subcommand,
+    handover: Option<&Handover>,
+) -> Result<Exit, GuardError> {
     // Whoever started this process hears from it, not from the engine.
     let supervisor = Supervisor::of_environment();
     let outcome = tokio::select! {
-        outcome = look_after(flags, handover, &supervisor) => outcome,
+        outcome = look_after(flags, subcommand, handover, &supervisor) => outcome,
         never = supervisor.keep_telling() => never,
     };
     supervisor.tell(News::Ending);
@@ -127,13 +136,12 @@ pub(crate) async fn run(flags: &ServeFlags, handover: Option<&Handover>) -> Resu
 
 async fn look_after(
     flags: &ServeFlags,
+    subcommand: Subcommand,
     handover: Option<&Handover>,
     supervisor: &Supervisor,
 ) -> Result<Exit, GuardError> {
     let folder = dirs::runtime_dir().or_else(persons_folder).ok_or(GuardError::NoFolder)?.join("buttplug");
-    let claim = Claim::take(&folder, flags, MAX_RESCUE);
-    // What a guard left behind that was killed with its engine.
-    let inherited = claim.is_anything_running();
+    let claim = Claim::take(&folder, flags, subcommand, MAX_RESCUE);
     let program = std::env::current_exe().map_err(system)?;
     let mut arguments: Vec<OsString> = match handover {
         Some(handover) => handover.arguments().collect(),
@@ -152,7 +160,7 @@ async fn look_after(
     let mut deaths = Deaths::default();
     let mut died: Option<String> = None;
     let start = || {
-        let mut command = Command::new(&program);
+        let mut command = Command::new(still_there(&program));
         command.args(&arguments);
         let settings = handover.into_iter().flat_map(Handover::removed);
         for variable in settings.chain(["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"]) {
@@ -167,31 +175,34 @@ async fn look_after(
             command.arg(format!("--after-death={died}"));
         }
         let born = Instant::now();
-        let how = match lifeline::start(command, max_hang / BEATS) {
+        let right = claim.for_engine();
+        let started = lifeline::start(command, max_hang / BEATS);
+        drop(right);
+        let how = match started {
             Ok((engine, lifeline)) => {
                 let born_by = died.is_some().then(|| (born + max_hang + MAX_BIRTH).into());
                 let mut ward = Ward { engine, lifeline, max_hang, born_by };
-                match ward.live(&mut word, supervisor).await.map_err(system)? {
-                    Life::ToldToEnd => {
+                match ward.live(&mut word, supervisor).await {
+                    Ok(Life::ToldToEnd) => {
                         supervisor.tell(News::Ending);
                         let Ward { engine, lifeline, .. } = ward;
                         drop(lifeline);
                         let exit = farewell(engine, &log).await;
-                        // One that followed a dead one may not have found yet what ran.
-                        if exit != Exit::Orderly || died.is_some() || inherited {
-                            rescue(start(), &claim, &log).await;
-                        }
+                        rescue(start(), &claim, &log).await;
                         return Ok(exit);
                     }
-                    Life::Hung => format!("it hung for {} s and was killed", max_hang.as_secs()),
-                    Life::Ended(status) => {
+                    Ok(Life::Hung) => format!("it hung for {} s and was killed", max_hang.as_secs()),
+                    Ok(Life::Ended(status)) => {
                         if let Some(exit) = deaths.is_the_end(status) {
-                            if died.is_some() || inherited {
-                                rescue(start(), &claim, &log).await;
-                            }
+                            rescue(start(), &claim, &log).await;
                             return Ok(exit);
                         }
                         status.to_string()
+                    }
+                    // One of which nothing is known is none that can be relied on.
+                    Err(error) => {
+                        let _ = ward.engine.start_kill();
+                        error.to_string()
                     }
                 }
             }
@@ -218,6 +229,11 @@ async fn look_after(
     }
 }
 
+/// The program's file, or what is left of it where it is not there any more: replaced by another version, or removed.
+fn still_there(program: &Path) -> &Path {
+    if cfg!(target_os = "linux") && !program.exists() { Path::new("/proc/self/exe") } else { program }
+}
+
 fn system(error: io::Error) -> GuardError {
     GuardError::System(error.to_string())
 }
@@ -229,14 +245,16 @@ async fn farewell(mut engine: Child, log: &Queue) -> Exit {
         Ok(_) => Exit::Internal,
         Err(_) => {
             log.line("buttplug: the engine does not end, and is ended");
-            // One that is gone by now needs no more.
-            let _ = engine.kill().await;
+            // One that is gone by now needs no more, and one that the system does not let go of keeps nobody waiting.
+            let _ = engine.start_kill();
+            let _ = timeout(MAX_DYING, engine.wait()).await;
             Exit::Internal
         }
     }
 }
 
-/// Has what still runs stopped, where the engine did not live to do it. Should this process be killed meanwhile, that goes on.
+/// Has what still runs stopped, where the engine did not live to do it or could not reach it. Should this process be killed
+/// meanwhile, that goes on.
 async fn rescue(mut command: Command, claim: &Claim, log: &Queue) {
     if !claim.is_anything_running() {
         return;
@@ -246,7 +264,11 @@ async fn rescue(mut command: Command, claim: &Claim, log: &Queue) {
         MAX_STOP_FIRST.as_secs()
     ));
     claim.pass_on();
-    match command.arg("--only-stop").stdin(Stdio::null()).spawn() {
+    command.arg("--only-stop").stdin(Stdio::null());
+    // Whoever kills this process with its group leaves that one alive.
+    #[cfg(unix)]
+    command.process_group(0);
+    match command.spawn() {
         Ok(mut engine) => {
             if !timeout(MAX_RESCUE, engine.wait())
                 .await

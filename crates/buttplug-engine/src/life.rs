@@ -13,6 +13,7 @@ use crate::sleep::{Ready, Sleep, Sleeps};
 use crate::stop_first::MAX_STOP_FIRST;
 use crate::supervisor::{News, Supervisor};
 use crate::wiring::{Engine, MAX_SHUTDOWN, StartError};
+use buttplug_websocket::Gate;
 use futures_util::FutureExt;
 use std::future::pending;
 use std::io;
@@ -23,10 +24,17 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How long what ran when an engine died is looked for by one that is told to end before it has begun.
 const LAST_SEARCH: Duration = Duration::from_secs(1);
+
+/// How long what ran waits for the settings of the engine that is to stop it. Names of hosts in them may have to be looked up,
+/// which takes as long as others like.
+const MAX_PLANNING: Duration = Duration::from_secs(1);
+
+/// How long a program may take that only stops what ran, should a disk or a bus never answer it.
+const MAX_ONLY_STOP: Duration = MAX_STOP_FIRST.saturating_add(MAX_SHUTDOWN);
 
 /// Why the program ends before it has served anybody.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -92,7 +100,8 @@ async fn attended(
     let signals = Signals::install().map_err(|error| Refusal::system(&error))?;
     if flags.guarding.only_stop {
         // It ends soon by itself, and was started because of a signal: one more does not keep it from its work.
-        let all_rest = rescue::stop_what_ran(flags, subcommand, MAX_STOP_FIRST).await;
+        let stop = rescue::stop_what_ran(flags, subcommand, pending());
+        let all_rest = timeout(MAX_ONLY_STOP, stop).await.unwrap_or(false);
         return Ok(if all_rest && !panics.happened() { Exit::Orderly } else { Exit::Internal });
     }
     let mut endings = Endings {
@@ -110,7 +119,8 @@ async fn attended(
         Some(rhythm) => Supervisor::guard(Duration::from_millis(rhythm)),
         None => Supervisor::of_environment(),
     };
-    let outcome = start_and_serve(flags, subcommand, around, &mut endings, &supervisor).await;
+    let plan = Plan::of(flags, subcommand, around);
+    let outcome = start_and_serve(flags, subcommand, plan, &mut endings, &supervisor).await;
     let exit = match &outcome {
         Ok(exit) => *exit,
         Err(reason) => {
@@ -119,10 +129,8 @@ async fn attended(
             // Where an engine died and this one can't begin, it stops at least what ran.
             let rescue = async {
                 tokio::select! {
-                    biased;
-                    () = told_to_end(signals) => {}
+                    _ = rescue::stop_what_ran(flags, subcommand, told_to_end(signals)) => {}
                     never = supervisor.keep_telling() => never,
-                    _ = rescue::stop_what_ran(flags, subcommand, MAX_STOP_FIRST) => {}
                 }
             };
             tokio::join!(rescue, explain(frontend.as_mut(), reason));
@@ -150,11 +158,26 @@ async fn explain(frontend: Option<&mut Frontend>, reason: &Refusal) {
     frontend.failed(Failure::new(reason, taken)).await;
 }
 
-/// From the first open port to the last stopped device.
+/// The end before anybody was served: what ran when an engine died is stopped, as far as it is found at once.
+async fn end_early(
+    end: &End,
+    flags: &ServeFlags,
+    subcommand: Subcommand,
+    endings: &Endings<'_>,
+    supervisor: &Supervisor,
+) -> Exit {
+    tracing::info!(?end, "ending before the start is done");
+    tokio::select! {
+        _ = rescue::stop_what_ran(flags, subcommand, async { sleep(LAST_SEARCH).await }) => endings.exit(),
+        never = supervisor.keep_telling() => never,
+    }
+}
+
+/// From the first open port to the last stopped device. `plan` is what the flags mean.
 async fn start_and_serve(
     flags: &ServeFlags,
     subcommand: Subcommand,
-    around: Surroundings,
+    plan: impl Future<Output = Result<Plan, Refusal>>,
     endings: &mut Endings<'_>,
     supervisor: &Supervisor,
 ) -> Result<Exit, Refusal> {
@@ -166,16 +189,36 @@ async fn start_and_serve(
     if let Some(how) = &flags.guarding.after_death {
         tracing::error!(how, "the engine before this one died; its guard has started this one");
     }
+    let mut plan = pin!(plan);
+    let plan = loop {
+        tokio::select! {
+            biased;
+            end = endings.next_end() => return Ok(end_early(&end, flags, subcommand, endings, supervisor).await),
+            plan = timeout(MAX_PLANNING, plan.as_mut()) => if let Ok(plan) = plan {
+                break plan?;
+            },
+            never = supervisor.keep_telling() => never,
+        }
+        // What ran does not wait for the names of hosts, and the engine that stops it ends in order.
+        let mut is_ending = false;
+        let enough = async {
+            let end = endings.next_end().await;
+            tracing::info!(?end, "ending before the start is done");
+            is_ending = true;
+            sleep(LAST_SEARCH).await;
+        };
+        tokio::select! {
+            _ = rescue::stop_what_ran(flags, subcommand, enough) => {}
+            never = supervisor.keep_telling() => never,
+        }
+        if is_ending {
+            return Ok(endings.exit());
+        }
+    };
     let service = tokio::select! {
         biased;
-        end = endings.next_end() => {
-            tracing::info!(?end, "ending before the start is done");
-            tokio::select! {
-                _ = rescue::stop_what_ran(flags, subcommand, LAST_SEARCH) => return Ok(endings.exit()),
-                never = supervisor.keep_telling() => never,
-            }
-        }
-        started = Service::start(flags, subcommand, around) => started?,
+        end = endings.next_end() => return Ok(end_early(&end, flags, subcommand, endings, supervisor).await),
+        started = Service::start(plan) => started?,
         never = supervisor.keep_telling() => never,
     };
     supervisor.tell(News::Ready);
@@ -206,20 +249,17 @@ async fn serving(service: Service, endings: &mut Endings<'_>, supervisor: &Super
     endings.exit()
 }
 
-/// What the program is.
-enum Service {
-    Engine(Box<Engine>),
-    Repeater(Repeater),
+/// What the program is to be.
+enum Plan {
+    Engine(Box<Settings>),
+    Repeater(Box<RepeaterSettings>, Arc<dyn Gate>),
 }
 
-impl Service {
-    async fn start(
-        flags: &ServeFlags,
-        subcommand: Subcommand,
-        around: Surroundings,
-    ) -> Result<Self, Refusal> {
+impl Plan {
+    /// Finds out what the flags mean.
+    async fn of(flags: &ServeFlags, subcommand: Subcommand, around: Surroundings) -> Result<Self, Refusal> {
         if let Some(settings) = RepeaterSettings::new(flags)? {
-            return Ok(Self::Repeater(Repeater::start(settings, Arc::new(pages_gate(flags, around))).await?));
+            return Ok(Self::Repeater(Box::new(settings), Arc::new(pages_gate(flags, around))));
         }
         let flags = flags.clone();
         // Names of hosts may have to be looked up, for which nobody who wants the program to end waits.
@@ -228,7 +268,22 @@ impl Service {
         for notice in &settings.notices {
             tracing::warn!("{notice}");
         }
-        Ok(Self::Engine(Box::new(Engine::start(settings).await?)))
+        Ok(Self::Engine(Box::new(settings)))
+    }
+}
+
+/// What the program is.
+enum Service {
+    Engine(Box<Engine>),
+    Repeater(Repeater),
+}
+
+impl Service {
+    async fn start(plan: Plan) -> Result<Self, Refusal> {
+        Ok(match plan {
+            Plan::Engine(settings) => Self::Engine(Box::new(Engine::start(*settings).await?)),
+            Plan::Repeater(settings, gate) => Self::Repeater(Repeater::start(*settings, gate).await?),
+        })
     }
 
     /// Stops every device and goes on. A repeater has none.
@@ -388,6 +443,7 @@ pub(crate) fn runtime() -> io::Result<Runtime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_folder::Folder;
     use futures_util::{SinkExt, StreamExt};
     use tokio::net::TcpStream;
     use tokio_tungstenite::tungstenite::Message;
@@ -441,6 +497,46 @@ mod tests {
         say(&mut client, command).await;
         hear(&mut device, "Vibrate1:9;").await;
         (client, device)
+    }
+
+    #[tokio::test]
+    async fn what_ran_is_stopped_though_it_takes_long_to_find_out_what_the_settings_mean() {
+        let folder = Folder::new("slow-settings");
+        let mine = "[[protocol.lovense.websocket]]\nnames = [\"LVSDevice\"]\n";
+        let ran =
+            r#"[{"bus": "websocket", "protocol": "lovense", "identifier": "P", "address": "A1B2C3D4E5F6"}]"#;
+        let running = folder.file("running.json", ran);
+        let devices = free_port();
+        let mut flags = ServeFlags { stop_first: Some(running.clone()), ..ServeFlags::default() };
+        flags.search.use_device_websocket_server = true;
+        flags.search.device_websocket_server_port = Some(devices);
+        flags.own.user_device_config_file = Some(folder.file("devices.toml", mine));
+        let panics = Panics::default();
+        let mut endings = Endings {
+            panics: &panics,
+            signals: Signals::install().unwrap(),
+            parent: None,
+            frontend: None,
+            machine_waits: None,
+        };
+        let supervisor = Supervisor::of_environment();
+        let starting = start_and_serve(&flags, Subcommand::Typed, pending(), &mut endings, &supervisor);
+        let device = async {
+            let mut device = connect(devices).await;
+            say(&mut device, r#"{"identifier":"LVSDevice","address":"A1B2C3D4E5F6","version":0}"#).await;
+            hear(&mut device, "DeviceType;").await;
+            device.send(Message::binary(&b"P:1:A1B2C3D4E5F6;"[..])).await.unwrap();
+            hear(&mut device, "Vibrate1:0;").await;
+            // Told to end, the program waits neither for the settings nor for more of its search.
+            panics.happen();
+            std::future::pending::<()>().await;
+        };
+        let exit = tokio::select! {
+            exit = timeout(Duration::from_secs(20), starting) => exit.unwrap(),
+            () = device => unreachable!(),
+        };
+        assert_eq!(exit, Ok(Exit::Internal));
+        assert!(!running.exists(), "nothing runs");
     }
 
     #[test]

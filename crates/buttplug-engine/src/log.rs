@@ -14,13 +14,12 @@ mod thin;
 
 pub(crate) use format::{Format, colours};
 pub(crate) use level::Level;
-pub(crate) use queue::Queue;
+pub(crate) use queue::{LAST_LINES, Queue};
 pub(crate) use rotation::{MAX_FILES, MIN_FILE_BYTES, Rotation};
 pub(crate) use thin::MAX_LINES_PER_PEER;
 
 use file::LogFile;
 use format::{Lines, lost};
-use queue::LAST_LINES;
 use std::io;
 use std::path::PathBuf;
 use std::time::Instant;

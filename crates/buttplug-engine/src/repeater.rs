@@ -7,7 +7,7 @@
 mod relay;
 mod settings;
 
-pub(crate) use settings::{RepeaterSettings, notices};
+pub(crate) use settings::{RepeaterSettings, is_one, notices};
 
 use crate::wiring::StartError;
 use buttplug_websocket::{CloseCode, Gate, Listener, Rules, Socket, SocketLimits};

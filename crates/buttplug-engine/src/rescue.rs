@@ -4,12 +4,18 @@
 use crate::cli::{ServeFlags, Subcommand};
 use crate::running;
 use crate::settings::{Settings, Surroundings};
+use crate::stop_first::MAX_STOP_FIRST;
 use crate::wiring::{Engine, StartError};
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 
-/// Stops what the file says that the flags name, as far as it is found within this time. Answers whether all of it rests.
-pub(crate) async fn stop_what_ran(flags: &ServeFlags, subcommand: Subcommand, patience: Duration) -> bool {
+/// Stops what the file says that the flags name, as far as it is found within [`MAX_STOP_FIRST`] and until it is
+/// `enough`, which begins with the search. Answers whether all of it rests.
+pub(crate) async fn stop_what_ran(
+    flags: &ServeFlags,
+    subcommand: Subcommand,
+    enough: impl Future<Output = ()>,
+) -> bool {
     let Some(path) = flags.stop_first.as_deref() else { return true };
     if running::read(path).is_ok_and(|devices| devices.is_empty()) {
         return true;
@@ -31,7 +37,10 @@ pub(crate) async fn stop_what_ran(flags: &ServeFlags, subcommand: Subcommand, pa
             }
         }
     };
-    let left = engine.stopped_first(patience).await;
+    let left = tokio::select! {
+        left = engine.stopped_first(MAX_STOP_FIRST) => left,
+        () = enough => engine.stopped_first(Duration::ZERO).await,
+    };
     if left > 0 {
         tracing::error!(devices = left, "not found in time: they may run on");
     }

@@ -10,12 +10,17 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 /// Bytes of such a file: as many devices as there may be, each with the longest address.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// The pause before what could not be written is tried again: a disk that is full for a moment is not for long.
+const WRITE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Which devices run, as the server tells it.
 type Running = watch::Receiver<Arc<Vec<Arc<DeviceIdentity>>>>;
@@ -62,6 +67,24 @@ fn identity(entry: Entry) -> Option<DeviceIdentity> {
     let Entry { bus, protocol, identifier, address } = entry;
     // A bus that this program does not have finds nothing either.
     Some(DeviceIdentity { bus: BusKind::from_name(&bus)?, protocol, identifier, address })
+}
+
+/// Moves those of these devices to another file that are wanted there. What is not stays; no file is left without devices.
+///
+/// # Errors
+/// One of the files can't be written or is not understood; then nothing is lost.
+pub(crate) fn move_wanted(
+    from: &Path,
+    to: &Path,
+    is_wanted: impl Fn(&DeviceIdentity) -> bool,
+) -> io::Result<()> {
+    let devices = read(from).map_err(io::Error::other)?;
+    let (wanted, rest): (Vec<_>, Vec<_>) = devices.into_iter().partition(is_wanted);
+    if wanted.is_empty() && !rest.is_empty() {
+        return Ok(());
+    }
+    add(to, wanted)?;
+    write(from, &rest.into_iter().map(Arc::new).collect::<Vec<_>>())
 }
 
 /// Adds devices to those that stand there, each once.
@@ -119,6 +142,7 @@ pub(crate) async fn keep(path: PathBuf, mut running: Running, mut stop: oneshot:
             biased;
             _ = &mut stop => false,
             changed = running.changed() => changed.is_ok(),
+            () = sleep(WRITE_AGAIN), if failing => true,
         };
         let devices = Arc::clone(&running.borrow_and_update());
         // Nothing is written twice: at the end of this engine the file may be another one's.
@@ -214,5 +238,24 @@ mod tests {
         stop.send(()).unwrap();
         keeping.await.unwrap();
         assert_eq!(read(&path).unwrap(), [(*device("a", None)).clone()]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_could_not_be_written_is_tried_again_though_nothing_changes() {
+        let folder = Folder::new("again");
+        // A file where the folder should be.
+        fs::write(&folder.0, "").unwrap();
+        let path = folder.0.join("running.json");
+        let (running, watched) = watch::channel(Arc::default());
+        let (_stop, stopped) = oneshot::channel();
+        let keeping = tokio::spawn(keep(path.clone(), watched, stopped));
+        running.send_replace(Arc::new(vec![device("a", None)]));
+        sleep(3 * WRITE_AGAIN).await;
+        assert!(!path.exists());
+        fs::remove_file(&folder.0).unwrap();
+        sleep(2 * WRITE_AGAIN).await;
+        assert_eq!(read(&path).unwrap(), [(*device("a", None)).clone()]);
+        drop(running);
+        keeping.await.unwrap();
     }
 }

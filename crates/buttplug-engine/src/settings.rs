@@ -25,6 +25,8 @@ use access::{Access, Way};
 use buttplug_connector_websocket::Identity;
 use buttplug_connector_websocket::WebSocketDialer;
 use buttplug_protocols::definition::Addition;
+use buttplug_protocols::sighting::BusKind;
+use buttplug_server::configuration::DeviceIdentity;
 use files::{catalogue_additions, user_file};
 use listen::{announce, check_ports, clients, devices, dial_out};
 use std::net::SocketAddr;
@@ -211,6 +213,48 @@ impl Settings {
     }
 }
 
+/// What an engine can find. Pure.
+#[derive(Debug, Default)]
+pub(crate) struct Reach {
+    search: Search,
+    /// Devices may dial in.
+    devices: bool,
+}
+
+impl Reach {
+    /// The one of an engine with these flags; a repeater finds nothing. No name of a host is looked up.
+    pub(crate) fn of(flags: &ServeFlags, subcommand: Subcommand) -> Self {
+        if repeater::is_one(flags) {
+            return Self::default();
+        }
+        let flags = &without_names(flags);
+        let search = Search::new(&flags.search, subcommand).unwrap_or_default();
+        let devices = devices(flags, &search, &mut Vec::new()).is_ok_and(|devices| devices.is_some());
+        Self { search, devices }
+    }
+
+    /// Whether this device may be found, as far as flags tell.
+    pub(crate) fn includes(&self, device: &DeviceIdentity) -> bool {
+        let Self { search, devices } = self;
+        match device.bus {
+            BusKind::Bluetooth => {
+                #[cfg(feature = "bluetooth")]
+                let by_itself = search.bluetooth;
+                #[cfg(not(feature = "bluetooth"))]
+                let by_itself = false;
+                by_itself || (device.protocol == "lovense" && !search.dongles.is_empty())
+            }
+            BusKind::Serial => search.serial,
+            BusKind::Hid => search.hid,
+            BusKind::Usb => false,
+            BusKind::WebSocket => *devices,
+            BusKind::Gamepad => search.gamepads,
+            BusKind::LovenseConnect => search.lovense_connect.is_some(),
+            BusKind::Simulated => true,
+        }
+    }
+}
+
 /// The same flags, without what has to be looked up: the port for devices is open to this machine then, and the app is sought.
 fn without_names(flags: &ServeFlags) -> ServeFlags {
     let is_name = |address: &str| address.parse::<SocketAddr>().is_err();
@@ -275,6 +319,51 @@ mod tests {
         assert_eq!(settings.server_name, "");
         assert_eq!(settings.notices.len(), 1, "{:?}", settings.notices);
         assert!(settings.notices[0].contains("everybody on the network"));
+    }
+
+    #[test]
+    fn a_device_is_within_reach_of_the_flags_that_look_for_it_and_of_no_repeater() {
+        let reach = |subcommand, change: fn(&mut ServeFlags)| {
+            let mut flags = ServeFlags::default();
+            change(&mut flags);
+            let reach = Reach::of(&flags, subcommand);
+            let device = |bus, protocol: &str| DeviceIdentity {
+                bus,
+                protocol: protocol.into(),
+                identifier: None,
+                address: "x".into(),
+            };
+            let buses = [
+                BusKind::Bluetooth,
+                BusKind::Serial,
+                BusKind::Hid,
+                BusKind::WebSocket,
+                BusKind::Gamepad,
+                BusKind::LovenseConnect,
+            ];
+            let reached = buses.into_iter().filter(|bus| reach.includes(&device(*bus, "x")));
+            let reached: Vec<_> = reached.map(|bus| bus.to_string()).collect();
+            (reached.join(" "), reach.includes(&device(BusKind::Bluetooth, "lovense")))
+        };
+        let old_way = |change| reach(Subcommand::Implied, change).0;
+        assert_eq!(old_way(|_| ()), "");
+        assert_eq!(old_way(|flags| flags.search.use_serial = true), "serial");
+        assert_eq!(old_way(|flags| flags.search.use_hid = true), "hid");
+        assert_eq!(old_way(|flags| flags.search.use_xinput = true), "gamepad");
+        assert_eq!(old_way(|flags| flags.search.use_device_websocket_server = true), "websocket");
+        let app = |flags: &mut ServeFlags| {
+            flags.search.lovense_connect_address = Some("no such host:1".into());
+        };
+        assert_eq!(old_way(app), "lovense-connect");
+        let dongle = |flags: &mut ServeFlags| flags.search.use_lovense_dongle_hid = true;
+        assert_eq!(reach(Subcommand::Implied, dongle), (String::new(), true));
+        #[cfg(feature = "bluetooth")]
+        assert_eq!(reach(Subcommand::Typed, |_| ()), ("bluetooth serial hid websocket".into(), true));
+        let repeats = |flags: &mut ServeFlags| {
+            flags.launch.repeater = true;
+            flags.launch.repeater_remote_address = Some("192.168.1.5".into());
+        };
+        assert_eq!(reach(Subcommand::Typed, repeats), (String::new(), false));
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub(crate) struct Signals {
 }
 
 /// Every signal that a program can catch and that would end it or make it stand still, except those that say that it is
-/// broken. `None`: it is no reason to end.
+/// broken; and the one that tells of children. `None`: it is no reason to end.
 #[cfg(unix)]
 const SIGNALS: &[(libc::c_int, Option<Wish>)] = &[
     (libc::SIGINT, Some(Wish::End("SIGINT"))),
@@ -71,6 +71,8 @@ const SIGNALS: &[(libc::c_int, Option<Wish>)] = &[
     (libc::SIGTSTP, Some(Wish::Pause("SIGTSTP"))),
     // The write that went too far fails, and says so.
     (libc::SIGXFSZ, None),
+    // Whoever started the program may have it ignored, and then the system tells of no child how it ended.
+    (libc::SIGCHLD, None),
 ];
 
 #[cfg(unix)]
@@ -88,7 +90,9 @@ impl Signals {
         let nameless = nameless.into_iter().map(|number| (number, Some(Wish::End("a real-time signal"))));
         let sources = SIGNALS.iter().copied().chain(nameless);
         let sources = sources.map(|(number, wish)| Ok((signal(SignalKind::from_raw(number))?, wish)));
-        Ok(Self { sources: sources.collect::<std::io::Result<_>>()? })
+        let sources = sources.collect::<std::io::Result<_>>()?;
+        let_in();
+        Ok(Self { sources })
     }
 
     /// Waits for a signal that matters. Safe to cancel.
@@ -105,6 +109,17 @@ impl Signals {
         })
         .await
     }
+}
+
+/// Lets in what whoever started the program had the system hold back, except what [`stand_still_for_no_terminal`] does.
+#[cfg(unix)]
+fn let_in() {
+    use nix::sys::signal::{SigSet, Signal};
+    let mut wanted = SigSet::all();
+    wanted.remove(Signal::SIGTTOU);
+    wanted.remove(Signal::SIGTTIN);
+    // Fails only for a set of signals that is none.
+    let _ = wanted.thread_unblock();
 }
 
 /// How often is looked whether the process lives that started this one, where nothing tells.

@@ -12,6 +12,9 @@ use tokio::time::{sleep, timeout};
 const DEVICES: [&str; 3] =
     ["--use-device-websocket-server", "--device-websocket-server-port=0", "--websocket-port=0"];
 
+/// A file about a device that does not come back.
+const GONE: &str = r#"[{"bus": "websocket", "protocol": "lovense", "address": "gone"}]"#;
+
 /// Waits until something is so.
 async fn until(what: &str, is_so: impl Fn() -> bool) {
     let wait = async {
@@ -59,19 +62,18 @@ async fn an_engine_that_starts_after_one_that_died_stops_what_ran_and_then_serve
 
 #[tokio::test]
 async fn clients_do_not_wait_for_ever_for_a_device_that_does_not_come_back() {
-    let text = r#"[{"bus": "websocket", "protocol": "lovense", "address": "gone"}]"#;
-    let file = File::new("gone.json", text);
+    let file = File::new("gone.json", GONE);
     let mut engine = Engine::start_with(&[&DEVICES[..], &["--stop-first", file.name()]].concat()).await;
     engine.line_with("stopping them first").await;
     engine.line_with("not found so far, the search goes on").await;
     engine.client().await.handshake().await;
-    assert_eq!(std::fs::read_to_string(file.path()).expect("the file"), text, "it still counts as running");
+    assert_eq!(std::fs::read_to_string(file.path()).expect("the file"), GONE, "it still counts as running");
 }
 
 #[cfg(unix)]
 #[tokio::test]
 async fn who_waits_for_a_device_that_does_not_come_back_can_be_told_to_end() {
-    let file = File::new("end.json", r#"[{"bus": "websocket", "protocol": "lovense", "address": "gone"}]"#);
+    let file = File::new("end.json", GONE);
     let mut engine = Engine::start_with(&[&DEVICES[..], &["--stop-first", file.name()]].concat()).await;
     engine.line_with("stopping them first").await;
     let start = Instant::now();
@@ -87,6 +89,41 @@ async fn a_broken_file_is_named_and_keeps_nobody_from_being_served() {
     engine.client().await.handshake().await;
     let line = engine.line_with(file.name()).await;
     assert!(line.contains("ERROR") && line.contains("nobody knows which devices ran"), "{line}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_engine_that_can_not_start_stops_what_ran_though_nobody_reads_why() {
+    use std::io::Write;
+    use std::os::fd::OwnedFd;
+    let (_unread, mut full) = std::os::unix::net::UnixStream::pair().expect("sockets");
+    full.set_nonblocking(true).expect("a socket");
+    while full.write(&[0; 1024]).is_ok() {}
+    full.set_nonblocking(false).expect("a socket");
+    let folder = Folder::new("nobody-reads");
+    let ran =
+        r#"[{"bus": "websocket", "protocol": "lovense", "identifier": "Z", "address": "A1B2C3D4E5F6"}]"#;
+    let (running, mine) = (folder.write("running.json", ran), user_file("nobody-reads.json"));
+    let missing = folder.path_of("missing");
+    let more = ["--user-device-config-file", mine.name(), "--stop-first", &running];
+    let mut command = program::command(&[&DEVICES[..], &more, &["--device-definitions", &missing]].concat());
+    command.stderr(OwnedFd::from(full));
+    let mut engine = Engine::of(command);
+    let mut device = lovense(engine.device_port().await).await;
+    assert_eq!(device.frames_until("Vibrate:0;").await, ["Vibrate:0;"]);
+    assert_eq!(engine.end().await.code(), Some(1));
+    assert!(!Path::new(&running).exists(), "nothing runs");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn whoever_only_stops_devices_ends_also_where_a_file_of_the_settings_never_does() {
+    let folder = Folder::new("only-stop");
+    let (running, pipe) = (folder.write("running.json", GONE), folder.path_of("token"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let more = ["--only-stop", "--stop-first", &running, "--token-file", &pipe];
+    let ended = run(&[&DEVICES[..], &more].concat()).await;
+    assert_eq!(ended.code, Some(70), "{ended:?}");
 }
 
 #[tokio::test]
@@ -151,6 +188,25 @@ mod guarded {
     }
 
     #[tokio::test]
+    async fn a_guard_whose_starter_wants_to_hear_of_no_children_hears_of_its_engine() {
+        let file = user_file("no-children.json");
+        let starter = ["env", "--ignore-signal=CHLD"];
+        let more = ["--user-device-config-file", file.name(), "--guard"];
+        let command = program::command_under(&starter, &[&DEVICES[..], &more].concat());
+        let mut guard = Engine::of(command);
+        let (client, device) = program::make_vibrate(&mut guard).await;
+        let running = guard.home.join("buttplug/running-any.json");
+        written(&running.to_string_lossy()).await;
+        signal(engine_of(&guard).await, "KILL");
+        drop((client, device));
+        comes_back_and_is_stopped(&mut guard).await;
+        guard.signal("TERM");
+        assert_eq!(guard.end().await.code(), Some(0));
+        let said = guard.stderr().await;
+        assert!(said.contains("the engine died (signal: 9 (SIGKILL))"), "{said}");
+    }
+
+    #[tokio::test]
     async fn what_ends_the_guard_ends_its_engine_in_order() {
         for how in ["TERM", "INT", "HUP", "QUIT", "KILL"] {
             let name = format!("guard-{how}.json");
@@ -209,6 +265,97 @@ mod guarded {
     }
 
     #[tokio::test]
+    async fn a_device_that_was_out_of_reach_when_the_engine_ended_in_order_is_looked_for_by_the_guard() {
+        for ends in ["guard", "engine"] {
+            let name = format!("out-of-reach-{ends}.json");
+            let (mut guard, _client, device) = vibrating(&name, &["--guard"]).await;
+            let running = guard.home.join("buttplug/running-any.json");
+            written(&running.to_string_lossy()).await;
+            drop(device);
+            guard.new_line_with("device gone").await;
+            match ends {
+                "guard" => guard.signal("TERM"),
+                _ => signal(engine_of(&guard).await, "TERM"),
+            }
+            comes_back_and_is_stopped(&mut guard).await;
+            assert_eq!(guard.end().await.code(), Some(0), "{ends}");
+            assert!(!running.exists(), "{ends}: nothing runs");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_still_to_be_stopped_is_stopped_though_the_guard_is_killed_with_its_group() {
+        let file = user_file("group.json");
+        let more = ["--user-device-config-file", file.name(), "--guard"];
+        let mut command = program::command(&[&DEVICES[..], &more].concat());
+        std::os::unix::process::CommandExt::process_group(command.as_std_mut(), 0);
+        let mut guard = Engine::of(command);
+        let (client, device) = program::make_vibrate(&mut guard).await;
+        let running = guard.home.join("buttplug/running-any.json");
+        written(&running.to_string_lossy()).await;
+        signal(engine_of(&guard).await, "STOP");
+        guard.signal("TERM");
+        drop((client, device));
+        guard.new_line_with("listening for devices address=127.0.0.1:").await;
+        let group = i32::try_from(guard.child.id().expect("running")).expect("an id");
+        let killed = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(group), nix::sys::signal::SIGKILL);
+        killed.expect("a group");
+        let mut device = lovense(guard.last_device_port()).await;
+        assert_eq!(device.frames_until("Vibrate:0;").await, ["Vibrate:0;"]);
+        assert_eq!(guard.end().await.code(), None, "it was killed");
+        assert!(!running.exists(), "nothing runs");
+    }
+
+    #[tokio::test]
+    async fn an_engine_is_started_again_though_the_file_of_the_program_is_gone() {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let link = folder.join(format!("buttplug-gone-{}", std::process::id()));
+        let _ = std::fs::remove_file(&link);
+        std::fs::hard_link(env!("CARGO_BIN_EXE_buttplug"), &link).expect("a link");
+        let file = user_file("file-gone.json");
+        // The program comes last in what is started; the link stands for it.
+        let starter = ["sh", "-c", "shift; exec \"$0\" \"$@\"", link.to_str().expect("a plain path")];
+        let more = ["--user-device-config-file", file.name(), "--guard"];
+        let mut guard = Engine::of(program::command_under(&starter, &[&DEVICES[..], &more].concat()));
+        let (client, device) = program::make_vibrate(&mut guard).await;
+        written(&guard.home.join("buttplug/running-any.json").to_string_lossy()).await;
+        std::fs::remove_file(&link).expect("a link");
+        signal(engine_of(&guard).await, "KILL");
+        drop((client, device));
+        comes_back_and_is_stopped(&mut guard).await;
+        guard.signal("TERM");
+        assert_eq!(guard.end().await.code(), Some(0));
+    }
+
+    /// Starts a program of the same owner as another one.
+    fn at_home(home: &Path, arguments: &[&str]) -> Engine {
+        let mut command = program::command(arguments);
+        for folder in ["XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "HOME"] {
+            command.env(folder, home);
+        }
+        Engine::of(command)
+    }
+
+    #[tokio::test]
+    async fn a_guard_waits_for_the_engine_of_one_that_was_killed_to_leave_the_port() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = free.local_addr().expect("a port").port().to_string();
+        drop(free);
+        let file = user_file("port.json");
+        let mut arguments = vec!["--guard", "--websocket-port=0", "--user-device-config-file", file.name()];
+        arguments.extend(["--use-device-websocket-server", "--device-websocket-server-port", &port]);
+        let mut guard = Engine::start_with(&arguments).await;
+        // A device that does not say goodbye holds up the end for a while.
+        let (client, device) = program::make_vibrate(&mut guard).await;
+        guard.signal("KILL");
+        let mut next = at_home(&guard.home, &arguments);
+        next.client().await.handshake().await;
+        next.signal("TERM");
+        assert_eq!(next.end().await.code(), Some(0));
+        drop((client, device));
+    }
+
+    #[tokio::test]
     async fn a_guard_takes_over_what_one_left_running_that_was_killed_with_its_engine() {
         let (mut guard, client, device) = vibrating("both-killed.json", &["--guard"]).await;
         let home = guard.home.clone();
@@ -222,15 +369,25 @@ mod guarded {
         drop((client, device));
         let file = user_file("both-killed-next.json");
         let more = ["--user-device-config-file", file.name(), "--guard", "--rest-api-port=0"];
-        let mut command = program::command(&[&DEVICES[..], &more].concat());
-        for folder in ["XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "HOME"] {
-            command.env(folder, &home);
-        }
-        let mut next = Engine::of(command);
+        let mut next = at_home(&home, &[&DEVICES[..], &more].concat());
         comes_back_and_is_stopped(&mut next).await;
         next.line_with("every device that ran when the engine died has been stopped").await;
         next.signal("TERM");
         assert_eq!(next.end().await.code(), Some(0));
+    }
+
+    #[tokio::test]
+    async fn a_guard_and_its_engine_hear_also_what_their_starter_had_held_back() {
+        use nix::sys::signal::{SigSet, Signal};
+        let mut held_back = SigSet::empty();
+        held_back.add(Signal::SIGTERM);
+        // This thread starts it.
+        held_back.thread_block().expect("a set of signals");
+        let mut guard = Engine::start_with(&[&DEVICES[..], &["--guard"]].concat()).await;
+        held_back.thread_unblock().expect("a set of signals");
+        guard.client_port().await;
+        signal(engine_of(&guard).await, "TERM");
+        assert_eq!(guard.end().await.code(), Some(0));
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use super::{
 use crate::exit::Exit;
 use crate::guard::{self, GuardError};
 use crate::life;
-use crate::log::{Level, Log, Wanted};
+use crate::log::{LAST_LINES, Level, Log, Wanted};
 #[cfg(unix)]
 use crate::signals;
 use crate::signals::Panics;
@@ -16,6 +16,7 @@ use crate::user;
 use buttplug_connector_websocket::{OriginPattern, Token};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::sync::mpsc::sync_channel;
 
 /// The first line on stdout, whatever the log's level. Programs that start an engine wait for exactly this.
 const FIRST_LINE: &str = "Intiface Server, starting up with stdout output.";
@@ -200,7 +201,9 @@ fn guard(settled: &Settled, subcommand: Subcommand) -> Exit {
     }
     let handover = (subcommand == Subcommand::Typed).then(|| settled.handover());
     let runtime = life::runtime().map_err(|error| GuardError::System(error.to_string()));
-    match runtime.and_then(|runtime| runtime.block_on(guard::run(&settled.flags, handover.as_ref()))) {
+    match runtime
+        .and_then(|runtime| runtime.block_on(guard::run(&settled.flags, subcommand, handover.as_ref())))
+    {
         Ok(exit) => exit,
         Err(reason) => {
             let exit = if reason == GuardError::NoFolder { Exit::Mend } else { Exit::Internal };
@@ -210,11 +213,21 @@ fn guard(settled: &Settled, subcommand: Subcommand) -> Exit {
     }
 }
 
-/// Says why the program ends: to a person on stderr, and in the log for programs that read only that.
+/// Says why the program ends: to a person on stderr, and in the log for programs that read only that. Nobody has to read it:
+/// what runs is stopped after this.
 fn refuse(reason: &str) {
     let seen_twice = io::stdout().is_terminal() && io::stderr().is_terminal();
     if !seen_twice {
         tracing::error!("{reason}");
     }
-    complain(reason);
+    let reason = reason.to_owned();
+    let (said, done) = sync_channel(1);
+    let thread = std::thread::Builder::new().name("complaint".into()).spawn(move || {
+        complain(reason);
+        // Nobody waits any more if it took long.
+        let _ = said.send(());
+    });
+    if thread.is_ok() {
+        let _ = done.recv_timeout(LAST_LINES);
+    }
 }

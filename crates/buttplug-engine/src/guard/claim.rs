@@ -1,9 +1,13 @@
 //! Which file says what runs. Each guard has one for itself as long as it lives, which a lock tells the others; what one left
-//! behind that was killed with its engine, the next one takes over.
+//! behind that was killed with its engine, the next one takes over whose engine can reach it.
 
-use crate::cli::ServeFlags;
+use super::MAX_FAREWELL;
+use crate::cli::{ServeFlags, Subcommand};
+use crate::repeater;
 use crate::running;
-use crate::settings::DEFAULT_CLIENT_PORT;
+use crate::settings::{DEFAULT_CLIENT_PORT, Reach};
+use buttplug_protocols::sighting::BusKind;
+use buttplug_server::configuration::DeviceIdentity;
 use std::fs::{self, File};
 use std::io;
 #[cfg(unix)]
@@ -20,6 +24,9 @@ const PASSED_ON: &[u8] = b"passed on";
 /// How often is looked whether the one to which it was passed on has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
+/// How often is looked again whether a guard that has a file only looks what was left there.
+const MAX_LOOKS: u32 = 3;
+
 /// How the name begins of a file that nobody could lock.
 const UNLOCKED: &str = "running-of-";
 
@@ -32,38 +39,69 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// Takes the file for an engine with these flags, in this folder, and into it what nobody looks after any more. Where
-    /// nothing can be written there is a name at least, and the engine tells.
+    /// Takes the file for an engine with these flags, in this folder, and into it what nobody looks after any more and it can
+    /// reach. Where nothing can be written there is a name at least, and the engine tells.
     ///
-    /// Waits for so long for one that only stops what runs, and has the right to the file until it ends.
-    pub(super) fn take(folder: &Path, flags: &ServeFlags, patience: Duration) -> Self {
+    /// Waits for so long for one that only stops what runs, and has the right to the file until it ends; and for the engine of
+    /// a guard that was killed, which has ports and devices until it has ended in order.
+    pub(super) fn take(
+        folder: &Path,
+        flags: &ServeFlags,
+        subcommand: Subcommand,
+        patience: Duration,
+    ) -> Self {
         let unlocked =
             |_| Self { path: folder.join(format!("{UNLOCKED}{}.json", std::process::id())), lock: None };
-        Self::try_take(folder, flags, patience).unwrap_or_else(unlocked)
+        Self::try_take(folder, flags, subcommand, patience).unwrap_or_else(unlocked)
     }
 
-    fn try_take(folder: &Path, flags: &ServeFlags, patience: Duration) -> io::Result<Self> {
+    fn try_take(
+        folder: &Path,
+        flags: &ServeFlags,
+        subcommand: Subcommand,
+        patience: Duration,
+    ) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let until = Instant::now() + patience;
         let name = name(flags);
         for number in 1..=MAX_ALIKE {
-            let name = if number == 1 { name.clone() } else { format!("{name}-{number}") };
-            let path = folder.join(format!("{name}.json"));
+            let file = if number == 1 { format!("{name}.json") } else { format!("{name}-{number}.json") };
+            let path = folder.join(file);
             while is_passed_on(&path) && Instant::now() < until {
                 std::thread::sleep(LOOK_AGAIN);
             }
             // One that is somebody else's is none of ours.
-            if let Ok(Some(lock)) = lock(&path) {
-                // What can't be taken over stays where it is, for the next one.
+            let lock = if number == 1 { lock_patiently(&path) } else { lock(&path) };
+            if let Ok(Some(lock)) = lock {
+                let until = Instant::now() + MAX_FAREWELL;
+                while is_engine_ending(&path) && Instant::now() < until {
+                    std::thread::sleep(LOOK_AGAIN);
+                }
+                let reach = Reach::of(flags, subcommand);
                 for (other, _lock) in left_behind(folder, &path) {
-                    if running::read(&other).is_ok_and(|devices| running::add(&path, devices).is_ok()) {
-                        let _ = fs::remove_file(&other);
-                    }
+                    let is_alike = is_alike(&other, &name);
+                    // What can't be taken over stays where it is, for the next one.
+                    let _ = running::move_wanted(&other, &path, |device| {
+                        reach.includes(device) && (is_alike || !is_bound_to_its_engine(device))
+                    });
                 }
                 return Ok(Self { path, lock: Some(lock) });
             }
         }
         Err(io::Error::other(format!("{MAX_ALIKE} others like it are at work")))
+    }
+
+    /// A right that the process has which is started next, for as long as it lives, if this is dropped afterwards. Should this
+    /// process be killed, the next guard waits for the end of that one.
+    pub(super) fn for_engine(&self) -> Option<File> {
+        #[cfg(unix)]
+        {
+            let right = try_lock(&engines_lock(&self.path)).ok()??;
+            rustix::io::fcntl_setfd(&right, rustix::io::FdFlags::empty()).ok()?;
+            Some(right)
+        }
+        #[cfg(not(unix))]
+        None
     }
 
     /// Lets processes that are started from here on have the right as well, for as long as they live.
@@ -88,6 +126,16 @@ fn is_passed_on(path: &Path) -> bool {
     says_so && matches!(lock_as_it_is(path), Ok(None))
 }
 
+/// Whether the engine of a guard that is gone lives on, which ends by itself.
+fn is_engine_ending(path: &Path) -> bool {
+    matches!(try_lock(&engines_lock(path)), Ok(None))
+}
+
+/// What says by its lock whether an engine lives that writes this file.
+fn engines_lock(path: &Path) -> PathBuf {
+    path.with_extension("engine.lock")
+}
+
 /// The right to a file, if nobody has it.
 fn lock(path: &Path) -> io::Result<Option<File>> {
     let lock = lock_as_it_is(path)?;
@@ -97,12 +145,29 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
     Ok(lock)
 }
 
+/// The same, also if somebody has it for a moment who looks what was left there.
+fn lock_patiently(path: &Path) -> io::Result<Option<File>> {
+    for _ in 0..MAX_LOOKS {
+        let lock = lock(path)?;
+        if lock.is_some() {
+            return Ok(lock);
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    lock(path)
+}
+
 fn lock_as_it_is(path: &Path) -> io::Result<Option<File>> {
+    try_lock(&path.with_extension("lock"))
+}
+
+/// The lock that is this file, if nobody has it.
+fn try_lock(path: &Path) -> io::Result<Option<File>> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let lock = options.open(path.with_extension("lock"))?;
+    let lock = options.open(path)?;
     #[cfg(unix)]
     match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
@@ -112,20 +177,39 @@ fn lock_as_it_is(path: &Path) -> io::Result<Option<File>> {
     Ok(Some(lock))
 }
 
-/// The files of guards that are gone, each with the right to it. Only where there are locks that tell.
-fn left_behind(folder: &Path, own: &Path) -> Vec<(PathBuf, File)> {
+/// The files of guards that are gone, each with the right to it as long as it is looked at. Only where there are locks that tell.
+fn left_behind(folder: &Path, own: &Path) -> impl Iterator<Item = (PathBuf, File)> {
     let entries = if cfg!(unix) { fs::read_dir(folder).ok() } else { None };
     let paths = entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     let is_one = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         name.starts_with("running-") && name.ends_with(".json") && path != own && !name.starts_with(UNLOCKED)
     };
-    paths.filter(|path| is_one(path)).filter_map(|path| Some((path.clone(), lock(&path).ok()??))).collect()
+    let paths: Vec<_> = paths.filter(|path| is_one(path)).collect();
+    paths.into_iter().filter_map(|path| Some((path.clone(), lock(&path).ok()??)))
+}
+
+/// Whether this is the file of a guard that goes by this name.
+fn is_alike(path: &Path, name: &str) -> bool {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    match stem.strip_prefix(name) {
+        Some("") => true,
+        Some(number) => number.strip_prefix('-').is_some_and(|number| number.parse::<u32>().is_ok()),
+        None => false,
+    }
+}
+
+/// Whether a device comes only to the engine that it knows, or lives in it.
+fn is_bound_to_its_engine(device: &DeviceIdentity) -> bool {
+    matches!(device.bus, BusKind::WebSocket | BusKind::Simulated)
 }
 
 /// One name for each way by which clients come, so that the next engine with the same flags finds the file of the last one
 /// also where there are no locks.
 fn name(flags: &ServeFlags) -> String {
+    if repeater::is_one(flags) {
+        return format!("running-repeater-{}", flags.launch.repeater_port.unwrap_or(DEFAULT_CLIENT_PORT));
+    }
     if let Some(client) = &flags.launch.websocket_client_address {
         let place = buttplug_connector_websocket::shown_url(client);
         let name: String = place.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
@@ -177,13 +261,84 @@ mod tests {
         let name = name(&dials);
         assert!(name.starts_with("running-to-ws---") && name.contains("a-9----x"), "{name}");
         assert!(!name.contains("secret"), "{name}");
+        assert_eq!(super::name(&repeater(None)), "running-repeater-12345");
+        assert_eq!(super::name(&repeater(Some(7))), "running-repeater-7");
+    }
+
+    fn repeater(port: Option<u16>) -> ServeFlags {
+        let mut flags = ServeFlags::default();
+        flags.launch.repeater = true;
+        flags.launch.repeater_remote_address = Some("192.168.1.5".into());
+        flags.launch.repeater_port = port;
+        flags
+    }
+
+    #[test]
+    fn numbers_do_not_make_another_name() {
+        for (file, is_one) in [
+            ("running-5.json", true),
+            ("running-5-2.json", true),
+            ("running-54.json", false),
+            ("running-5-x.json", false),
+            ("running-rest-5.json", false),
+        ] {
+            assert_eq!(is_alike(Path::new(file), "running-5"), is_one, "{file}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_the_flags_can_not_reach_is_left_to_a_guard_whose_flags_can() {
+        let folder = std::env::temp_dir().join(format!("buttplug-reach-{}", std::process::id()));
+        let device = |bus: BusKind| DeviceIdentity {
+            bus,
+            protocol: "tcode-v03".into(),
+            identifier: None,
+            address: "a".into(),
+        };
+        let flags = |port, change: fn(&mut ServeFlags)| {
+            let mut flags = ServeFlags { websocket_port: Some(port), ..ServeFlags::default() };
+            change(&mut flags);
+            flags
+        };
+        let gamepads = flags(5, |flags| {
+            flags.search.use_gamepads = true;
+            flags.search.use_device_websocket_server = true;
+        });
+        let take = |flags: &ServeFlags| Claim::take(&folder, flags, Subcommand::Implied, Duration::ZERO);
+        let buses = |claim: &Claim| {
+            let devices = running::read(&claim.path).unwrap();
+            devices.into_iter().map(|device| device.bus).collect::<Vec<_>>()
+        };
+        let left = take(&gamepads);
+        running::add(&left.path, [BusKind::Gamepad, BusKind::WebSocket].map(device)).unwrap();
+        drop(left);
+        assert_eq!(buses(&take(&repeater(Some(5)))), []);
+        assert_eq!(buses(&take(&flags(6, |flags| flags.search.use_serial = true))), []);
+        let all = flags(7, |flags| {
+            flags.search.use_gamepads = true;
+            flags.search.use_device_websocket_server = true;
+        });
+        let other = take(&all);
+        assert_eq!(buses(&other), [BusKind::Gamepad], "what dials in comes to the port that it knows");
+        let again = take(&gamepads);
+        assert_eq!((buses(&again), buses(&other)), (vec![BusKind::WebSocket], vec![BusKind::Gamepad]));
+        drop(other);
+        drop(again);
+        // With another number it still goes by the same name.
+        fs::rename(folder.join("running-5.json"), folder.join("running-5-2.json")).unwrap();
+        let mut taken = buses(&take(&gamepads));
+        taken.sort_unstable();
+        assert_eq!(taken, [BusKind::WebSocket, BusKind::Gamepad]);
+        let left = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let left: Vec<_> = left.filter(|name| name.to_string_lossy().ends_with(".json")).collect();
+        assert_eq!(left, ["running-5.json"], "no file is left without a device");
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[cfg(unix)]
     #[test]
     fn who_lives_keeps_its_file_and_what_the_dead_left_behind_is_taken_over() {
-        use buttplug_protocols::sighting::BusKind;
-        use buttplug_server::configuration::DeviceIdentity;
         let folder = std::env::temp_dir().join(format!("buttplug-claim-{}", std::process::id()));
         let device = |address: &str| DeviceIdentity {
             bus: BusKind::Serial,
@@ -196,22 +351,22 @@ mod tests {
             let devices = running::read(&claim.path).unwrap();
             devices.into_iter().map(|device| device.address).collect::<Vec<_>>()
         };
-        let first = Claim::take(&folder, &port(5), Duration::ZERO);
+        let first = Claim::take(&folder, &port(5), Subcommand::Typed, Duration::ZERO);
         assert!(!first.is_anything_running());
         running::add(&first.path, [device("a")]).unwrap();
-        let second = Claim::take(&folder, &port(5), Duration::ZERO);
+        let second = Claim::take(&folder, &port(5), Subcommand::Typed, Duration::ZERO);
         assert_eq!(second.path, folder.join("running-5-2.json"));
         assert!(!second.is_anything_running(), "the other one's device is in good hands");
         running::add(&second.path, [device("b")]).unwrap();
         drop((first, second));
-        let third = Claim::take(&folder, &port(0), Duration::ZERO);
+        let third = Claim::take(&folder, &port(0), Subcommand::Typed, Duration::ZERO);
         let mut taken = addresses(&third);
         taken.sort_unstable();
         assert_eq!(taken, ["a", "b"]);
         assert!(third.is_anything_running());
         drop(third);
         fs::write(folder.join("running-7.json"), "{").unwrap();
-        let fourth = Claim::take(&folder, &port(5), Duration::ZERO);
+        let fourth = Claim::take(&folder, &port(5), Subcommand::Typed, Duration::ZERO);
         assert_eq!(addresses(&fourth).len(), 2);
         assert_eq!(
             fs::read_to_string(folder.join("running-7.json")).unwrap(),
@@ -223,23 +378,43 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
+    fn one_that_only_looks_what_was_left_behind_takes_nobodys_file() {
+        let folder = std::env::temp_dir().join(format!("buttplug-looks-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let flags = ServeFlags { websocket_port: Some(5), ..ServeFlags::default() };
+        let path = folder.join("running-5.json");
+        let looks = lock(&path).unwrap().unwrap();
+        let child = std::thread::spawn(move || {
+            std::thread::sleep(LOOK_AGAIN / 4);
+            drop(looks);
+        });
+        assert_eq!(Claim::take(&folder, &flags, Subcommand::Typed, Duration::ZERO).path, path);
+        child.join().unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
     fn one_that_ends_soon_by_itself_is_waited_for_and_a_guard_at_work_is_not() {
         let folder = std::env::temp_dir().join(format!("buttplug-passed-on-{}", std::process::id()));
         let flags = ServeFlags { websocket_port: Some(5), ..ServeFlags::default() };
         let long = Duration::from_secs(20);
-        let at_work = Claim::take(&folder, &flags, long);
+        let at_work = Claim::take(&folder, &flags, Subcommand::Typed, long);
         let begun = Instant::now();
-        assert_eq!(Claim::take(&folder, &flags, long).path, folder.join("running-5-2.json"));
+        assert_eq!(
+            Claim::take(&folder, &flags, Subcommand::Typed, long).path,
+            folder.join("running-5-2.json")
+        );
         assert!(begun.elapsed() < long / 2);
         at_work.pass_on();
         let child = std::thread::spawn(move || {
             std::thread::sleep(3 * LOOK_AGAIN);
             drop(at_work);
         });
-        let next = Claim::take(&folder, &flags, long);
+        let next = Claim::take(&folder, &flags, Subcommand::Typed, long);
         assert_eq!(next.path, folder.join("running-5.json"));
         child.join().unwrap();
-        let other = Claim::take(&folder, &flags, long);
+        let other = Claim::take(&folder, &flags, Subcommand::Typed, long);
         assert_eq!(other.path, folder.join("running-5-2.json"), "what it was passed on is forgotten");
         fs::remove_dir_all(&folder).unwrap();
     }

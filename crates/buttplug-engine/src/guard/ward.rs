@@ -1,7 +1,7 @@
 //! The engine that a guard looks after, from its start until it ends, hangs or is to end.
 
-use super::Word;
 use super::lifeline::Lifeline;
+use super::{MAX_DYING, Word};
 use crate::supervisor::{News, Supervisor};
 use std::io;
 use std::process::ExitStatus;
@@ -22,7 +22,7 @@ pub(super) struct Ward {
 pub(super) enum Life {
     /// It has ended by itself.
     Ended(ExitStatus),
-    /// It gave no sign of life, and is dead now.
+    /// It gave no sign of life, and is dead now, or as good as that.
     Hung,
     /// It lives, and is to end.
     ToldToEnd,
@@ -30,6 +30,9 @@ pub(super) enum Life {
 
 impl Ward {
     /// Looks after it until it ends, or is to.
+    ///
+    /// # Errors
+    /// The system does not tell how it stands, or does not let it be killed.
     pub(super) async fn live(&mut self, word: &mut Word, supervisor: &Supervisor) -> io::Result<Life> {
         let mut hangs_at = self.born_by;
         let mut hung = false;
@@ -53,9 +56,12 @@ impl Ward {
                     }
                 }
                 () = hanging => {
-                    // Not even one that is told to stand still outlives that.
+                    if hung {
+                        return Ok(Life::Hung);
+                    }
+                    // Not even one that is told to stand still outlives that, unless the system holds it.
                     self.engine.start_kill()?;
-                    (hung, hangs_at) = (true, None);
+                    (hung, hangs_at) = (true, Some(Instant::now() + MAX_DYING));
                 }
             }
         }

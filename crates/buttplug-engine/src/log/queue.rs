@@ -24,7 +24,7 @@ const MAX_BATCH_BYTES: usize = 64 * 1024;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long the end of the program waits for its last lines to be read.
-pub(super) const LAST_LINES: Duration = Duration::from_millis(200);
+pub(crate) const LAST_LINES: Duration = Duration::from_millis(200);
 
 /// Writes lines without ever waiting. Clones write to the same place.
 #[derive(Clone)]

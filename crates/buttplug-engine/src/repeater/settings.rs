@@ -62,6 +62,11 @@ impl RepeaterSettings {
     }
 }
 
+/// Whether the program is a repeater with these flags, or would be if they made sense.
+pub(crate) fn is_one(flags: &ServeFlags) -> bool {
+    flags.launch.repeater && flags.launch.repeater_remote_address.is_some()
+}
+
 /// Whether a port for clients is named. The last engines took `--repeater` beside it and served there as usual.
 fn serves(flags: &ServeFlags) -> bool {
     flags.websocket_port.is_some() || flags.websocket_listen_address.is_some()

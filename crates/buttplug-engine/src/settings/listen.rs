@@ -2,6 +2,7 @@
 
 use super::{Limits, Search, SettingsError};
 use crate::cli::ServeFlags;
+use crate::repeater;
 use buttplug_connector_websocket::WebSocketDialer;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
@@ -112,7 +113,7 @@ pub(crate) enum Door {
 impl Door {
     /// The one of an engine with these flags, or of a repeater; `None` if it has none.
     pub(crate) fn of(flags: &ServeFlags) -> Result<Option<Self>, SettingsError> {
-        if flags.launch.repeater && flags.launch.repeater_remote_address.is_some() {
+        if repeater::is_one(flags) {
             let port = flags.launch.repeater_port.unwrap_or(DEFAULT_CLIENT_PORT);
             return Ok(Some(Self::Clients(Listen::Loopback(port))));
         }
@@ -370,6 +371,7 @@ mod tests {
             Some(Listen::AllInterfaces(12345))
         );
     }
+
     #[test]
     fn an_engine_is_asked_at_its_port_for_clients_and_else_at_the_rest_api() {
         let door = |change: fn(&mut ServeFlags)| {

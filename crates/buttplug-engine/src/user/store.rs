@@ -533,6 +533,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         assert_ne!(fs::read_to_string(&path).unwrap(), MINE);
     }
+
     #[test]
     fn a_file_that_its_owner_made_read_only_stays_as_it_is() {
         let folder = Folder::new("read-only");
