@@ -99,7 +99,7 @@ impl WebSocketDialer {
     {
         let url = shown_url(&self.url);
         tracing::info!(url, "connected to a client");
-        let (connection, over) = WebSocketServerConnection::new(socket, url, None);
+        let (connection, over) = WebSocketServerConnection::new(socket, url, None, Vec::new());
         let refused = server.accept(Box::new(connection)).err();
         // The socket comes back when the session has dropped it.
         if let (Ok(mut socket), Some(reason)) = (over.await, refused) {

@@ -32,5 +32,7 @@ pub use buttplug_websocket::{
 pub use buttplug_websocket::{Identity, IdentityError};
 pub use client::{MAX_SERVER_FRAME_BYTES, WebSocketClientConnector};
 pub use dialer::{DIAL_TIME, WebSocketDialer};
-pub use listener::{MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, WebSocketLimits, WebSocketListener};
+pub use listener::{
+    FIRST_MESSAGE_TIME, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, WebSocketLimits, WebSocketListener,
+};
 pub use shown::shown_url;

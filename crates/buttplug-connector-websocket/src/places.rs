@@ -37,10 +37,23 @@ impl Places {
         Arc::new(Self { max, max_per_address, taken: Mutex::default() })
     }
 
+    /// Whether there is a place.
+    pub(crate) fn look(&self, address: IpAddr) -> Result<(), Full> {
+        self.free(&self.taken(), source(address))
+    }
+
     /// Takes a place, which is free again when it is dropped.
     pub(crate) fn take(self: &Arc<Self>, address: IpAddr) -> Result<Place, Full> {
         let source = source(address);
         let mut taken = self.taken();
+        self.free(&taken, source)?;
+        taken.all += 1;
+        *taken.by_source.entry(source).or_default() += 1;
+        drop(taken);
+        Ok(Place { places: Arc::clone(self), source })
+    }
+
+    fn free(&self, taken: &Taken, source: IpAddr) -> Result<(), Full> {
         if taken.all >= self.max {
             return Err(Full::All(self.max));
         }
@@ -48,10 +61,7 @@ impl Places {
         if of_source >= self.max_per_address {
             return Err(Full::Address(self.max_per_address));
         }
-        taken.all += 1;
-        taken.by_source.insert(source, of_source + 1);
-        drop(taken);
-        Ok(Place { places: Arc::clone(self), source })
+        Ok(())
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
@@ -92,7 +102,9 @@ mod tests {
         let places = Places::new(3, 2);
         let (one, other, third) = (address("192.0.2.1"), address("192.0.2.2"), address("192.0.2.3"));
         let first = places.take(one).unwrap();
+        assert_eq!(places.look(one), Ok(()), "to look takes nothing");
         let _second = places.take(one).unwrap();
+        assert_eq!(places.look(one), Err(Full::Address(2)));
         assert_eq!(places.take(one).unwrap_err(), Full::Address(2));
         let _third = places.take(other).unwrap();
         assert_eq!(places.take(third).unwrap_err(), Full::All(3));

@@ -21,6 +21,19 @@ pub(crate) struct WebSocketServerConnection<S = ServerStream> {
     /// Where the socket goes when this is dropped: a connection that the server refuses is closed by whoever made it,
     /// with the reason. A listener does not wait for it once the server has taken it; whoever has dialled does.
     home: Option<oneshot::Sender<Socket<S>>>,
+    /// What came before there was anybody to receive it.
+    first: Vec<ClientFrame>,
+}
+
+/// The frame in a message of a client; only text means anything.
+pub(crate) fn frame(message: Received) -> Option<ClientFrame> {
+    match message {
+        Received::Text(text) => Some(ClientFrame::Text(text)),
+        Received::Binary(_) => {
+            tracing::debug!("ignoring a binary message of a client");
+            None
+        }
+    }
 }
 
 impl<S> WebSocketServerConnection<S> {
@@ -28,9 +41,10 @@ impl<S> WebSocketServerConnection<S> {
         socket: Socket<S>,
         peer: String,
         place: Option<Place>,
+        first: Vec<ClientFrame>,
     ) -> (Self, oneshot::Receiver<Socket<S>>) {
         let (home, dropped) = oneshot::channel();
-        (Self { socket: Some(socket), peer, _place: place, home: Some(home) }, dropped)
+        (Self { socket: Some(socket), peer, _place: place, home: Some(home), first }, dropped)
     }
 
     fn socket(&mut self) -> Result<&mut Socket<S>, ConnectorError> {
@@ -71,11 +85,11 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> ServerConnection for WebSocketSer
     }
 
     async fn receive(&mut self, batch: &mut Vec<ClientFrame>) -> Result<(), ConnectorError> {
-        let take = |message| match message {
-            Received::Text(text) => batch.push(ClientFrame::Text(text)),
-            Received::Binary(_) => tracing::debug!("ignoring a binary message of a client"),
-        };
-        self.socket()?.receive(take).await.map_err(connector_error)
+        if !self.first.is_empty() {
+            batch.append(&mut self.first);
+            return Ok(());
+        }
+        self.socket()?.receive(|message| batch.extend(frame(message))).await.map_err(connector_error)
     }
 
     async fn close(&mut self, reason: CloseReason) {

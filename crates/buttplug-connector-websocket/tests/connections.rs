@@ -69,16 +69,37 @@ impl Rig {
         timeout(AGES, self.connections.recv()).await.unwrap().unwrap()
     }
 
+    /// A client that has said something, which has been read, and the server's end.
     async fn pair(&mut self) -> (Box<dyn ClientConnection>, Box<dyn ServerConnection>) {
-        let client = WebSocketClientConnector::new(self.url()).connect().await.unwrap();
-        (client, self.accepted().await)
+        let mut client = WebSocketClientConnector::new(self.url()).connect().await.unwrap();
+        client.send(ping(99)).unwrap();
+        let mut nothing = Vec::new();
+        let mut server = tokio::select! {
+            server = self.accepted() => server,
+            end = client.receive(&mut nothing) => panic!("{end:?}"),
+        };
+        texts(&mut *server, 1).await;
+        (client, server)
     }
 
-    /// A bare client and the server's end.
+    /// The same with a bare client.
     async fn bare_pair(&mut self) -> (Socket<TcpStream>, Box<dyn ServerConnection>) {
-        let client = dial(&self.url(), SocketLimits::default()).await.unwrap();
-        (client, self.accepted().await)
+        let mut client = self.silent().await;
+        says(&mut client, "hello");
+        let mut server = self.accepted().await;
+        assert_eq!(texts(&mut *server, 1).await, ["hello"]);
+        (client, server)
     }
+
+    /// A bare client that says nothing.
+    async fn silent(&self) -> Socket<TcpStream> {
+        dial(&self.url(), SocketLimits::default()).await.unwrap()
+    }
+}
+
+fn says(client: &mut Socket<TcpStream>, text: &str) {
+    client.send_text(String::from(text)).unwrap();
+    assert!(client.try_flush().unwrap());
 }
 
 fn ping(id: u32) -> ClientMessage {
@@ -206,14 +227,14 @@ async fn a_frame_that_is_too_long_is_a_violation_with_code_1009() {
     let mut rig = Rig::new(WebSocketLimits::default(), None).await;
     let limits = SocketLimits { max_queued: 2 * MAX_FRAME_BYTES, ..SocketLimits::default() };
     let mut client = dial(&rig.url(), limits).await.unwrap();
-    let mut server = rig.accepted().await;
     client.send_text("x".repeat(MAX_FRAME_BYTES)).unwrap();
-    let (frames, _) = tokio::join!(texts(&mut *server, 1), async {
+    let (mut server, ()) = tokio::join!(rig.accepted(), async {
         while !client.is_flushed() {
             client.try_flush().unwrap();
             tokio::task::yield_now().await;
         }
     });
+    let frames = texts(&mut *server, 1).await;
     assert_eq!(frames[0].len(), MAX_FRAME_BYTES, "this much is allowed");
     client.send_text("x".repeat(MAX_FRAME_BYTES + 1)).unwrap();
     let server_side = async {
@@ -228,13 +249,15 @@ async fn a_frame_that_is_too_long_is_a_violation_with_code_1009() {
 #[tokio::test]
 async fn a_refused_client_is_told_why() {
     let rig = Rig::new(WebSocketLimits::default(), Some("another client is connected")).await;
-    let mut client = dial(&rig.url(), SocketLimits::default()).await.unwrap();
+    let mut client = rig.silent().await;
+    says(&mut client, "hello");
     let reason = String::from("another client is connected");
     assert_eq!(
         client_end(&mut client).await,
         SocketError::Closed { code: Some(1013), reason: reason.clone() }
     );
     let mut client = WebSocketClientConnector::new(rig.url()).connect().await.unwrap();
+    client.send(ping(1)).unwrap();
     let result = timeout(AGES, client.receive(&mut Vec::new())).await.unwrap();
     assert_eq!(result, Err(ConnectorError::Closed { reason }));
 }
@@ -245,7 +268,7 @@ async fn connections_are_limited_and_places_are_given_back() {
     let mut rig = Rig::new(limits, None).await;
     let (_first, _first_server) = rig.bare_pair().await;
     let (_second, second_server) = rig.bare_pair().await;
-    let mut third = dial(&rig.url(), SocketLimits::default()).await.unwrap();
+    let mut third = rig.silent().await;
     let end = client_end(&mut third).await;
     assert!(
         matches!(&end, SocketError::Closed { code: Some(1013), reason } if reason.contains('2')),
@@ -253,6 +276,68 @@ async fn connections_are_limited_and_places_are_given_back() {
     );
     drop(second_server);
     let (_fourth, _fourth_server) = rig.bare_pair().await;
+}
+
+/// Limits of a port with two places for whoever has said something, and two for whoever has not.
+fn two_places() -> WebSocketLimits {
+    let listener = ListenerLimits {
+        max_unfinished_per_source: 2,
+        settling_time: Duration::ZERO,
+        ..ListenerLimits::default()
+    };
+    WebSocketLimits { max_connections_per_address: 2, listener, ..WebSocketLimits::default() }
+}
+
+#[tokio::test]
+async fn who_says_nothing_takes_no_clients_place_and_the_oldest_of_them_makes_room() {
+    let mut rig = Rig::new(two_places(), None).await;
+    let mut oldest = rig.silent().await;
+    let mut silent = vec![rig.silent().await, rig.silent().await];
+    let end = client_end(&mut oldest).await;
+    assert!(matches!(end, SocketError::Lost { .. }), "{end:?}");
+    for _ in 0..5 {
+        silent.push(rig.silent().await);
+    }
+    let (_client, _server) = rig.bare_pair().await;
+    let mut newest = silent.pop().unwrap();
+    says(&mut newest, "at last");
+    assert_eq!(texts(&mut *rig.accepted().await, 1).await, ["at last"]);
+    assert!(rig.connections.is_empty(), "the server hears of nobody else");
+}
+
+#[tokio::test]
+async fn places_that_are_gone_by_the_first_message_are_refused_then() {
+    let mut rig = Rig::new(two_places(), None).await;
+    let mut late = rig.silent().await;
+    let _clients = [rig.bare_pair().await, rig.bare_pair().await];
+    says(&mut late, "hello");
+    let end = client_end(&mut late).await;
+    assert!(matches!(end, SocketError::Closed { code: Some(1013), .. }), "{end:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_is_let_go_in_time() {
+    let first_message_time = Duration::from_millis(100);
+    let mut rig = Rig::new(WebSocketLimits { first_message_time, ..WebSocketLimits::default() }, None).await;
+    let (mut client, mut server) = rig.bare_pair().await;
+    let mut silent = rig.silent().await;
+    let end = client_end(&mut silent).await;
+    assert_eq!(end, SocketError::Closed { code: Some(1000), reason: String::new() });
+    says(&mut client, "again");
+    assert_eq!(texts(&mut *server, 1).await, ["again"], "once is enough");
+}
+
+#[tokio::test]
+async fn what_comes_together_with_the_first_message_is_handed_on_in_order() {
+    let mut rig = Rig::new(WebSocketLimits::default(), None).await;
+    let mut client = rig.silent().await;
+    client.send_text("one".into()).unwrap();
+    client.send_binary(vec![1, 2, 3].into()).unwrap();
+    client.send_text("two".into()).unwrap();
+    says(&mut client, "three");
+    let mut server = rig.accepted().await;
+    says(&mut client, "four");
+    assert_eq!(texts(&mut *server, 4).await, ["one", "two", "three", "four"]);
 }
 
 #[tokio::test]
@@ -339,8 +424,13 @@ async fn a_connector_connects_again() {
     let mut rig = Rig::new(WebSocketLimits::default(), None).await;
     let mut connector = WebSocketClientConnector::new(format!("ws://localhost:{}/", rig.address.port()));
     for _ in 0..2 {
-        let client = connector.connect().await.unwrap();
-        let mut server = rig.accepted().await;
+        let mut client = connector.connect().await.unwrap();
+        client.send(ping(1)).unwrap();
+        let mut nothing = Vec::new();
+        let mut server = tokio::select! {
+            server = rig.accepted() => server,
+            end = client.receive(&mut nothing) => panic!("{end:?}"),
+        };
         drop(client);
         server_end(&mut *server).await;
     }
@@ -389,6 +479,7 @@ async fn a_connection_that_is_dropped_ends() {
     let url = format!("ws://{}", listener.local_addresses()[0]);
     let client = async {
         let mut client = dial(&url, SocketLimits::default()).await.unwrap();
+        says(&mut client, "hello");
         assert!(matches!(client_end(&mut client).await, SocketError::Lost { .. }));
     };
     tokio::select! {

@@ -1,5 +1,5 @@
 //! How many clients a server takes. A place is taken by the handshake, so that a connection whose client never introduces
-//! itself keeps nobody out.
+//! itself takes none; those are counted where they are accepted.
 
 use buttplug_core::UnknownError;
 use std::sync::Arc;
