@@ -78,6 +78,7 @@ async fn clients() {
         second.ask("RequestServerInfo", json!({"ClientName": "second", "MessageVersion": 3})).await;
     assert_eq!(reply, "Error");
     assert_eq!(second.close_code().await, Some(CloseCode::Again));
+    engine.line_with("refusing a client").await;
 }
 
 #[tokio::test]

@@ -77,6 +77,15 @@ async fn so_many_files_of_so_many_bytes_are_kept() {
     assert_eq!(mode & 0o777, 0o600, "what somebody did when is nobody else's business");
 }
 
+#[tokio::test]
+async fn a_long_name_of_a_client_is_cut() {
+    let mut engine = Engine::start(&[]).await;
+    let content = serde_json::json!({"ClientName": "x".repeat(2000), "MessageVersion": 3});
+    assert_eq!(engine.client().await.ask("RequestServerInfo", content).await.0, "ServerInfo");
+    let line = engine.line_with("client introduced itself").await;
+    assert!(line.contains("xxx…") && line.len() < 300, "{line}");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn what_a_device_calls_itself_forges_no_line() {

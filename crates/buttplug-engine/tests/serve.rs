@@ -65,9 +65,14 @@ async fn a_single_client_keeps_others_out_until_it_leaves() {
         "{error}"
     );
     assert_eq!(second.close_code().await, Some(CloseCode::Again));
+    let told = engine.line_with("refusing a client").await;
+    assert!(told.contains("WARN") && told.contains("another client is connected"), "{told}");
+    assert!(told.contains("peer=\"127.0.0.1:"), "{told}");
     assert_eq!(first.ask("Ping", json!({})).await.0, "Ok");
     assert_eq!(first.ask("Disconnect", json!({})).await.0, "Ok");
     assert_eq!(first.close_code().await, Some(CloseCode::Normal));
+    let told = engine.line_with("it took its leave").await;
+    assert!(told.contains("INFO") && told.contains("peer=\"127.0.0.1:"), "{told}");
     engine.client().await.handshake().await;
 }
 
@@ -225,9 +230,11 @@ async fn a_lost_client_stops_its_device() {
 
 #[tokio::test]
 async fn a_late_ping_stops_the_device() {
-    let (_engine, mut client, mut device) = vibrating("ping.json", &["--max-ping-time", "400"]).await;
+    let (mut engine, mut client, mut device) = vibrating("ping.json", &["--max-ping-time", "400"]).await;
     client.ask("Ping", json!({})).await;
     assert_eq!(device.frames_until("Vibrate:0;").await, ["Vibrate:0;"]);
+    let told = engine.line_with("no ping came within 400 ms").await;
+    assert!(told.contains("WARN") && told.contains("peer=\"127.0.0.1:"), "{told}");
 }
 
 #[cfg(unix)]

@@ -17,7 +17,9 @@ use buttplug_core::connector::{
 };
 use buttplug_core::message::json::{self, BadMessage};
 use buttplug_core::message::{ClientMessage, ClientRequest, ServerContent, ServerMessage};
-use buttplug_core::{ButtplugError, DeviceIndex, MessageId, PROTOCOL_VERSION_MAJOR, UnknownError};
+use buttplug_core::{
+    ButtplugError, DeviceIndex, HandshakeError, MessageId, PROTOCOL_VERSION_MAJOR, UnknownError,
+};
 use buttplug_protocols::protocol::Input;
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::FuturesUnordered;
@@ -90,6 +92,9 @@ pub(crate) async fn run(
     };
     debug!(client = id.0, peer = runner.peer, "client connected");
     let end = runner.serve(&mut lists, &mut finished).await;
+    if matches!(end, End::Closed { .. }) {
+        runner.log_end();
+    }
     runner.leave().await;
     drop(presence);
     // Before the connection is closed, so that a client which reconnects at once finds a place.
@@ -462,6 +467,20 @@ impl Runner {
         let late = std::mem::take(&mut self.after_the_end);
         for answer in late.into_iter().chain(std::mem::take(&mut self.outbox)) {
             let _ = self.send(answer);
+        }
+    }
+
+    /// Tells the log why this side ends the session, unless that is told already or the server's own end.
+    fn log_end(&self) {
+        let (client, peer) = (self.id.0, &self.peer);
+        match self.session.end_reason() {
+            None => {}
+            Some(ButtplugError::Handshake(HandshakeError::Disconnected)) => {
+                info!(client, peer, reason = "it took its leave", "client gone");
+            }
+            Some(ButtplugError::Ping(reason)) => warn!(client, peer, %reason, "the client is let go"),
+            Some(ButtplugError::Unknown(reason)) => warn!(client, peer, %reason, "refusing a client"),
+            Some(reason) => info!(client, peer, %reason, "the client is let go"),
         }
     }
 

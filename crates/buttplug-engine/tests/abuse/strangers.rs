@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 /// What comes back, up to the end of the connection.
 async fn answer_to(port: u16, bytes: &[u8]) -> Vec<u8> {
@@ -85,8 +86,16 @@ async fn web_sockets_that_do_not_introduce_themselves_hold_up_nobody() {
             mute.push(Socket::open(port).await);
         }
     }
+    let mut evasive = Socket::open(world.client_port).await;
+    evasive.text(r#"[{"Ping":{"Id":1}}]"#).await;
     world.is_well().await;
     lovense_at(world.device_port, "another").await;
+    world.meanwhile(tokio::time::sleep(Duration::from_secs(5))).await;
+    let told = world.engine.line_with("the handshake is missing").await;
+    assert!(told.contains("INFO") && told.contains("peer=\"127.0.0.1:"), "{told}");
+    let told = world.engine.line_with("a client said nothing for 10 s and is let go").await;
+    assert!(told.contains("INFO") && told.contains(" peer=127.0.0.1:"), "{told}");
+    assert_eq!(evasive.close_code().await, Some(CloseCode::Normal));
     world.is_well().await;
 }
 

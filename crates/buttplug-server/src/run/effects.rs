@@ -41,14 +41,9 @@ impl Runner {
             Effect::Scan(wanted) => self.surroundings.scan_requests.set(self.id, wanted),
             Effect::Opened { client_name, version } => {
                 let roll = self.surroundings.registry.roll();
-                self.present = Some(roll.client_came(self.id, &quoted(&client_name)));
-                info!(
-                    client = self.id.0,
-                    name = client_name,
-                    peer = self.peer,
-                    version,
-                    "client introduced itself"
-                );
+                let name = quoted(&client_name);
+                self.present = Some(roll.client_came(self.id, &name));
+                info!(client = self.id.0, name, peer = self.peer, version, "client introduced itself");
             }
         }
     }
