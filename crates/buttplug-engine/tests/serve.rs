@@ -49,6 +49,8 @@ async fn it_serves_both_loopback_addresses_and_shrugs_off_a_probe() {
     if std::net::TcpListener::bind("[::1]:0").is_ok() {
         assert!(tokio::net::TcpStream::connect(("::1", port)).await.is_ok());
     }
+    engine.line_with("client introduced itself").await;
+    assert!(!engine.lines.iter().any(|line| line.contains("refusing a connection")), "{:#?}", engine.lines);
 }
 
 #[tokio::test]

@@ -121,10 +121,10 @@ impl Port {
     async fn greet(self: Arc<Self>, mut socket: Socket, peer: SocketAddr, events: BusEvents) {
         let (first, more) = match timeout(self.limits.greeting_time, first_messages(&mut socket)).await {
             Ok(Some(messages)) => messages,
-            Ok(None) => return tracing::debug!(%peer, "a device left without a greeting"),
+            Ok(None) => return tracing::info!(%peer, "a device left without a greeting"),
             Err(_) => {
                 let reason = format!("no greeting within {} s", self.limits.greeting_time.as_secs_f32());
-                tracing::debug!(%peer, %reason, "refusing a device");
+                tracing::info!(%peer, %reason, "refusing a device");
                 return socket.close(CloseCode::Policy, &reason).await;
             }
         };

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 /// How long accepting pauses when the system refuses, typically for want of descriptors.
@@ -119,7 +119,7 @@ impl Listener {
                         let now = Instant::now();
                         drop_one(unfinished.crowded_out(now, peer.ip(), &limits));
                         let handle = tasks.spawn(finish(stream, peer, Arc::clone(&door), serve.clone()));
-                        unfinished.add(now, handle.id(), peer.ip(), handle);
+                        unfinished.add(now, handle.id(), peer.ip(), (handle, peer));
                     }
                     Err(error) if concerns_one_connection(&error) => {}
                     Err(error) => {
@@ -142,9 +142,9 @@ impl Listener {
     }
 }
 
-fn drop_one(handle: Option<tokio::task::AbortHandle>) {
-    if let Some(handle) = handle {
-        tracing::debug!("dropping the oldest unfinished connection for a newer one");
+fn drop_one(oldest: Option<(AbortHandle, SocketAddr)>) {
+    if let Some((handle, peer)) = oldest {
+        tracing::info!(%peer, "dropping the oldest unfinished connection for a newer one");
         handle.abort();
     }
 }
@@ -159,7 +159,9 @@ where
     // Boxed: it is over when the socket's life begins, and would make its task larger.
     match Box::pin(door.pass(stream, peer)).await {
         Ok(socket) => serve(socket, peer).await,
-        Err(error) => tracing::debug!(%peer, %error, "no upgrade"),
+        // Not as an error: programs that start this one show people lines with that word.
+        Err(reason) if reason.is_noteworthy() => tracing::info!(%peer, %reason, "refusing a connection"),
+        Err(reason) => tracing::debug!(%peer, %reason, "no upgrade"),
     }
 }
 

@@ -16,11 +16,16 @@ use tokio_tungstenite::tungstenite::{Error as WebSocketError, error::ProtocolErr
 
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
+/// What is asked for to find out whether somebody is there, again and again by whoever looks after a service.
+const HEALTH_PATH: &str = "/healthz";
+
 /// Why an upgrade failed.
 #[derive(Debug, Error)]
 pub(crate) enum UpgradeError {
     #[error("the connection broke: {0}")]
     Lost(#[from] io::Error),
+    #[error("the peer left without a word")]
+    SaidNothing,
     #[error("the peer left before its request was complete")]
     Left,
     #[error("what came is not HTTP")]
@@ -31,6 +36,8 @@ pub(crate) enum UpgradeError {
     Malformed(String),
     #[error("the request is no upgrade to WebSocket: {0}")]
     NoUpgrade(ProtocolError),
+    #[error("the request is no upgrade to WebSocket: it only asks whether somebody is there")]
+    OnlyAsks,
     #[error("it took longer than {} s", .0.as_secs_f32())]
     TooSlow(Duration),
     #[error("other machines have to connect with encryption: use wss:// in place of ws://")]
@@ -43,10 +50,10 @@ impl UpgradeError {
     /// Status line and further headers of the answer, where one is useful.
     fn answer(&self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Lost(_) | Self::Left | Self::NotHttp | Self::TooSlow(_) => None,
+            Self::Lost(_) | Self::SaidNothing | Self::Left | Self::NotHttp | Self::TooSlow(_) => None,
             Self::TooLong => Some(("431 Request Header Fields Too Large", "")),
             Self::Malformed(_) => Some(("400 Bad Request", "")),
-            Self::NoUpgrade(_) => {
+            Self::NoUpgrade(_) | Self::OnlyAsks => {
                 Some(("426 Upgrade Required", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"))
             }
             Self::Refused(Refusal { wants_token: true, .. }) => {
@@ -55,6 +62,23 @@ impl UpgradeError {
             Self::NotEncrypted | Self::Refused(Refusal { wants_token: false, .. }) => {
                 Some(("403 Forbidden", ""))
             }
+        }
+    }
+
+    /// Whether a person is to read of it. Not of those who look whether somebody is there, nor of a link that broke; of a
+    /// refusal the gate has told.
+    pub(crate) fn is_noteworthy(&self) -> bool {
+        match self {
+            // What wants to be encrypted, and is not.
+            Self::Lost(error) => error.kind() == io::ErrorKind::InvalidData,
+            Self::SaidNothing | Self::OnlyAsks | Self::Refused(_) => false,
+            Self::Left
+            | Self::NotHttp
+            | Self::TooLong
+            | Self::Malformed(_)
+            | Self::NoUpgrade(_)
+            | Self::TooSlow(_)
+            | Self::NotEncrypted => true,
         }
     }
 
@@ -124,7 +148,11 @@ impl Upgrade<'_> {
             return Err(UpgradeError::Malformed(String::from("it ends too soon")));
         };
         let mut response = Vec::with_capacity(256);
-        write_response(&mut response, &create_response(&request)?)?;
+        let upgrade = create_response(&request).map_err(|error| match error.into() {
+            UpgradeError::NoUpgrade(_) if request.uri().path() == HEALTH_PATH => UpgradeError::OnlyAsks,
+            error => error,
+        });
+        write_response(&mut response, &upgrade?)?;
         if self.must_encrypt {
             return Err(UpgradeError::NotEncrypted);
         }
@@ -156,7 +184,7 @@ async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Result<(Vec<u8>, Vec<u8>)
         let from = head.len().saturating_sub(END_OF_HEAD.len() - 1);
         head.reserve(512);
         if stream.read_buf(&mut head).await? == 0 {
-            return Err(UpgradeError::Left);
+            return Err(if head.is_empty() { UpgradeError::SaidNothing } else { UpgradeError::Left });
         }
         // Spares those who speak TLS to this port the wait.
         if !head.first().is_some_and(u8::is_ascii_uppercase) {
@@ -202,6 +230,32 @@ mod tests {
     async fn who_has_to_encrypt_and_does_not_is_told_so() {
         let answer = answer(&Rules::default(), true).await;
         assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("wss://"), "{answer}");
+    }
+
+    /// Why a peer that sends this, and then nothing more, is not upgraded.
+    async fn failure(bytes: &[u8]) -> UpgradeError {
+        let (mut ours, theirs) = tokio::io::duplex(4096);
+        ours.write_all(bytes).await.unwrap();
+        ours.shutdown().await.unwrap();
+        let (gate, limits) = (Rules::default(), ListenerLimits::default());
+        let peer = "192.0.2.1:5".parse().unwrap();
+        Upgrade { peer, gate: &gate, limits: &limits, must_encrypt: false }.run(theirs).await.err().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_only_looks_whether_somebody_is_there_is_no_news_and_others_are() {
+        let page = [REQUEST.strip_suffix(b"\r\n").unwrap(), b"Origin: https://page.example\r\n\r\n"].concat();
+        for (bytes, is_news) in [
+            (&b""[..], false),
+            (b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", false),
+            (&page, false),
+            (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", true),
+            (b"GET / HT", true),
+            (b"\x16\x03\x01", true),
+        ] {
+            let failure = failure(bytes).await;
+            assert_eq!(failure.is_noteworthy(), is_news, "{failure}");
+        }
     }
 
     #[derive(Debug)]

@@ -1,11 +1,13 @@
 //! Connections that never become a client or a device.
 
-use crate::program::{SOON, Socket, lovense_at};
+use crate::program::{self, SOON, Socket, lovense_at};
 use crate::{World, connections};
+use futures_util::StreamExt;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 /// What comes back, up to the end of the connection.
@@ -38,6 +40,11 @@ async fn garbage_and_other_languages_are_turned_away() {
             let answer = answer_to(port, bytes).await;
             assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"), "{answer:?}");
         }
+        for reason in ["not HTTP", "no upgrade to WebSocket", "longer than 16384 bytes"] {
+            let told = world.engine.new_line_with(reason).await;
+            assert!(told.contains("INFO") && told.contains(" peer=127.0.0.1:"), "{told}");
+            assert!(!told.to_lowercase().contains("error"), "programs take it for one: {told}");
+        }
         world.is_well().await;
     }
 }
@@ -69,6 +76,8 @@ async fn a_thousand_connections_keep_out_neither_a_client_nor_a_device() {
     let crowd = async { (connections(client_port, 500).await, connections(device_port, 500).await) };
     let crowd = world.meanwhile(crowd).await;
     world.is_well().await;
+    let told = world.engine.line_with("dropping the oldest unfinished connection").await;
+    assert!(told.contains("INFO") && told.contains(" peer=127.0.0.1:"), "{told}");
     lovense_at(device_port, "another").await;
     drop(crowd);
     world.is_well().await;
@@ -78,7 +87,9 @@ async fn a_thousand_connections_keep_out_neither_a_client_nor_a_device() {
 
 #[tokio::test]
 async fn web_sockets_that_do_not_introduce_themselves_hold_up_nobody() {
-    let mut world = World::new("mute").await;
+    // All of them are let go at the same time, and each has its line.
+    let lines = ["--max-log-lines", "1000"];
+    let mut world = World::of("mute", |arguments| program::command(&[arguments, &lines].concat())).await;
     let mut mute = Vec::new();
     // More than the connections that one address may have.
     for port in [world.client_port, world.device_port] {
@@ -88,15 +99,32 @@ async fn web_sockets_that_do_not_introduce_themselves_hold_up_nobody() {
     }
     let mut evasive = Socket::open(world.client_port).await;
     evasive.text(r#"[{"Ping":{"Id":1}}]"#).await;
+    let patient = Socket::open(world.client_port).await;
     world.is_well().await;
     lovense_at(world.device_port, "another").await;
-    world.meanwhile(tokio::time::sleep(Duration::from_secs(5))).await;
+    let ends = async { tokio::join!(code_of(evasive), code_of(patient)) };
+    assert_eq!(world.meanwhile(ends).await, (Some(CloseCode::Normal), Some(CloseCode::Normal)));
+    let told = world.engine.line_with("no greeting within 5 s").await;
+    assert!(told.contains("INFO") && told.contains(" peer=127.0.0.1:"), "{told}");
     let told = world.engine.line_with("the handshake is missing").await;
     assert!(told.contains("INFO") && told.contains("peer=\"127.0.0.1:"), "{told}");
     let told = world.engine.line_with("a client said nothing for 10 s and is let go").await;
     assert!(told.contains("INFO") && told.contains(" peer=127.0.0.1:"), "{told}");
-    assert_eq!(evasive.close_code().await, Some(CloseCode::Normal));
     world.is_well().await;
+}
+
+/// With which code a connection is closed, which answers pings until then.
+async fn code_of(mut socket: Socket) -> Option<CloseCode> {
+    let close = async {
+        loop {
+            match socket.0.next().await {
+                Some(Ok(Message::Close(close))) => return close.map(|close| close.code),
+                Some(Ok(_)) => {}
+                other => panic!("{other:?} instead of a close frame"),
+            }
+        }
+    };
+    timeout(2 * SOON, close).await.expect("the connection ends")
 }
 
 #[tokio::test]
