@@ -4,7 +4,7 @@
 
 mod program;
 
-use program::{Engine, File, Socket, knock, lovense, user_file};
+use program::{Engine, File, Socket, knock, lovense, lovense_at, user_file};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -188,6 +188,28 @@ async fn subscriptions_of_a_client() {
     assert!(error["ErrorMessage"].as_str().unwrap_or_default().contains("1 inputs"), "{error}");
     assert_eq!(input(0, "Unsubscribe").await.0, "Ok");
     assert_eq!(input(1, "Subscribe").await.0, "Ok");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn lines_of_the_log_about_devices_that_one_peer_brings_again_and_again() {
+    let mut engine = with_devices("limit-device-lines.json", &["--max-log-lines", "2"]).await;
+    let port = engine.device_port().await;
+    let mut client = engine.client().await;
+    client.handshake().await;
+    client.ask("StartScanning", json!({})).await;
+    for number in 0..20 {
+        let device = lovense_at(port, &format!("fickle {number}")).await;
+        client.receive(|name, list| name == "DeviceList" && list["Devices"] != json!({})).await;
+        drop(device);
+        client.receive(|name, list| name == "DeviceList" && list["Devices"] == json!({})).await;
+    }
+    engine.signal("TERM");
+    engine.end().await;
+    let lines = engine.lines.iter().filter(|line| line.contains("device") || line.contains("Device"));
+    let (lines, all) = (lines.count(), 20 * 4);
+    assert!(lines < all / 2, "{:#?}", engine.lines);
+    assert!(engine.lines.iter().any(|line| line.contains("lines left out")), "{:#?}", engine.lines);
 }
 
 #[cfg(unix)]

@@ -130,12 +130,12 @@ impl Port {
         };
         match Greeting::parse(&first) {
             Ok(Greeting::Version0(sighting)) => {
-                let line = self.line(sighting, socket, Speech::Version0(Hearing::default()));
+                let line = self.line(sighting, peer, socket, Speech::Version0(Hearing::default()));
                 self.admit(line, peer, events).await;
             }
             Ok(Greeting::Bridge(offer)) => {
                 let bridge = Bridge::new(peer, offer.transport);
-                let line = self.line(offer.sighting, socket, Speech::Bridge(Box::new(bridge)));
+                let line = self.line(offer.sighting, peer, socket, Speech::Bridge(Box::new(bridge)));
                 // It may be gone already.
                 line.hear(more);
                 self.admit(line, peer, events).await;
@@ -147,8 +147,9 @@ impl Port {
         }
     }
 
-    fn line(&self, sighting: Sighting, socket: Socket, speech: Speech) -> Arc<Line> {
+    fn line(&self, sighting: Sighting, peer: SocketAddr, socket: Socket, speech: Speech) -> Arc<Line> {
         let times = LineTimes { write: self.limits.write_time, answer: self.limits.answer_time };
+        let sighting = Sighting { peer: Some(peer.ip()), ..sighting };
         Arc::new(Line::new(sighting, socket, speech, times))
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::net::IpAddr;
 
 /// A bus on which hardware is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -110,6 +111,8 @@ pub struct Sighting {
     /// How well it was heard, in dBm, from about -100 at the edge to -30 close by; `None` where that means nothing or is
     /// not told. Not what it is recognised by.
     pub signal_dbm: Option<i16>,
+    /// Who has brought it, if it came over a network by itself: whose lines of the log those about it are.
+    pub peer: Option<IpAddr>,
 }
 
 /// What hardware says of itself, in the terms of its bus.
@@ -172,7 +175,7 @@ pub enum Advertisement {
 impl Sighting {
     /// Hardware with this address that says this of itself.
     pub fn new(address: impl Into<String>, advertisement: Advertisement) -> Self {
-        Self { address: address.into(), advertisement, signal_dbm: None }
+        Self { address: address.into(), advertisement, signal_dbm: None, peer: None }
     }
 
     /// The bus.

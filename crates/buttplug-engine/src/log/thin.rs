@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::registry::LookupSpan;
 
 /// Lines that one place in the program may write in a [`WHILE`]. The busiest that is no fault are 500 devices that
 /// connect at once.
@@ -51,14 +53,30 @@ impl Thin {
     }
 }
 
-impl<S: Subscriber> Layer<S> for Thin {
-    fn event_enabled(&self, event: &Event<'_>, _context: Context<'_, S>) -> bool {
+/// Whom the lines in a span are about.
+struct Peer(IpAddr);
+
+impl<S: Subscriber + for<'l> LookupSpan<'l>> Layer<S> for Thin {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut reader = Reader::default();
+        attributes.record(&mut reader);
+        if let (Some(peer), Some(span)) = (reader.peer, context.span(id)) {
+            span.extensions_mut().insert(Peer(peer));
+        }
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, context: Context<'_, S>) -> bool {
         let metadata = event.metadata();
         if *metadata.level() > Level::INFO {
             return true;
         }
         let now = Instant::now();
-        let peer = metadata.fields().field("peer").and_then(|field| peer(event, field));
+        let mut reader = Reader::default();
+        event.record(&mut reader);
+        let peer = reader.peer.or_else(|| {
+            let mut spans = context.event_scope(event).into_iter().flatten();
+            spans.find_map(|span| span.extensions().get::<Peer>().map(|peer| peer.0))
+        });
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         // First the peer: what it says too much is not counted against the place, which others need.
         let allowed = peer.is_none_or(|peer| counted.take_peer(peer, now, self.max_lines_per_peer))
@@ -89,27 +107,25 @@ impl Counted {
     }
 }
 
-/// The address in this field.
-fn peer(event: &Event<'_>, field: Field) -> Option<IpAddr> {
-    struct Reader(Field, Option<IpAddr>);
+/// Reads the address in the field for it, with a port or without.
+#[derive(Default)]
+struct Reader {
+    peer: Option<IpAddr>,
+}
 
-    impl Visit for Reader {
-        fn record_str(&mut self, field: &Field, value: &str) {
-            if *field == self.0 {
-                self.1 = value.parse::<SocketAddr>().ok().map(|address| address.ip());
-            }
-        }
-
-        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-            if *field == self.0 {
-                self.record_str(field, &format!("{value:?}"));
-            }
+impl Visit for Reader {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "peer" {
+            let address = value.parse::<SocketAddr>().map(|address| address.ip());
+            self.peer = address.or_else(|_| value.parse()).ok();
         }
     }
 
-    let mut reader = Reader(field, None);
-    event.record(&mut reader);
-    reader.1
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "peer" {
+            self.record_str(field, &format!("{value:?}"));
+        }
+    }
 }
 
 /// What was written in this while.
@@ -184,6 +200,24 @@ mod tests {
             tracing::warn!(peer = "192.0.2.2:5", "refused");
         });
         assert_eq!(left_out.load(Ordering::Relaxed), 8);
+    }
+
+    #[test]
+    fn what_is_said_in_a_span_about_a_peer_counts_as_said_about_it() {
+        let left_out = Arc::new(AtomicU64::new(0));
+        let subscriber = tracing_subscriber::registry().with(Thin::new(2, vec![Arc::clone(&left_out)]));
+        tracing::subscriber::with_default(subscriber, || {
+            let peer = IpAddr::from([192, 0, 2, 1]);
+            let of_peer = || tracing::error_span!("device", %peer);
+            for _ in 0..3 {
+                of_peer().in_scope(|| tracing::info!("a device came"));
+                of_peer().in_scope(|| tracing::info_span!("inner").in_scope(|| tracing::warn!("it left")));
+                tracing::error_span!("device", peer = "192.0.2.2:5")
+                    .in_scope(|| tracing::info!(%peer, "of the nearest"));
+                tracing::error_span!("device").in_scope(|| tracing::info!("of nobody"));
+            }
+        });
+        assert_eq!(left_out.load(Ordering::Relaxed), 9 - 2);
     }
 
     #[test]

@@ -30,7 +30,9 @@ async fn a_bridge_offers_hardware_and_is_told_which_protocol_drives_it() {
         manufacturer_data: vec![(93, vec![1, 2])],
         services: vec!["0000fff0-0000-1000-8000-00805f9b34fb".parse().unwrap()],
     };
-    let expected = Sighting { signal_dbm: Some(-60), ..Sighting::new("AA:BB:CC:DD:EE:FF", advertisement) };
+    let peer = Some(rig.address.ip());
+    let expected =
+        Sighting { signal_dbm: Some(-60), peer, ..Sighting::new("AA:BB:CC:DD:EE:FF", advertisement) };
     assert_eq!(sighting, expected);
     let hardware = rig.bus.open(&sighting, &[&Wiring::Direct, &wiring()]).await.unwrap();
     assert_eq!((hardware.wiring, hardware.endpoints), (1, vec![Endpoint::Tx, Endpoint::Rx]));

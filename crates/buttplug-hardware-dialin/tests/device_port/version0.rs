@@ -26,7 +26,8 @@ async fn a_device_dials_in_and_is_driven() {
     rig.bus.stop_scanning().await.unwrap();
     let (mut device, sighting) = rig.greeted("a1").await;
     let identifier = String::from("Test");
-    assert_eq!(sighting, Sighting::new("a1", Advertisement::WebSocket { identifier }));
+    let peer = Some(rig.address.ip());
+    assert_eq!(sighting, Sighting { peer, ..Sighting::new("a1", Advertisement::WebSocket { identifier }) });
     let hardware = rig.bus.open(&sighting, &[&serial(), &Wiring::Direct]).await.unwrap();
     assert_eq!((hardware.wiring, hardware.endpoints.len()), (1, 0));
     for endpoint in [Endpoint::Tx, Endpoint::Command, Endpoint::Generic(3)] {

@@ -24,7 +24,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
-use tracing::{debug, error, info, warn};
+use tracing::{Instrument, Span, debug, error, error_span, info, warn};
 
 /// The longest that a bus may take to turn hardware away.
 const MAX_REFUSAL: Duration = Duration::from_secs(1);
@@ -73,6 +73,8 @@ struct Made {
 struct Connected {
     bus: usize,
     handle: DeviceHandle,
+    /// In which the lines of the log about it are.
+    span: Span,
 }
 
 /// All that can wake the manager.
@@ -199,7 +201,10 @@ impl Manager {
             };
             match wake {
                 Wake::Shutdown | Wake::Report(None) => break,
-                Wake::Report(Some(Report::Sighted(spotted))) => self.sighted(spotted).await,
+                Wake::Report(Some(Report::Sighted(spotted))) => {
+                    let span = span_of(&spotted.sighting);
+                    self.sighted(spotted).instrument(span).await;
+                }
                 Wake::Report(Some(Report::Began(bus))) => {
                     self.searching.insert(bus);
                 }
@@ -208,7 +213,10 @@ impl Manager {
                         self.scan_requests.finish();
                     }
                 }
-                Wake::Attempted(Ok(attempt)) => self.attempted(attempt).await,
+                Wake::Attempted(Ok(attempt)) => {
+                    let span = span_of(&attempt.sighting);
+                    self.attempted(attempt).instrument(span).await;
+                }
                 Wake::Attempted(Err(failed)) => self.attempt_died(&failed),
                 Wake::DeviceEnded(ended) => {
                     let gone = self.devices_ended(ended);
@@ -294,7 +302,7 @@ impl Manager {
         }
         let earlier = self.connected.get(&place).map(|earlier| earlier.handle.clone());
         debug!(bus = %sighting.bus(), name, address = sighting.address, "connecting");
-        let attempt = self.attempts.spawn(async move {
+        let attempt = async move {
             if let Some(earlier) = earlier {
                 // The same hardware has connected anew: the old connection is dead, whether it knows it or not.
                 earlier.close();
@@ -302,8 +310,8 @@ impl Manager {
             }
             let outcome = connect(owner, sighting.clone(), candidates).await.map(Box::new);
             Attempt { bus, sighting, outcome }
-        });
-        self.connecting.insert(place, attempt);
+        };
+        self.connecting.insert(place, self.attempts.spawn(attempt.in_current_span()));
     }
 
     async fn attempted(&mut self, attempt: Attempt) {
@@ -426,8 +434,9 @@ impl Manager {
     /// Starts a device's task.
     fn start(&mut self, bus: usize, place: Place, parts: DeviceParts) {
         self.lost.came(Instant::now().into_std(), &place);
-        let connected = Connected { bus, handle: parts.handle.clone() };
-        self.devices.spawn(task::run(parts));
+        let span = Span::current();
+        let connected = Connected { bus, handle: parts.handle.clone(), span: span.clone() };
+        self.devices.spawn(task::run(parts).instrument(span));
         if let Some(earlier) = self.connected.insert(place, connected) {
             // Its task has stopped taking anything but is still closing its hardware.
             self.registry.remove(&earlier.handle);
@@ -499,7 +508,8 @@ impl Manager {
 
     /// Those of the devices that ran are sought from now on.
     fn lose(&mut self, gone: Vec<(Place, Connected)>) {
-        for (place, Connected { bus, handle }) in gone {
+        for (place, Connected { bus, handle, span }) in gone {
+            let _span = span.enter();
             if let Some(run) = self.running.at(&place) {
                 let (device, address) = (handle.description().index.0, place.1.clone());
                 if self.lost.add(Instant::now().into_std(), place, run, bus) {
@@ -546,7 +556,7 @@ impl Manager {
     /// An attempt has ended, and so does the server. A panic costs the others nothing.
     fn ended_last(&mut self, attempted: Result<Attempt, JoinError>) {
         let last = AssertUnwindSafe(|| match attempted {
-            Ok(attempt) => self.attempted_last(attempt),
+            Ok(attempt) => span_of(&attempt.sighting).in_scope(|| self.attempted_last(attempt)),
             Err(failed) => self.attempt_died(&failed),
         });
         if catch_unwind(last).is_err() {
@@ -582,6 +592,12 @@ async fn refuse(bus: &dyn HardwareBus, sighting: &Sighting, reason: &str) {
     if tokio::time::timeout(MAX_REFUSAL, bus.refuse(sighting, reason)).await.is_err() {
         warn!(bus = %bus.kind(), address = sighting.address, "refusing took too long");
     }
+}
+
+/// What the lines of the log are in that are about hardware which came over a network: they are counted with those about
+/// whoever has brought it. At the level at which there is any line at all.
+fn span_of(sighting: &Sighting) -> Span {
+    sighting.peer.map_or_else(Span::none, |peer| error_span!("device", %peer))
 }
 
 /// A text as it stands in a line of the log: all of it, with line ends and the like written out.
