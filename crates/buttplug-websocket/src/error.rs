@@ -88,17 +88,15 @@ impl SocketError {
         Self::Lost { reason }
     }
 
-    /// The code that tells the peer, if it is its fault.
+    /// The code that tells the peer, if it is its fault and it may still read that.
     pub(crate) fn close_code(&self) -> Option<CloseCode> {
         match self {
+            // It may only be too busy to answer.
+            Self::Silent { .. } => Some(CloseCode::Away),
             Self::TooLong { .. } => Some(CloseCode::Size),
             Self::NotUtf8 => Some(CloseCode::Invalid),
             Self::Violation { .. } => Some(CloseCode::Protocol),
-            Self::Closed { .. }
-            | Self::Lost { .. }
-            | Self::Silent { .. }
-            | Self::Stalled { .. }
-            | Self::QueueFull { .. } => None,
+            Self::Closed { .. } | Self::Lost { .. } | Self::Stalled { .. } | Self::QueueFull { .. } => None,
         }
     }
 }

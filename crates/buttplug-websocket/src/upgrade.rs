@@ -40,6 +40,8 @@ pub(crate) enum UpgradeError {
     OnlyAsks,
     #[error("it took longer than {} s", .0.as_secs_f32())]
     TooSlow(Duration),
+    #[error("the request is not complete after {} s", .0.as_secs_f32())]
+    Incomplete(Duration),
     #[error("other machines have to connect with encryption: use wss:// in place of ws://")]
     NotEncrypted,
     #[error("{}", .0.text)]
@@ -51,6 +53,7 @@ impl UpgradeError {
     fn answer(&self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Lost(_) | Self::SaidNothing | Self::Left | Self::NotHttp | Self::TooSlow(_) => None,
+            Self::Incomplete(_) => Some(("408 Request Timeout", "")),
             Self::TooLong => Some(("431 Request Header Fields Too Large", "")),
             Self::Malformed(_) => Some(("400 Bad Request", "")),
             Self::NoUpgrade(_) | Self::OnlyAsks => {
@@ -78,6 +81,7 @@ impl UpgradeError {
             | Self::Malformed(_)
             | Self::NoUpgrade(_)
             | Self::TooSlow(_)
+            | Self::Incomplete(_)
             | Self::NotEncrypted => true,
         }
     }
@@ -143,7 +147,12 @@ impl Upgrade<'_> {
         stream: &mut S,
     ) -> Result<Vec<u8>, UpgradeError> {
         let limit = self.limits.upgrade_time;
-        let (head, rest) = timeout(limit, read(stream)).await.map_err(|_| UpgradeError::TooSlow(limit))??;
+        let mut head = Vec::with_capacity(1024);
+        let rest = match timeout(limit, read(stream, &mut head)).await {
+            Ok(rest) => rest?,
+            Err(_) if head.is_empty() => return Err(UpgradeError::TooSlow(limit)),
+            Err(_) => return Err(UpgradeError::Incomplete(limit)),
+        };
         let Some((_, request)) = Request::try_parse(&head)? else {
             return Err(UpgradeError::Malformed(String::from("it ends too soon")));
         };
@@ -176,14 +185,13 @@ async fn write<S: AsyncWrite + Unpin>(
     Ok(timeout(limit, write).await.map_err(|_| UpgradeError::TooSlow(limit))??)
 }
 
-/// Reads a request; returns it and what followed it.
-async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Result<(Vec<u8>, Vec<u8>), UpgradeError> {
-    let mut head = Vec::with_capacity(1024);
+/// Reads a request; returns what followed it.
+async fn read<S: AsyncRead + Unpin>(stream: &mut S, head: &mut Vec<u8>) -> Result<Vec<u8>, UpgradeError> {
     let end = loop {
         // The end may have come in two pieces.
         let from = head.len().saturating_sub(END_OF_HEAD.len() - 1);
         head.reserve(512);
-        if stream.read_buf(&mut head).await? == 0 {
+        if stream.read_buf(head).await? == 0 {
             return Err(if head.is_empty() { UpgradeError::SaidNothing } else { UpgradeError::Left });
         }
         // Spares those who speak TLS to this port the wait.
@@ -200,8 +208,7 @@ async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Result<(Vec<u8>, Vec<u8>)
             break end;
         }
     };
-    let rest = head.split_off(end);
-    Ok((head, rest))
+    Ok(head.split_off(end))
 }
 
 #[cfg(test)]

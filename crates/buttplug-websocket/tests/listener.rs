@@ -184,10 +184,13 @@ async fn who_does_not_upgrade_gets_an_answer_or_the_door() {
 async fn an_upgrade_has_its_time() {
     let limits = ListenerLimits { upgrade_time: Duration::from_millis(100), ..ListenerLimits::default() };
     let echo = echo(&["127.0.0.1:0"], limits).await;
+    let silent = TcpStream::connect(echo.address).await.unwrap();
     let mut stream = TcpStream::connect(echo.address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
     let start = Instant::now();
-    assert_eq!(rest_of(stream).await, "");
+    assert_eq!(rest_of(silent).await, "");
+    let answer = rest_of(stream).await;
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("not complete after 0.1 s"), "{answer}");
     assert!(start.elapsed() >= Duration::from_millis(50), "the time was not used");
 }
 

@@ -181,8 +181,14 @@ async fn a_half_open_peer_is_given_up() {
     let mut ping = [0; 3];
     theirs.read_exact(&mut ping).await.unwrap();
     assert_eq!(ping, [0x89, 1, 0], "one ping");
+    let start = Instant::now();
+    socket.close(CloseCode::Normal, "other").await;
+    assert_eq!(start.elapsed(), Duration::ZERO, "nothing is waited for");
     drop(socket);
-    assert_eq!(theirs.read(&mut ping).await.unwrap(), 0, "and nothing else");
+    let mut rest = Vec::new();
+    theirs.read_to_end(&mut rest).await.unwrap();
+    let reason = b"nothing was heard for 10 s";
+    assert_eq!(rest, [&[0x88, 28, 0x03, 0xe9], &reason[..]].concat(), "and why it is over, with code 1001");
 }
 
 #[tokio::test(start_paused = true)]
