@@ -10,10 +10,10 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Full {
     /// As many as may be are open.
-    #[error("{0} connections are open, no more may be")]
+    #[error("{0} connections are open, no more may be (max-connections)")]
     All(usize),
     /// As many as one address may have.
-    #[error("{0} connections from this address are open, no more may be")]
+    #[error("{0} connections from this address are open, no more may be (max-connections-per-address)")]
     Address(usize),
 }
 

@@ -116,6 +116,9 @@ impl Settings {
         notices.append(&mut repeater::notices(flags));
         let dial_out = dial_out(flags, &mut notices)?;
         let clients = if dial_out.is_some() { None } else { clients(flags)? };
+        if clients.is_some() {
+            notices.append(&mut limits::notices(flags));
+        }
         let announce = announce(flags, clients.is_some(), &mut notices);
         let search = Search::new(&flags.search, subcommand)?;
         let devices = devices(flags, &search, &mut notices)?;

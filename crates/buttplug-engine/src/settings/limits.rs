@@ -60,6 +60,17 @@ pub(crate) fn set(listener: &mut ListenerLimits, flags: &LimitFlags) {
         listener.socket.ping_after = listener.socket.lost_after / 2;
     }
 }
+/// What the person should know of them.
+pub(super) fn notices(flags: &ServeFlags) -> Vec<String> {
+    let LimitFlags { max_connections, max_connections_per_address, max_clients, .. } = flags.limits;
+    let Some(clients) = max_clients.filter(|clients| *clients > max_connections) else { return Vec::new() };
+    vec![format!(
+        "there will never be {clients} clients: raise --max-connections, which is {max_connections}, as well; from one \
+         address, such as this machine's, there are no more than --max-connections-per-address: \
+         {max_connections_per_address}"
+    )]
+}
+
 
 #[cfg(test)]
 mod tests {
@@ -74,4 +85,19 @@ mod tests {
         assert_eq!(limits.client, ClientLimits::default());
         assert_eq!(limits.max_clients, DEFAULT_MAX_CLIENTS);
     }
+    #[test]
+    fn more_clients_than_connections_are_told_of() {
+        let mut flags = ServeFlags::default();
+        let mut told = |clients| {
+            flags.limits.max_clients = clients;
+            notices(&flags)
+        };
+        assert_eq!((told(None), told(Some(64))), (Vec::new(), Vec::new()));
+        let told = told(Some(65));
+        assert!(
+            told[0].contains("65 clients") && told[0].contains("--max-connections, which is 64"),
+            "{told:?}"
+        );
+    }
+
 }
