@@ -18,4 +18,4 @@ mod problem;
 mod route;
 mod wire;
 
-pub(crate) use port::RestPort;
+pub(crate) use port::{FEWEST_CONNECTIONS, MAX_CONNECTIONS, MOST_CONNECTIONS, RestLimits, RestPort};

@@ -192,8 +192,8 @@ impl Engine {
             }
             None => None,
         };
-        let rest = settings.rest.as_ref().map(|listen| RestPort::bind(&listen.addresses())).transpose();
-        let rest = rest.map_err(|error| StartError::Port { error, flag: "rest-api-port" })?;
+        let rest = settings.rest.as_ref().map(|listen| RestPort::bind(&listen.addresses(), limits.rest));
+        let rest = rest.transpose().map_err(|error| StartError::Port { error, flag: "rest-api-port" })?;
         #[cfg(feature = "tls")]
         if let Some(identity) = &settings.identity {
             let fingerprint = crate::identity::fingerprint(identity);

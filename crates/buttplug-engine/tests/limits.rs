@@ -1,13 +1,13 @@
 //! Each limit that a flag moves, met from outside.
 #![cfg_attr(not(unix), allow(unused_imports, reason = "some tests need Unix"))]
-#![allow(clippy::panic, reason = "helpers of tests")]
+#![allow(clippy::panic, clippy::expect_used, reason = "helpers of tests")]
 
 mod program;
 
-use program::{Engine, File, Socket, knock, lovense, lovense_at, user_file};
+use program::{Engine, File, Socket, http, knock, lovense, lovense_at, user_file};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -189,6 +189,51 @@ async fn subscriptions_of_a_client() {
     assert!(error["ErrorMessage"].as_str().unwrap_or_default().contains("1 inputs"), "{error}");
     assert_eq!(input(0, "Unsubscribe").await.0, "Ok");
     assert_eq!(input(1, "Subscribe").await.0, "Ok");
+}
+
+/// A request to the REST API whose body does not come.
+async fn bodyless(port: u16) -> TcpStream {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("an open port");
+    let head =
+        "PUT /api/v1/devices/0/outputs/Vibrate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.expect("a connection");
+    stream
+}
+
+#[tokio::test]
+async fn connections_to_the_rest_api() {
+    let mut engine = Engine::start(&["--rest-api-port", "0", "--max-rest-connections", "17"]).await;
+    let port = engine.rest_port().await;
+    let mut busy = Vec::new();
+    for _ in 0..17 {
+        busy.push(bodyless(port).await);
+    }
+    // Until they are read, the newcomer waits.
+    let answer = http::get(port, "/healthz").await;
+    assert_eq!((answer.status, answer.code().as_str()), (503, "busy"), "{answer:?}");
+    let reason = answer.json()["error"]["message"].as_str().unwrap_or_default().to_owned();
+    assert!(reason.starts_with("17 requests") && reason.ends_with("(max-rest-connections)"), "{reason}");
+    let told = engine.line_with("refusing a connection to the REST API").await;
+    assert!(told.contains(" peer=127.0.0.1:") && told.contains("17 requests"), "{told}");
+    drop(busy);
+}
+
+#[tokio::test]
+async fn time_for_a_body_and_silence_over_rest() {
+    let times = ["--rest-api-port", "0", "--max-upgrade-time", "200", "--max-idle-time", "1000"];
+    let mut engine = Engine::start(&times).await;
+    let port = engine.rest_port().await;
+    let ends = async |mut stream: TcpStream| {
+        let mut answer = String::new();
+        // The usual limits are five and ten seconds.
+        let end = timeout(Duration::from_secs(4), stream.read_to_string(&mut answer)).await;
+        end.expect("an end in time").expect("an end in order");
+        answer
+    };
+    let silent = TcpStream::connect(("127.0.0.1", port)).await.expect("an open port");
+    let (slow, silent) = tokio::join!(ends(bodyless(port).await), ends(silent));
+    assert!(slow.starts_with("HTTP/1.1 408 ") && slow.contains("within 0.2 s"), "{slow}");
+    assert_eq!(silent, "");
 }
 
 #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! The flags of `serve` that move a limit.
 
+use crate::rest;
 use buttplug_connector_websocket::{MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, UPGRADE_TIME};
 use buttplug_core::limits::{MAX_FRAME_BYTES, MAX_MESSAGES_PER_FRAME, MAX_NESTING};
 use buttplug_hardware_dialin::MAX_DEVICES;
@@ -15,6 +16,11 @@ const DAY: u64 = 86_400_000;
 /// How many of something.
 fn count() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=MANY)
+}
+
+/// How many connections to the REST API.
+fn rest_connections() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(rest::FEWEST_CONNECTIONS as u64..=rest::MOST_CONNECTIONS as u64)
 }
 
 /// What `serve` can be told about its limits. The usual values are those of the crates that keep them.
@@ -38,12 +44,16 @@ pub(crate) struct LimitFlags {
     #[arg(long, value_name = "N", default_value_t = MAX_DEVICES, value_parser = count())]
     pub(crate) max_dialled_in_devices: usize,
 
-    /// Milliseconds that a peer may take to ask for WebSocket
+    /// Connections to the REST API
+    #[arg(long, value_name = "N", default_value_t = rest::MAX_CONNECTIONS, value_parser = rest_connections())]
+    pub(crate) max_rest_connections: usize,
+
+    /// Milliseconds that a peer may take to ask for WebSocket, or for the body of a request to the REST API
     #[arg(long, value_name = "MS", default_value_t = millis(UPGRADE_TIME), value_parser = clap::value_parser!(u64).range(100..=DAY))]
     pub(crate) max_upgrade_time: u64,
 
     /// Milliseconds of silence after which a client or device is gone and what it set in motion stops; half of it is
-    /// waited with a ping [default: 10000 for clients, 15000 for devices]
+    /// waited with a ping. Over the REST API only the connection is closed [default: 10000 for clients, 15000 for devices]
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1000..=DAY))]
     pub(crate) max_idle_time: Option<u64>,
 
@@ -79,6 +89,7 @@ impl Default for LimitFlags {
             max_connections_per_address: MAX_CONNECTIONS_PER_ADDRESS,
             max_clients: None,
             max_dialled_in_devices: MAX_DEVICES,
+            max_rest_connections: rest::MAX_CONNECTIONS,
             max_upgrade_time: millis(UPGRADE_TIME),
             max_idle_time: None,
             max_message_size: MAX_FRAME_BYTES,

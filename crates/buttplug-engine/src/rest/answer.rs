@@ -67,8 +67,8 @@ pub(crate) fn events(pieces: BoxStream<'static, Bytes>) -> Answer {
     answer
 }
 
-/// What went wrong, as JSON.
-pub(crate) fn problem(problem: &Problem) -> Answer {
+/// What went wrong, for programs and for people.
+fn words(problem: &Problem) -> impl Serialize + use<> {
     #[derive(Serialize)]
     struct Outer {
         error: Inner,
@@ -78,8 +78,23 @@ pub(crate) fn problem(problem: &Problem) -> Answer {
         code: &'static str,
         message: String,
     }
-    let (status, code) = problem.kind();
-    let mut answer = json(&Outer { error: Inner { code, message: problem.to_string() } });
+    Outer { error: Inner { code: problem.kind().1, message: problem.to_string() } }
+}
+
+/// What went wrong, to whoever is not even asked what they want. The connection ends with it.
+pub(crate) fn in_short(problem: &Problem) -> String {
+    let status = problem.kind().0;
+    let body = serde_json::to_string(&words(problem)).unwrap_or_default();
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: {JSON}\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// What went wrong, as JSON.
+pub(crate) fn problem(problem: &Problem) -> Answer {
+    let (status, _) = problem.kind();
+    let mut answer = json(&words(problem));
     *answer.status_mut() = status;
     if let Problem::WrongMethod { allow } = problem {
         answer.headers_mut().extend(HeaderValue::from_str(allow).ok().map(|allow| (ALLOW, allow)));

@@ -4,7 +4,7 @@ use super::admit::admit;
 use super::answer::{self, Answer};
 use super::events::{self, Format, MAX_EVENT_STREAMS};
 use super::lease::{Leased, Leases};
-use super::port::{BODY_TIME, MAX_BODY_BYTES};
+use super::port::MAX_BODY_BYTES;
 use super::problem::Problem;
 use super::route::{self, Action, Captured};
 use super::wire::{self, DeviceOut, FeatureOut};
@@ -38,6 +38,8 @@ pub(crate) struct Api {
     client: Client,
     server: Server,
     gate: Gatekeeper,
+    /// How long a body may take.
+    body_time: Duration,
     leases: Leases,
     streams: Arc<Semaphore>,
 }
@@ -62,12 +64,12 @@ impl Scope {
 
 impl Api {
     /// An API that is not connected yet.
-    pub(crate) fn new(server: Server, gate: Gatekeeper) -> Self {
+    pub(crate) fn new(server: Server, gate: Gatekeeper, body_time: Duration) -> Self {
         let client = Client::new(CLIENT_NAME);
         // The stream that keeps what nobody reads.
         drop(client.events());
         let streams = Arc::new(Semaphore::new(MAX_EVENT_STREAMS));
-        Self { client, server, gate, leases: Leases::default(), streams }
+        Self { client, server, gate, body_time, leases: Leases::default(), streams }
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -198,7 +200,7 @@ impl Api {
         let lease = output::lease(parts.uri.query())?;
         // Earlier engines ignore bodies, so beside a level only one that says what it is counts.
         let wanted = level.is_none() || says_json(parts);
-        let body = if wanted { read(body).await? } else { Bytes::new() };
+        let body = if wanted { read(body, self.body_time).await? } else { Bytes::new() };
         let output = output::output(kind, level, &body)?;
         let device = self.device(captured.device()?)?;
         let feature = captured.feature()?.map(|index| self.feature_of(&device, index)).transpose()?;
@@ -289,16 +291,16 @@ fn says_json(parts: &Parts) -> bool {
 }
 
 /// Reads a body, bounded in size and time.
-async fn read<B>(body: B) -> Result<Bytes, Problem>
+async fn read<B>(body: B, time: Duration) -> Result<Bytes, Problem>
 where
     B: Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    match timeout(BODY_TIME, Limited::new(body, MAX_BODY_BYTES).collect()).await {
+    match timeout(time, Limited::new(body, MAX_BODY_BYTES).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::TooLarge),
         Ok(Err(_)) => Err(Problem::BrokenBody),
-        Err(_) => Err(Problem::TooSlow),
+        Err(_) => Err(Problem::TooSlow(time)),
     }
 }
 
@@ -313,18 +315,20 @@ mod tests {
     use std::convert::Infallible;
     use std::io;
 
+    const TIME: Duration = Duration::from_secs(5);
+
     #[tokio::test(start_paused = true)]
     async fn a_body_is_bounded_in_size_and_time() {
         let fits = vec![b'x'; MAX_BODY_BYTES];
-        assert_eq!(read(Full::new(Bytes::from(fits.clone()))).await, Ok(fits.into()));
+        assert_eq!(read(Full::new(Bytes::from(fits.clone())), TIME).await, Ok(fits.into()));
         let one_more = Full::new(Bytes::from(vec![b'x'; MAX_BODY_BYTES + 1]));
-        assert_eq!(read(one_more).await, Err(Problem::TooLarge));
+        assert_eq!(read(one_more, TIME).await, Err(Problem::TooLarge));
         let start = Instant::now();
         let silent = stream::pending::<Result<Frame<Bytes>, Infallible>>();
-        assert_eq!(read(StreamBody::new(silent)).await, Err(Problem::TooSlow));
-        assert_eq!(start.elapsed(), BODY_TIME);
+        assert_eq!(read(StreamBody::new(silent), TIME).await, Err(Problem::TooSlow(TIME)));
+        assert_eq!(start.elapsed(), TIME);
         let broken = stream::iter([Err::<Frame<Bytes>, _>(io::Error::from(io::ErrorKind::ConnectionReset))]);
-        assert_eq!(read(StreamBody::new(broken)).await, Err(Problem::BrokenBody));
+        assert_eq!(read(StreamBody::new(broken), TIME).await, Err(Problem::BrokenBody));
     }
 
     fn gate() -> Gatekeeper {
@@ -336,7 +340,7 @@ mod tests {
         let device = SimulatedDevice::new(Archetype::OneMotorVibrator, "simulated:0");
         let bus = Arc::new(SimulatedBus::new([device.clone()]));
         let server = Server::builder().bus(bus).start();
-        let api = Api::new(server.clone(), gate());
+        let api = Api::new(server.clone(), gate(), TIME);
         api.client.connect(InProcessConnector::new(Arc::new(server))).await.unwrap();
         api.client.start_scanning().await.unwrap();
         while api.client.devices().is_empty() {
@@ -372,7 +376,7 @@ mod tests {
         for path in ["stop", "0/stop", "0/features/0/stop", "7/features/9/stop"] {
             other.devices()[0].vibrate(0.5).await.unwrap();
             in_motion(&device).await;
-            let unconnected = Api::new(api.server.clone(), gate());
+            let unconnected = Api::new(api.server.clone(), gate(), TIME);
             assert_eq!(ask(&unconnected, "GET", "/healthz").await, 503);
             assert_eq!(ask(&unconnected, "PUT", VIBRATE).await, 503);
             assert_eq!(ask(&unconnected, "PUT", &format!("/api/v1/devices/{path}")).await, 200, "{path}");

@@ -1,12 +1,13 @@
 //! The port: accepts, serves each connection in a task of its own, and lets nobody hold up another. What is asked is
 //! not known here.
 
-use super::answer::Held;
+use super::answer::{self, Held};
 use super::api::Api;
 use super::crowd::{Crowd, Requests, Room};
 use super::events::MAX_EVENT_STREAMS;
 use super::lease::Leased;
 use super::patient::Patient;
+use super::problem::Problem;
 use crate::gatekeeper::Gatekeeper;
 use buttplug_client::{MAX_STOPS_IN_FLIGHT, Reconnect, ReconnectEnd};
 use buttplug_connector_inprocess::InProcessConnector;
@@ -30,10 +31,15 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// Connections that may be open. For one more, the oldest that asks for nothing is closed. Fewer than the stops that the
-/// client library has places for, so that each may carry one.
+/// Connections that may be open. For one more, the oldest that asks for nothing is closed.
 pub(crate) const MAX_CONNECTIONS: usize = 48;
-const _: () = assert!(MAX_CONNECTIONS < MAX_STOPS_IN_FLIGHT && MAX_EVENT_STREAMS < MAX_CONNECTIONS);
+
+/// The fewest that may be wanted: streams of events leave room for others.
+pub(crate) const FEWEST_CONNECTIONS: usize = MAX_EVENT_STREAMS + 1;
+
+/// The most that may be wanted: fewer than the stops that the client library has places for, so that each may carry one.
+pub(crate) const MOST_CONNECTIONS: usize = MAX_STOPS_IN_FLIGHT - 1;
+const _: () = assert!(FEWEST_CONNECTIONS <= MAX_CONNECTIONS && MAX_CONNECTIONS <= MOST_CONNECTIONS);
 
 /// Bytes of a request's head. A browser sends a few hundred, plus all cookies of the host, whatever the port.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -45,7 +51,7 @@ const HEAD_TIME: Duration = Duration::from_secs(10);
 pub(crate) const MAX_BODY_BYTES: usize = 4096;
 
 /// How long a body may take.
-pub(crate) const BODY_TIME: Duration = Duration::from_secs(5);
+const BODY_TIME: Duration = Duration::from_secs(5);
 
 /// How long a write may make no progress.
 const STALL_TIME: Duration = Duration::from_secs(5);
@@ -59,12 +65,27 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause before the session is begun again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// What one connection too many gets to read.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// Bounds of the port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RestLimits {
+    /// See [`MAX_CONNECTIONS`].
+    pub(crate) max_connections: usize,
+    /// See [`HEAD_TIME`].
+    pub(crate) head_time: Duration,
+    /// See [`BODY_TIME`].
+    pub(crate) body_time: Duration,
+}
+
+impl Default for RestLimits {
+    fn default() -> Self {
+        Self { max_connections: MAX_CONNECTIONS, head_time: HEAD_TIME, body_time: BODY_TIME }
+    }
+}
 
 /// The open port of the API.
 pub(crate) struct RestPort {
     listeners: Vec<TcpListener>,
+    limits: RestLimits,
 }
 
 /// All that can wake the port.
@@ -106,8 +127,8 @@ impl RestPort {
     ///
     /// # Errors
     /// It can't be opened.
-    pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Self, BindError> {
-        Ok(Self { listeners: bind_all(addresses)? })
+    pub(crate) fn bind(addresses: &[SocketAddr], limits: RestLimits) -> Result<Self, BindError> {
+        Ok(Self { listeners: bind_all(addresses)?, limits })
     }
 
     /// Where it listens.
@@ -118,9 +139,9 @@ impl RestPort {
     /// Serves whom the gate lets in, until `stop`. Returns when the port is closed, what was set in motion here is stopped, and every task has
     /// ended. Dropping it stops what was set in motion, too.
     pub(crate) async fn run(self, server: Server, gate: Gatekeeper, stop: impl Future<Output = ()>) {
-        let Self { listeners } = self;
+        let Self { listeners, limits } = self;
         let mut stop = pin!(stop);
-        let api = Arc::new(Api::new(server.clone(), gate));
+        let api = Arc::new(Api::new(server.clone(), gate, limits.body_time));
         let mut connector = InProcessConnector::new(Arc::new(server));
         if let Err(error) = api.client().connect_through(&mut connector).await {
             tracing::warn!(%error, "the REST API is not connected yet");
@@ -131,7 +152,7 @@ impl RestPort {
         let (ending, _) = watch::channel(false);
         // Owned here; awaited at the end.
         let mut tasks: JoinSet<()> = JoinSet::new();
-        let mut crowd = Crowd::new(MAX_CONNECTIONS);
+        let mut crowd = Crowd::new(limits.max_connections);
         // No more than there are features.
         let mut stops = FuturesUnordered::new();
         let mut resume: Option<Instant> = None;
@@ -163,17 +184,17 @@ impl RestPort {
                         Room::Free => {}
                         Room::InPlaceOf(idle) => idle.task.abort(),
                         Room::None => {
-                            tracing::warn!(
-                                "{MAX_CONNECTIONS} requests to the REST API are under way; one more is refused"
-                            );
+                            let full = Problem::TooManyConnections(limits.max_connections);
+                            tracing::warn!(%peer, reason = %full, "refusing a connection to the REST API");
                             // Whoever does not get it sees the end of the connection.
-                            let _ = stream.try_write(FULL);
+                            let _ = stream.try_write(answer::in_short(&full).as_bytes());
                             continue;
                         }
                     }
                     let requests = Requests::default();
                     let beside = beside(&stream);
-                    let serving = serve(stream, peer, Arc::clone(&api), requests.clone(), ending.subscribe());
+                    let visit = Visit { peer, head_time: limits.head_time, requests: requests.clone() };
+                    let serving = serve(stream, visit, Arc::clone(&api), ending.subscribe());
                     let task = tasks.spawn(serving);
                     crowd.add(task.id(), Seat { task, beside }, requests, Instant::now());
                 }
@@ -223,14 +244,16 @@ async fn told(ending: &mut watch::Receiver<bool>) {
     let _ = ending.wait_for(|ending| *ending).await;
 }
 
-/// Serves one connection until it or the port ends.
-async fn serve(
-    stream: TcpStream,
+/// One connection.
+struct Visit {
     peer: SocketAddr,
-    api: Arc<Api>,
+    head_time: Duration,
     requests: Requests,
-    mut ending: watch::Receiver<bool>,
-) {
+}
+
+/// Serves one connection until it or the port ends.
+async fn serve(stream: TcpStream, visit: Visit, api: Arc<Api>, mut ending: watch::Receiver<bool>) {
+    let Visit { peer, head_time, requests } = visit;
     // Fails only on a connection that is gone.
     let _ = stream.set_nodelay(true);
     let stream = TokioIo::new(Patient::new(stream, STALL_TIME, requests.clone()));
@@ -251,7 +274,7 @@ async fn serve(
         }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MAX_HEAD_BYTES);
+    builder.timer(TokioTimer::new()).header_read_timeout(head_time).max_buf_size(MAX_HEAD_BYTES);
     let connection = builder.serve_connection(stream, service);
     let mut connection = pin!(connection);
     let outcome = tokio::select! {

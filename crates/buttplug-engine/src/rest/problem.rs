@@ -3,10 +3,11 @@
 use super::admit::Refusal;
 use super::events::MAX_EVENT_STREAMS;
 use super::lease::{LONGEST_LEASE, SHORTEST_LEASE};
-use super::port::{BODY_TIME, MAX_BODY_BYTES};
+use super::port::MAX_BODY_BYTES;
 use buttplug_client::{Error, InvalidCommand, ServerReport};
 use buttplug_core::{DeviceIndex, FeatureIndex, InputKind, OutputKind, UnknownError};
 use hyper::StatusCode;
+use std::time::Duration;
 use thiserror::Error;
 
 /// Why a request is not answered with what it asks for.
@@ -45,14 +46,16 @@ pub(crate) enum Problem {
     BadLease(String),
     #[error("the body has more than {MAX_BODY_BYTES} bytes")]
     TooLarge,
-    #[error("the body did not come within {after} s", after = BODY_TIME.as_secs())]
-    TooSlow,
+    #[error("the body did not come within {} s", .0.as_secs_f32())]
+    TooSlow(Duration),
     #[error("the body broke off")]
     BrokenBody,
     #[error("device {0} is not connected")]
     NoSuchDevice(DeviceIndex),
     #[error("device {device} ({name}) has no feature {feature}")]
     NoSuchFeature { device: DeviceIndex, name: String, feature: FeatureIndex },
+    #[error("{0} requests are under way, no more are taken until one is answered (max-rest-connections)")]
+    TooManyConnections(usize),
     #[error("{MAX_EVENT_STREAMS} streams of events are open, no more is opened until one ends")]
     TooManyStreams,
     #[error(transparent)]
@@ -76,10 +79,10 @@ impl Problem {
             Self::BadBody(_) | Self::BrokenBody => (StatusCode::BAD_REQUEST, "bad-body"),
             Self::NoSuchParameter(_) | Self::BadLease(_) => (StatusCode::BAD_REQUEST, "bad-parameter"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
-            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow"),
+            Self::TooSlow(_) => (StatusCode::REQUEST_TIMEOUT, "too-slow"),
             Self::NoSuchDevice(_) => (StatusCode::NOT_FOUND, "no-such-device"),
             Self::NoSuchFeature { .. } => (StatusCode::NOT_FOUND, "no-such-feature"),
-            Self::TooManyStreams => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::TooManyConnections(_) | Self::TooManyStreams => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Client(error) => of_client(error),
         }
     }
@@ -158,10 +161,11 @@ mod tests {
             Problem::NoSuchParameter(text()),
             Problem::BadLease(text()),
             Problem::TooLarge,
-            Problem::TooSlow,
+            Problem::TooSlow(Duration::from_secs(5)),
             Problem::BrokenBody,
             Problem::NoSuchDevice(device),
             Problem::NoSuchFeature { device, name: text(), feature: FeatureIndex(1) },
+            Problem::TooManyConnections(48),
             Problem::TooManyStreams,
             Problem::Client(Error::NotConnected),
         ] {

@@ -1,6 +1,7 @@
 //! From the flags about limits to the bounds of each part.
 
 use crate::cli::{LimitFlags, ServeFlags};
+use crate::rest::RestLimits;
 use buttplug_connector_websocket::WebSocketLimits;
 use buttplug_core::limits::FrameLimits;
 use buttplug_hardware_dialin::{DialInLimits, ListenerLimits};
@@ -14,6 +15,8 @@ pub(crate) struct Limits {
     pub(crate) clients: WebSocketLimits,
     /// Of the port for devices.
     pub(crate) devices: DialInLimits,
+    /// Of the REST API.
+    pub(crate) rest: RestLimits,
     /// Of each client.
     pub(crate) client: ClientLimits,
     /// Clients at a time.
@@ -32,6 +35,12 @@ impl Limits {
             DialInLimits { max_devices: limits.max_dialled_in_devices, ..DialInLimits::default() };
         set(&mut clients.listener, limits);
         set(&mut devices.listener, limits);
+        let usual = RestLimits::default();
+        let rest = RestLimits {
+            max_connections: limits.max_rest_connections,
+            head_time: limits.max_idle_time.map_or(usual.head_time, Duration::from_millis),
+            body_time: Duration::from_millis(limits.max_upgrade_time),
+        };
         let frame = FrameLimits {
             bytes: limits.max_message_size,
             messages: limits.max_messages_per_frame,
@@ -42,7 +51,7 @@ impl Limits {
             max_pending_reads: limits.max_requests,
             max_subscriptions: limits.max_subscriptions,
         };
-        Self { clients, devices, client, max_clients: max_clients(flags, DEFAULT_MAX_CLIENTS) }
+        Self { clients, devices, rest, client, max_clients: max_clients(flags, DEFAULT_MAX_CLIENTS) }
     }
 }
 
@@ -51,15 +60,6 @@ pub(crate) fn max_clients(flags: &ServeFlags, usual: usize) -> usize {
     if flags.single_client { 1 } else { flags.limits.max_clients.unwrap_or(usual) }
 }
 
-/// Moves the bounds of a port to where the flags want them.
-pub(crate) fn set(listener: &mut ListenerLimits, flags: &LimitFlags) {
-    listener.upgrade_time = Duration::from_millis(flags.max_upgrade_time);
-    listener.socket.max_message = flags.max_message_size;
-    if let Some(ms) = flags.max_idle_time {
-        listener.socket.lost_after = Duration::from_millis(ms);
-        listener.socket.ping_after = listener.socket.lost_after / 2;
-    }
-}
 /// What the person should know of them.
 pub(super) fn notices(flags: &ServeFlags) -> Vec<String> {
     let LimitFlags { max_connections, max_connections_per_address, max_clients, .. } = flags.limits;
@@ -71,20 +71,20 @@ pub(super) fn notices(flags: &ServeFlags) -> Vec<String> {
     )]
 }
 
+/// Moves the bounds of a port to where the flags want them.
+pub(crate) fn set(listener: &mut ListenerLimits, flags: &LimitFlags) {
+    listener.upgrade_time = Duration::from_millis(flags.max_upgrade_time);
+    listener.socket.max_message = flags.max_message_size;
+    if let Some(ms) = flags.max_idle_time {
+        listener.socket.lost_after = Duration::from_millis(ms);
+        listener.socket.ping_after = listener.socket.lost_after / 2;
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn without_flags_each_part_has_its_usual_bounds() {
-        let limits = Limits::new(&ServeFlags::default());
-        let shown = |limits: &dyn std::fmt::Debug| format!("{limits:?}");
-        assert_eq!(shown(&limits.clients), shown(&WebSocketLimits::default()));
-        assert_eq!(shown(&limits.devices), shown(&DialInLimits::default()));
-        assert_eq!(limits.client, ClientLimits::default());
-        assert_eq!(limits.max_clients, DEFAULT_MAX_CLIENTS);
-    }
     #[test]
     fn more_clients_than_connections_are_told_of() {
         let mut flags = ServeFlags::default();
@@ -100,4 +100,14 @@ mod tests {
         );
     }
 
+    #[test]
+    fn without_flags_each_part_has_its_usual_bounds() {
+        let limits = Limits::new(&ServeFlags::default());
+        let shown = |limits: &dyn std::fmt::Debug| format!("{limits:?}");
+        assert_eq!(shown(&limits.clients), shown(&WebSocketLimits::default()));
+        assert_eq!(shown(&limits.devices), shown(&DialInLimits::default()));
+        assert_eq!(limits.rest, RestLimits::default());
+        assert_eq!(limits.client, ClientLimits::default());
+        assert_eq!(limits.max_clients, DEFAULT_MAX_CLIENTS);
+    }
 }
