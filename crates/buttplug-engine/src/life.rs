@@ -5,10 +5,11 @@ use crate::cli::{ServeFlags, Subcommand};
 use crate::exit::Exit;
 use crate::frontend::{Failure, Frontend};
 use crate::gatekeeper::Desk;
+use crate::parent::{Parent, ParentError};
 use crate::repeater::{Repeater, RepeaterSettings};
 use crate::rescue;
 use crate::settings::{Listen, Settings, SettingsError, Surroundings, pages_gate};
-use crate::signals::{End, Panics, Parent, Signals, Wish};
+use crate::signals::{End, Panics, Signals, Wish};
 use crate::sleep::{Ready, Sleep, Sleeps};
 use crate::stop_first::MAX_STOP_FIRST;
 use crate::supervisor::{News, Supervisor};
@@ -43,6 +44,8 @@ pub(crate) enum Refusal {
     Settings(#[from] SettingsError),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Parent(#[from] ParentError),
     #[error("the system refuses what every program needs: {0}")]
     System(String),
 }
@@ -58,6 +61,7 @@ impl Refusal {
             Self::Settings(_) | Self::Start(StartError::Port { .. } | StartError::Definitions(_)) => {
                 Exit::Mend
             }
+            Self::Parent(error) => error.exit(),
             Self::System(_) => Exit::Internal,
         }
     }
@@ -107,11 +111,7 @@ async fn attended(
     let mut endings = Endings {
         panics,
         signals,
-        parent: flags
-            .stop_with_parent
-            .then(Parent::watch)
-            .transpose()
-            .map_err(|error| Refusal::system(&error))?,
+        parent: flags.stop_with_parent.then(Parent::watch).transpose()?,
         frontend: None,
         machine_waits: None,
     };

@@ -1,12 +1,10 @@
-//! What can tell the program to end: signals of the system, the end of its parent, and a panic anywhere.
+//! What can tell the program to end: signals of the system, and a panic anywhere.
 
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(unix)]
 use std::task::Poll;
-#[cfg(unix)]
-use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Why the program ends.
@@ -120,63 +118,6 @@ fn let_in() {
     wanted.remove(Signal::SIGTTIN);
     // Fails only for a set of signals that is none.
     let _ = wanted.thread_unblock();
-}
-
-/// How often is looked whether the process lives that started this one, where nothing tells.
-#[cfg(unix)]
-const LOOK_FOR_PARENT: Duration = Duration::from_millis(250);
-
-/// Whether a process can hold the other end of this input. Terminals and files stay when it ends.
-#[cfg(unix)]
-fn has_other_end(input: &impl std::os::fd::AsFd) -> bool {
-    use rustix::fs::{FileType, fstat};
-    let kind = |stat: rustix::fs::Stat| FileType::from_raw_mode(stat.st_mode);
-    // One that is closed has ended.
-    fstat(input).map_or(true, |stat| matches!(kind(stat), FileType::Fifo | FileType::Socket))
-}
-
-/// Whoever holds the other end of standard input: a parent that wants the program to end when it does, however that comes.
-/// Where there is no other end, the process that started this one.
-pub(crate) struct Parent(Arc<Notify>);
-
-impl Parent {
-    /// Begins to watch, in a thread that ends with standard input, the parent or the process.
-    ///
-    /// # Errors
-    /// The system has no thread for it.
-    pub(crate) fn watch() -> std::io::Result<Self> {
-        let gone = Arc::new(Notify::new());
-        let parent = Self(Arc::clone(&gone));
-        #[cfg(unix)]
-        let process = rustix::process::getppid();
-        let watch = move || {
-            #[cfg(unix)]
-            let has_other_end = has_other_end(&std::io::stdin());
-            #[cfg(not(unix))]
-            let has_other_end = true;
-            if has_other_end {
-                // What is said there does not matter, and an input that can't be read has ended.
-                let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-            } else {
-                #[cfg(unix)]
-                while rustix::process::getppid() == process {
-                    std::thread::sleep(LOOK_FOR_PARENT);
-                }
-            }
-            gone.notify_one();
-        };
-        std::thread::Builder::new().name("parent".into()).stack_size(64 * 1024).spawn(watch)?;
-        Ok(parent)
-    }
-
-    /// Waits until it is gone; for ever, if there is none. Safe to cancel.
-    pub(crate) async fn end_of(parent: Option<&Self>) -> End {
-        match parent {
-            Some(parent) => parent.0.notified().await,
-            None => std::future::pending().await,
-        }
-        End::Asked("the end of the parent")
-    }
 }
 
 #[cfg(windows)]
