@@ -201,6 +201,25 @@ async fn a_parent_that_could_not_be_watched_is_told_so() {
     }
 }
 
+/// As `nohup` starts it: what a shell sends when its terminal is closed is ignored.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_engine_that_shall_outlive_its_session_does() {
+    let starter = ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh"];
+    let mut engine = Engine::of(program::command_under(&starter, &["--websocket-port", "0"]));
+    let mut client = engine.client().await;
+    client.handshake().await;
+    engine.signal("HUP");
+    for _ in 0..3 {
+        assert_eq!(client.ask("Ping", json!({})).await.0, "Ok");
+    }
+    engine.signal("TERM");
+    assert_eq!(client.close_code().await, Some(CloseCode::Away));
+    assert_eq!(engine.end().await.code(), Some(0));
+    let says = |signal: &str| engine.lines.iter().any(|line| line.contains(signal));
+    assert!(says("SIGTERM") && !says("SIGHUP"), "{:#?}", engine.lines);
+}
+
 #[tokio::test]
 async fn an_output_that_nobody_renews_returns_to_zero() {
     let (_engine, mut client, mut device) = vibrating("max-run.json", &["--max-run", "1"]).await;
