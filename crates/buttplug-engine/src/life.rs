@@ -232,7 +232,7 @@ async fn start_and_serve(
 async fn serving(service: Service, endings: &mut Endings<'_>, supervisor: &Supervisor) -> Exit {
     let served = async {
         if let (Some(frontend), Service::Engine(engine)) = (&endings.frontend, &service) {
-            frontend.created(engine.advertised().cloned(), engine.present());
+            frontend.serves(engine.clients(), engine.present());
         }
         endings.next(&service, &mut Sleeps::watch()).await
     };
