@@ -10,6 +10,7 @@ mod ward;
 
 use crate::cli::{ServeFlags, Subcommand};
 use crate::exit::Exit;
+use crate::gatekeeper::Desk;
 use crate::log::Queue;
 use crate::parent::{Parent, ParentError};
 use crate::signals::{Signals, Wish};
@@ -167,6 +168,9 @@ async fn look_after(
     arguments.extend(["--stop-first".into(), claim.path.clone().into()]);
     if !flags.stop_with_parent {
         arguments.push("--stop-with-parent".into());
+        if Desk::at_terminal(false).is_some() {
+            arguments.push("--ask-at-terminal".into());
+        }
     }
     let max_hang = Duration::from_secs(flags.guarding.max_hang.into());
     let mut word = Word { signals: Signals::install().map_err(system)?, parent };

@@ -74,11 +74,15 @@ pub(crate) fn live(
     panics: &Panics,
     refuse: &dyn Fn(&Refusal),
 ) -> Exit {
-    let around = Surroundings {
+    let desk = if flags.guarding.ask_at_terminal {
+        Desk::at_terminal(true)
+    } else if flags.stop_with_parent {
         // With a parent at the other end of the input, nobody types there.
-        desk: if flags.stop_with_parent { None } else { Desk::at_terminal() },
-        ..Surroundings::usual()
+        None
+    } else {
+        Desk::at_terminal(false)
     };
+    let around = Surroundings { desk, ..Surroundings::usual() };
     let outcome = runtime().map_err(|error| Refusal::system(&error)).and_then(|runtime| {
         let outcome = runtime.block_on(attended(flags, subcommand, around, panics, refuse));
         runtime.shutdown_background();
