@@ -42,6 +42,13 @@ pub(crate) struct Frontend {
     task: JoinHandle<()>,
 }
 
+/// What clients come to, or what dials one.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// What the network is told of it, if anything.
+    pub(crate) advertised: Option<Advertised>,
+}
+
 /// How far the engine is, and where to look who is there.
 #[derive(Clone, Debug, Default)]
 struct Script {
@@ -72,10 +79,13 @@ impl Frontend {
         Ok(Self { script, attended, end, task })
     }
 
-    /// The server is there, and so are these devices and clients.
-    pub(crate) fn created(&self, advertised: Option<Advertised>, present: watch::Receiver<Arc<Present>>) {
+    /// The engine serves, and these devices and clients are there. Clients can come of themselves, or not: one with the REST
+    /// API alone has no server for them, as parents know it.
+    pub(crate) fn serves(&self, server: Option<Server>, present: watch::Receiver<Arc<Present>>) {
         self.script.send_modify(|script| {
-            script.stage = Stage::Created(advertised);
+            if let Some(Server { advertised }) = server {
+                script.stage = Stage::Created(advertised);
+            }
             script.present = Some(present);
         });
     }

@@ -10,8 +10,10 @@ mod ward;
 
 use crate::cli::{ServeFlags, Subcommand};
 use crate::exit::Exit;
+use crate::gatekeeper::Desk;
 use crate::log::Queue;
-use crate::signals::{Parent, Signals, Wish};
+use crate::parent::{Parent, ParentError};
+use crate::signals::{Signals, Wish};
 use crate::sources::Handover;
 use crate::stop_first::MAX_STOP_FIRST;
 use crate::supervisor::{News, Supervisor};
@@ -62,9 +64,23 @@ pub(crate) enum GuardError {
     /// There is no folder for the file that says what runs.
     #[error("--guard keeps a file about running devices, and this system tells no folder for it; set HOME")]
     NoFolder,
+    /// Nobody tells it that the parent has ended.
+    #[error(transparent)]
+    Parent(#[from] ParentError),
     /// The system does not let the engine be started or watched.
     #[error("--guard: the engine can't be started or watched: {0}")]
     System(String),
+}
+
+impl GuardError {
+    /// The exit code for it.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::NoFolder => Exit::Mend,
+            Self::Parent(error) => error.exit(),
+            Self::System(_) => Exit::Internal,
+        }
+    }
 }
 
 /// How often the engine has died lately. Pure.
@@ -140,6 +156,8 @@ async fn look_after(
     handover: Option<&Handover>,
     supervisor: &Supervisor,
 ) -> Result<Exit, GuardError> {
+    // Before anything that takes time: the earlier it is looked for, the sooner is its end noticed.
+    let parent = flags.stop_with_parent.then(Parent::watch).transpose()?;
     let folder = dirs::runtime_dir().or_else(persons_folder).ok_or(GuardError::NoFolder)?.join("buttplug");
     let claim = Claim::take(&folder, flags, subcommand, MAX_RESCUE);
     let program = std::env::current_exe().map_err(system)?;
@@ -148,12 +166,12 @@ async fn look_after(
         None => std::env::args_os().skip(1).collect(),
     };
     arguments.extend(["--stop-first".into(), claim.path.clone().into()]);
-    let parent = if flags.stop_with_parent {
-        Some(Parent::watch().map_err(system)?)
-    } else {
+    if !flags.stop_with_parent {
         arguments.push("--stop-with-parent".into());
-        None
-    };
+        if Desk::at_terminal(false).is_some() {
+            arguments.push("--ask-at-terminal".into());
+        }
+    }
     let max_hang = Duration::from_secs(flags.guarding.max_hang.into());
     let mut word = Word { signals: Signals::install().map_err(system)?, parent };
     let log = Queue::beside();

@@ -5,10 +5,11 @@ use crate::cli::{ServeFlags, Subcommand};
 use crate::exit::Exit;
 use crate::frontend::{Failure, Frontend};
 use crate::gatekeeper::Desk;
+use crate::parent::{Parent, ParentError};
 use crate::repeater::{Repeater, RepeaterSettings};
 use crate::rescue;
 use crate::settings::{Listen, Settings, SettingsError, Surroundings, pages_gate};
-use crate::signals::{End, Panics, Parent, Signals, Wish};
+use crate::signals::{End, Panics, Signals, Wish};
 use crate::sleep::{Ready, Sleep, Sleeps};
 use crate::stop_first::MAX_STOP_FIRST;
 use crate::supervisor::{News, Supervisor};
@@ -43,6 +44,8 @@ pub(crate) enum Refusal {
     Settings(#[from] SettingsError),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Parent(#[from] ParentError),
     #[error("the system refuses what every program needs: {0}")]
     System(String),
 }
@@ -58,6 +61,7 @@ impl Refusal {
             Self::Settings(_) | Self::Start(StartError::Port { .. } | StartError::Definitions(_)) => {
                 Exit::Mend
             }
+            Self::Parent(error) => error.exit(),
             Self::System(_) => Exit::Internal,
         }
     }
@@ -70,11 +74,15 @@ pub(crate) fn live(
     panics: &Panics,
     refuse: &dyn Fn(&Refusal),
 ) -> Exit {
-    let around = Surroundings {
+    let desk = if flags.guarding.ask_at_terminal {
+        Desk::at_terminal(true)
+    } else if flags.stop_with_parent {
         // With a parent at the other end of the input, nobody types there.
-        desk: if flags.stop_with_parent { None } else { Desk::at_terminal() },
-        ..Surroundings::usual()
+        None
+    } else {
+        Desk::at_terminal(false)
     };
+    let around = Surroundings { desk, ..Surroundings::usual() };
     let outcome = runtime().map_err(|error| Refusal::system(&error)).and_then(|runtime| {
         let outcome = runtime.block_on(attended(flags, subcommand, around, panics, refuse));
         runtime.shutdown_background();
@@ -107,11 +115,7 @@ async fn attended(
     let mut endings = Endings {
         panics,
         signals,
-        parent: flags
-            .stop_with_parent
-            .then(Parent::watch)
-            .transpose()
-            .map_err(|error| Refusal::system(&error))?,
+        parent: flags.stop_with_parent.then(Parent::watch).transpose()?,
         frontend: None,
         machine_waits: None,
     };
@@ -232,7 +236,7 @@ async fn start_and_serve(
 async fn serving(service: Service, endings: &mut Endings<'_>, supervisor: &Supervisor) -> Exit {
     let served = async {
         if let (Some(frontend), Service::Engine(engine)) = (&endings.frontend, &service) {
-            frontend.created(engine.advertised().cloned(), engine.present());
+            frontend.serves(engine.clients(), engine.present());
         }
         endings.next(&service, &mut Sleeps::watch()).await
     };

@@ -18,6 +18,7 @@ mod known;
 mod life;
 mod log;
 mod mdns;
+mod parent;
 mod random;
 mod repeater;
 mod rescue;

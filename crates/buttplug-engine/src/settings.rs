@@ -28,7 +28,7 @@ use buttplug_protocols::definition::Addition;
 use buttplug_protocols::sighting::BusKind;
 use buttplug_server::configuration::DeviceIdentity;
 use files::{catalogue_additions, user_file};
-use listen::{announce, check_ports, clients, devices, dial_out};
+use listen::{ALL_INTERFACES, announce, check_ports, clients, devices, dial_out};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -114,6 +114,7 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let mut notices: Vec<String> = flags.absent.notices().collect();
         notices.append(&mut repeater::notices(flags));
+        let flags = &as_meant(flags, subcommand, &mut notices);
         let dial_out = dial_out(flags, &mut notices)?;
         let clients = if dial_out.is_some() { None } else { clients(flags)? };
         if clients.is_some() {
@@ -176,7 +177,7 @@ impl Settings {
     pub(crate) fn only_to_stop(flags: &ServeFlags, subcommand: Subcommand, around: Surroundings) -> Self {
         // All of it has been said.
         let mut said = Vec::new();
-        let flags = &without_names(flags);
+        let flags = &without_names(&as_meant(flags, subcommand, &mut said));
         let search = Search::new(&flags.search, subcommand).unwrap_or_default();
         let mut devices = devices(flags, &search, &mut said).unwrap_or_default();
         let way = Way::of(flags, subcommand);
@@ -230,7 +231,7 @@ impl Reach {
         if repeater::is_one(flags) {
             return Self::default();
         }
-        let flags = &without_names(flags);
+        let flags = &without_names(&as_meant(flags, subcommand, &mut Vec::new()));
         let search = Search::new(&flags.search, subcommand).unwrap_or_default();
         let devices = devices(flags, &search, &mut Vec::new()).is_ok_and(|devices| devices.is_some());
         Self { search, devices }
@@ -256,6 +257,32 @@ impl Reach {
             BusKind::Simulated => true,
         }
     }
+}
+
+/// The same flags, without those to which earlier engines gave no effect: programs that start one pass them by habit, and
+/// whoever types `serve` means them.
+fn as_meant(flags: &ServeFlags, subcommand: Subcommand, notices: &mut Vec<String>) -> ServeFlags {
+    let mut flags = flags.clone();
+    if subcommand == Subcommand::Typed {
+        return flags;
+    }
+    let has_place = flags.websocket_port.is_some() || flags.websocket_listen_address.is_some();
+    if flags.websocket_use_all_interfaces && !has_place {
+        flags.websocket_use_all_interfaces = false;
+        notices.push(format!(
+            "--{ALL_INTERFACES} has no effect without --websocket-port, as with earlier engines: nothing is opened to the \
+             network (buttplug serve takes it alone)"
+        ));
+    }
+    if flags.search.use_lovense_dongle_serial && !flags.search.use_lovense_dongle {
+        flags.search.use_lovense_dongle_serial = false;
+        notices.push(
+            "--use-lovense-dongle-serial has no effect, as with earlier engines: it would open every serial port with the \
+             chip of that dongle, which resets some boards (buttplug serve takes it)"
+                .into(),
+        );
+    }
+    flags
 }
 
 /// The same flags, without what has to be looked up: the port for devices is open to this machine then, and the app is sought.
@@ -360,6 +387,9 @@ mod tests {
         assert_eq!(old_way(app), "lovense-connect");
         let dongle = |flags: &mut ServeFlags| flags.search.use_lovense_dongle_hid = true;
         assert_eq!(reach(Subcommand::Implied, dongle), (String::new(), true));
+        let older_dongle = |flags: &mut ServeFlags| flags.search.use_lovense_dongle_serial = true;
+        assert_eq!(reach(Subcommand::Implied, older_dongle), (String::new(), false), "it is not looked for");
+        assert_eq!(reach(Subcommand::Typed, older_dongle), (String::new(), true));
         #[cfg(feature = "bluetooth")]
         assert_eq!(reach(Subcommand::Typed, |_| ()), ("bluetooth serial hid websocket".into(), true));
         let repeats = |flags: &mut ServeFlags| {
@@ -367,6 +397,46 @@ mod tests {
             flags.launch.repeater_remote_address = Some("192.168.1.5".into());
         };
         assert_eq!(reach(Subcommand::Typed, repeats), (String::new(), false));
+    }
+
+    #[test]
+    fn what_had_no_effect_in_earlier_engines_has_none_unless_serve_is_typed() {
+        let all = |flags: &mut ServeFlags| {
+            flags.websocket_use_all_interfaces = true;
+            flags.search.use_device_websocket_server = true;
+            flags.no_token = true;
+        };
+        let notice = |settings: &Settings| {
+            settings.notices.iter().any(|notice| notice.contains("without --websocket-port"))
+        };
+        let (usual, wide) = (Listen::Loopback(54817), Listen::AllInterfaces(54817));
+        let alone = old_way(all).unwrap();
+        assert_eq!((&alone.clients, &alone.devices), (&Some(Listen::Loopback(12345)), &Some(usual.clone())));
+        assert!(notice(&alone), "{:?}", alone.notices);
+        let rest = old_way(|flags| {
+            all(flags);
+            flags.rest_api_port = Some(8);
+        });
+        let rest = rest.unwrap();
+        assert_eq!((&rest.clients, &rest.devices), (&None, &Some(usual)));
+        assert!(notice(&rest), "{:?}", rest.notices);
+        let typed = settings(all).unwrap();
+        assert_eq!(
+            (&typed.clients, &typed.devices),
+            (&Some(Listen::AllInterfaces(12345)), &Some(wide.clone()))
+        );
+        assert!(!notice(&typed), "{:?}", typed.notices);
+        let port = old_way(|flags| {
+            all(flags);
+            flags.websocket_port = Some(5);
+        });
+        let port = port.unwrap();
+        assert_eq!((&port.clients, &port.devices), (&Some(Listen::AllInterfaces(5)), &Some(wide)));
+        assert!(!notice(&port), "{:?}", port.notices);
+        let mut flags = ServeFlags::default();
+        all(&mut flags);
+        let stops = Settings::only_to_stop(&flags, Subcommand::Implied, Surroundings::default());
+        assert_eq!(stops.devices, alone.devices, "as it was when the devices ran");
     }
 
     #[test]

@@ -1,12 +1,10 @@
-//! What can tell the program to end: signals of the system, the end of its parent, and a panic anywhere.
+//! What can tell the program to end: signals of the system, and a panic anywhere.
 
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(unix)]
 use std::task::Poll;
-#[cfg(unix)]
-use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Why the program ends.
@@ -75,20 +73,45 @@ const SIGNALS: &[(libc::c_int, Option<Wish>)] = &[
     (libc::SIGCHLD, None),
 ];
 
+/// Whether whoever started the program had it ignore SIGHUP.
+#[cfg(target_os = "linux")]
+fn is_hang_up_ignored() -> bool {
+    // Where nothing is told it ends the program, as it would by itself.
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, libc::SIGHUP))
+}
+
+/// Other systems don't tell.
+#[cfg(all(unix, not(target_os = "linux")))]
+fn is_hang_up_ignored() -> bool {
+    false
+}
+
+/// Whether a process of this status, as `/proc` tells it, ignores this signal. Pure.
+#[cfg(target_os = "linux")]
+fn ignores(status: &str, signal: libc::c_int) -> bool {
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(0);
+    let bit = u32::try_from(signal - 1).ok().and_then(|place| 1_u64.checked_shl(place));
+    bit.is_some_and(|bit| ignored & bit != 0)
+}
+
 #[cfg(unix)]
 impl Signals {
-    /// Begins to watch.
+    /// Begins to watch. Whoever starts the program in such a way that it outlives their session, as `nohup` does, has SIGHUP
+    /// ignored, and that stays so.
     ///
     /// # Errors
     /// The system does not let signals be watched.
     pub(crate) fn install() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
+        let outlives_session = is_hang_up_ignored();
         #[cfg(target_os = "linux")]
         let nameless = libc::SIGRTMIN()..=libc::SIGRTMAX();
         #[cfg(not(target_os = "linux"))]
         let nameless = [];
         let nameless = nameless.into_iter().map(|number| (number, Some(Wish::End("a real-time signal"))));
         let sources = SIGNALS.iter().copied().chain(nameless);
+        let sources = sources.filter(|(number, _)| *number != libc::SIGHUP || !outlives_session);
         let sources = sources.map(|(number, wish)| Ok((signal(SignalKind::from_raw(number))?, wish)));
         let sources = sources.collect::<std::io::Result<_>>()?;
         let_in();
@@ -120,63 +143,6 @@ fn let_in() {
     wanted.remove(Signal::SIGTTIN);
     // Fails only for a set of signals that is none.
     let _ = wanted.thread_unblock();
-}
-
-/// How often is looked whether the process lives that started this one, where nothing tells.
-#[cfg(unix)]
-const LOOK_FOR_PARENT: Duration = Duration::from_millis(250);
-
-/// Whether a process can hold the other end of this input. Terminals and files stay when it ends.
-#[cfg(unix)]
-fn has_other_end(input: &impl std::os::fd::AsFd) -> bool {
-    use rustix::fs::{FileType, fstat};
-    let kind = |stat: rustix::fs::Stat| FileType::from_raw_mode(stat.st_mode);
-    // One that is closed has ended.
-    fstat(input).map_or(true, |stat| matches!(kind(stat), FileType::Fifo | FileType::Socket))
-}
-
-/// Whoever holds the other end of standard input: a parent that wants the program to end when it does, however that comes.
-/// Where there is no other end, the process that started this one.
-pub(crate) struct Parent(Arc<Notify>);
-
-impl Parent {
-    /// Begins to watch, in a thread that ends with standard input, the parent or the process.
-    ///
-    /// # Errors
-    /// The system has no thread for it.
-    pub(crate) fn watch() -> std::io::Result<Self> {
-        let gone = Arc::new(Notify::new());
-        let parent = Self(Arc::clone(&gone));
-        #[cfg(unix)]
-        let process = rustix::process::getppid();
-        let watch = move || {
-            #[cfg(unix)]
-            let has_other_end = has_other_end(&std::io::stdin());
-            #[cfg(not(unix))]
-            let has_other_end = true;
-            if has_other_end {
-                // What is said there does not matter, and an input that can't be read has ended.
-                let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-            } else {
-                #[cfg(unix)]
-                while rustix::process::getppid() == process {
-                    std::thread::sleep(LOOK_FOR_PARENT);
-                }
-            }
-            gone.notify_one();
-        };
-        std::thread::Builder::new().name("parent".into()).stack_size(64 * 1024).spawn(watch)?;
-        Ok(parent)
-    }
-
-    /// Waits until it is gone; for ever, if there is none. Safe to cancel.
-    pub(crate) async fn end_of(parent: Option<&Self>) -> End {
-        match parent {
-            Some(parent) => parent.0.notified().await,
-            None => std::future::pending().await,
-        }
-        End::Asked("the end of the parent")
-    }
 }
 
 #[cfg(windows)]
@@ -295,6 +261,25 @@ fn is_harmless(place: &Location<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn which_signals_are_ignored_stands_in_the_status() {
+        let status = |set: &str| {
+            format!("Name:\tx\nSigBlk:\t0000000000000001\nSigIgn:\t{set}\nSigCgt:\t0000000000000001\n")
+        };
+        assert!(ignores(&status("0000000000000001"), libc::SIGHUP));
+        assert!(ignores(&status("8000000000001001"), libc::SIGHUP));
+        assert!(ignores(&status("0000000000001000"), libc::SIGPIPE));
+        assert!(ignores(&status("8000000000000000"), 64));
+        for (set, signal) in [("0000000000001000", libc::SIGHUP), ("0000000000000001", libc::SIGPIPE)] {
+            assert!(!ignores(&status(set), signal), "{set}");
+        }
+        for nonsense in ["", "SigIgn:", "SigIgn:\tx", "SigIgn: ffffffffffffffffff"] {
+            assert!(!ignores(nonsense, libc::SIGHUP), "{nonsense}");
+        }
+        assert!(!ignores(&status("ffffffffffffffff"), 0) && !ignores(&status("ffffffffffffffff"), 65));
+    }
 
     #[tokio::test]
     async fn a_panic_in_any_task_is_heard() {

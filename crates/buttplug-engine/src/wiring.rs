@@ -5,7 +5,7 @@ use crate::buses::Buses;
 use crate::buses::tell_missing_bluetooth;
 use crate::definitions::{Definitions, FolderError};
 use crate::dial_out;
-use crate::frontend::Advertised;
+use crate::frontend;
 use crate::known::Known;
 use crate::mdns::Announcement;
 use crate::rest::RestPort;
@@ -67,6 +67,8 @@ pub(crate) struct Engine {
     server: Server,
     /// The ways by which clients come.
     ways: Vec<Way>,
+    /// One of them is more than the REST API.
+    has_clients: bool,
     announcement: Option<Announcement>,
     keeping: Option<Keeping>,
     /// Keeps the file that says which devices run, if there is one.
@@ -223,6 +225,7 @@ impl Engine {
         let stopping_first = unstopped.clone().map(|unstopped| tokio::spawn(unstopped.tell()));
         let accept: Arc<dyn AcceptConnection> = Arc::new(server.clone());
         let mut ways = Vec::new();
+        let has_clients = clients.is_some() || settings.dial_out.is_some();
         let mut announcement = None;
         let for_ways = unstopped.clone();
         if let Some(clients) = clients {
@@ -258,6 +261,7 @@ impl Engine {
         Ok(Self {
             server,
             ways,
+            has_clients,
             announcement,
             keeping,
             remembering,
@@ -291,9 +295,10 @@ impl Engine {
         self.server.go_on();
     }
 
-    /// What the network is told of the port for clients, if anything.
-    pub(crate) fn advertised(&self) -> Option<&Advertised> {
-        self.announcement.as_ref().map(Announcement::advertised)
+    /// What clients come to; `None` if there is the REST API alone.
+    pub(crate) fn clients(&self) -> Option<frontend::Server> {
+        let advertised = || self.announcement.as_ref().map(Announcement::advertised).cloned();
+        self.has_clients.then(|| frontend::Server { advertised: advertised() })
     }
 
     /// Who is there, and word of every change.

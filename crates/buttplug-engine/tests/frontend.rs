@@ -4,6 +4,7 @@
 
 mod program;
 
+use program::http::get;
 use program::{Engine, Socket, knock, lovense, user_file};
 use serde_json::{Value, json};
 use std::net::TcpListener;
@@ -115,6 +116,28 @@ async fn there_is_one_parent_and_it_is_not_waited_for() {
     assert_eq!(Socket::open(port).await.close_code().await, Some(CloseCode::Again));
     drop(client);
     assert_eq!(news(&mut parent).await.0, "ClientDisconnected");
+}
+
+#[tokio::test]
+async fn a_parent_hears_of_a_server_only_where_clients_can_come() {
+    let parent_port = ["--frontend-websocket-port", "0"];
+    for more in [
+        &["--websocket-client-address", "ws://127.0.0.1:9"][..],
+        &["--rest-api-port", "0", "--websocket-port", "0"],
+    ] {
+        let mut engine = Engine::start_with(&[&parent_port[..], more].concat()).await;
+        let mut parent = Socket::open(engine.parent_port().await).await;
+        let told = names_until(&mut parent, "EngineServerCreated").await;
+        assert_eq!(told, ["EngineStarted", "EngineServerCreated"], "{more:?}");
+    }
+    let mut engine = Engine::start_with(&[&parent_port[..], &["--rest-api-port", "0"]].concat()).await;
+    let port = engine.rest_port().await;
+    assert_eq!(get(port, "/healthz").await.status, 200);
+    let mut parent = Socket::open(engine.parent_port().await).await;
+    parent.text(r#"{"Stop":{}}"#).await;
+    let told = names_until(&mut parent, "EngineStopped").await;
+    assert_eq!(told, ["EngineStarted", "ClientConnected", "ClientDisconnected", "EngineStopped"]);
+    assert_eq!(engine.end().await.code(), Some(0));
 }
 
 #[tokio::test]

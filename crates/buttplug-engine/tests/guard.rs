@@ -221,6 +221,25 @@ mod guarded {
         }
     }
 
+    /// As `nohup` starts it: what a shell sends to both when its terminal is closed is ignored.
+    #[tokio::test]
+    async fn a_guard_and_its_engine_that_shall_outlive_their_session_do() {
+        let starter = ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh"];
+        let mut guard = Engine::of(program::command_under(&starter, &["--websocket-port", "0", "--guard"]));
+        let mut client = guard.client().await;
+        client.handshake().await;
+        let engine = engine_of(&guard).await;
+        guard.signal("HUP");
+        signal(engine, "HUP");
+        for _ in 0..3 {
+            assert_eq!(client.ask("Ping", serde_json::json!({})).await.0, "Ok");
+        }
+        assert_eq!(engine_of(&guard).await, engine, "it is still the same");
+        guard.signal("TERM");
+        assert_eq!(guard.end().await.code(), Some(0));
+        assert!(!guard.lines.iter().any(|line| line.contains("SIGHUP")), "{:#?}", guard.lines);
+    }
+
     /// The device comes back to the port for devices that is opened next, and is told to rest.
     async fn comes_back_and_is_stopped(guard: &mut Engine) {
         guard.new_line_with("listening for devices address=127.0.0.1:").await;

@@ -142,6 +142,91 @@ async fn a_parent_without_a_pipe_takes_the_engine_with_it_too() {
     launcher.end().await;
 }
 
+/// What launchers pass on that have a pipe for their own input, whose other end somebody else holds.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_parent_that_passes_on_its_own_pipe_takes_the_engine_with_it_too() {
+    const LAUNCHER: &str = "exec 3<&0; \"$@\" <&3 & wait";
+    for more in [&["--exit-with-parent"][..], &["--exit-with-parent", "--guard"]] {
+        let arguments = [&["--websocket-port", "0"], more].concat();
+        let mut command = program::command_under(&["sh", "-c", LAUNCHER, "sh"], &arguments);
+        command.stdin(Stdio::piped());
+        let mut launcher = Engine::of(command);
+        let mut client = launcher.client().await;
+        client.handshake().await;
+        launcher.signal("KILL");
+        assert_eq!(client.close_code().await, Some(CloseCode::Away), "{more:?}");
+        launcher.line_with("the end of the parent").await;
+        launcher.end().await;
+    }
+}
+
+/// The engine is started when the shell that began it, with a session of its own, is gone.
+#[cfg(target_os = "linux")]
+async fn orphan(input: &str) -> Engine {
+    let launcher = format!(
+        "exec 3<&0; (while kill -0 $$ 2>/dev/null; do :; done; exec \"$@\" {input} 3<&-) & exec 3<&- </dev/null"
+    );
+    let starter = ["setsid", "sh", "-c", &launcher, "sh"];
+    let mut command = program::command_under(&starter, &["--websocket-port", "0", "--exit-with-parent"]);
+    command.stdin(Stdio::piped());
+    let mut launcher = Engine::of(command);
+    let held = launcher.child.stdin.take();
+    timeout(SOON, launcher.child.wait()).await.expect("it ends").unwrap();
+    launcher.child.stdin = held;
+    launcher
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_parent_that_is_gone_before_the_engine_starts_is_noticed_and_said() {
+    let mut engine = orphan("</dev/null").await;
+    engine.line_with("the process that started this one is gone already").await;
+    engine.end().await;
+    assert!(!engine.lines.iter().any(|line| line.contains("listening")), "{:#?}", engine.lines);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_parent_that_has_it_started_by_another_process_takes_it_along_by_its_pipe() {
+    let mut engine = orphan("<&3").await;
+    let mut client = engine.client().await;
+    client.handshake().await;
+    drop(engine.child.stdin.take());
+    assert_eq!(client.close_code().await, Some(CloseCode::Away));
+    engine.line_with("the end of the parent").await;
+    engine.end().await;
+}
+
+#[cfg(windows)]
+#[tokio::test]
+async fn a_parent_that_could_not_be_watched_is_told_so() {
+    for more in [&["--exit-with-parent"][..], &["--exit-with-parent", "--guard"]] {
+        let ended = program::run(&[&["--websocket-port", "0"], more].concat()).await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.stderr.contains("only a pipe"), "{ended:?}");
+    }
+}
+
+/// As `nohup` starts it: what a shell sends when its terminal is closed is ignored.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_engine_that_shall_outlive_its_session_does() {
+    let starter = ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh"];
+    let mut engine = Engine::of(program::command_under(&starter, &["--websocket-port", "0"]));
+    let mut client = engine.client().await;
+    client.handshake().await;
+    engine.signal("HUP");
+    for _ in 0..3 {
+        assert_eq!(client.ask("Ping", json!({})).await.0, "Ok");
+    }
+    engine.signal("TERM");
+    assert_eq!(client.close_code().await, Some(CloseCode::Away));
+    assert_eq!(engine.end().await.code(), Some(0));
+    let says = |signal: &str| engine.lines.iter().any(|line| line.contains(signal));
+    assert!(says("SIGTERM") && !says("SIGHUP"), "{:#?}", engine.lines);
+}
+
 #[tokio::test]
 async fn an_output_that_nobody_renews_returns_to_zero() {
     let (_engine, mut client, mut device) = vibrating("max-run.json", &["--max-run", "1"]).await;

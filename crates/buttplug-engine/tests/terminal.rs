@@ -28,12 +28,16 @@ impl Terminal {
 
     /// A terminal, and in it another program that starts this one, with the settings in this folder.
     fn with_engine_under(starter: &[&str], home: &str) -> (Self, Engine) {
+        Self::with(starter, &[], home)
+    }
+
+    fn with(starter: &[&str], flags: &[&str], home: &str) -> (Self, Engine) {
         let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&person).unwrap();
         unlockpt(&person).unwrap();
         let name = ptsname(&person, Vec::new()).unwrap().into_string().unwrap();
         let program = File::options().read(true).write(true).open(name).unwrap();
-        let mut command = command_under(starter, &["serve", "--websocket-port", "0"]);
+        let mut command = command_under(starter, &[&["serve", "--websocket-port", "0"], flags].concat());
         for folder in ["XDG_CONFIG_HOME", "HOME"] {
             command.env(folder, home);
         }
@@ -91,6 +95,28 @@ async fn the_person_is_asked_and_always_is_written_down() {
     assert_eq!(String::from_utf8(listed.stdout).unwrap(), format!("{PAGE}\n"));
 }
 
+/// The terminal controls both, in the foreground. The engine has a socket of its guard's for its input.
+#[tokio::test]
+async fn the_person_is_asked_by_a_guarded_engine_and_by_the_next_one_too() {
+    let home = Folder::new("terminal-guard");
+    let (terminal, mut guard) = Terminal::with(&["setsid", "--ctty"], &["--guard"], home.name());
+    let port = guard.client_port().await;
+    let page = page_knocks(port);
+    let mut terminal = terminal.shows("[n]o: ").await;
+    terminal.types("once\n");
+    assert_eq!(status(page).await, 101);
+    assert_eq!(status(page_knocks(port)).await, 101);
+    let id = guard.child.id().unwrap();
+    let engine = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+    program::signal(engine.trim().parse().unwrap(), "KILL");
+    let page = page_knocks(guard.new_client_port().await);
+    let mut terminal = terminal.shows("[n]o: ").await;
+    terminal.types("no\n");
+    assert_eq!(status(page).await, 403);
+    guard.signal("TERM");
+    assert_eq!(guard.end().await.code(), Some(0));
+}
+
 #[tokio::test]
 async fn always_that_can_not_be_written_down_lets_the_page_in_this_time_and_says_so() {
     // Not even root writes there.
@@ -132,15 +158,17 @@ async fn a_question_does_not_hold_up_the_end() {
 #[tokio::test]
 async fn a_terminal_that_suspends_who_writes_in_the_background_suspends_no_engine() {
     const JOB: &str = "set -m; stty tostop; timeout --foreground -s KILL 60 \"$@\" & echo \"job $!\"; wait";
-    let home = Folder::new("terminal-background");
-    let (terminal, mut engine) =
-        Terminal::with_engine_under(&["setsid", "--ctty", "sh", "-c", JOB, "sh"], home.name());
-    let job = engine.line_with("job ").await;
-    let port = engine.client_port().await;
-    let page = page_knocks(port);
-    let _terminal = terminal.shows("[n]o: ").await;
-    assert_eq!(knock(port, "/", &[]).await.0, 101, "it goes on");
-    program::signal(job.trim_start_matches("job ").parse().unwrap(), "TERM");
-    assert_eq!(engine.end().await.code(), Some(0));
-    page.abort();
+    for flags in [&[][..], &["--guard"]] {
+        let home = Folder::new("terminal-background");
+        let starter = ["setsid", "--ctty", "sh", "-c", JOB, "sh"];
+        let (terminal, mut engine) = Terminal::with(&starter, flags, home.name());
+        let job = engine.line_with("job ").await;
+        let port = engine.client_port().await;
+        let page = page_knocks(port);
+        let _terminal = terminal.shows("[n]o: ").await;
+        assert_eq!(knock(port, "/", &[]).await.0, 101, "it goes on");
+        program::signal(job.trim_start_matches("job ").parse().unwrap(), "TERM");
+        assert_eq!(engine.end().await.code(), Some(0), "{flags:?}");
+        page.abort();
+    }
 }

@@ -19,6 +19,10 @@ pub(crate) struct GuardFlags {
     #[arg(long, value_name = "HOW", hide = true)]
     pub(crate) after_death: Option<String>,
 
+    /// Standard input is a guard's, which has a terminal for its own: ask there about web pages
+    #[arg(long, hide = true)]
+    pub(crate) ask_at_terminal: bool,
+
     /// Stop what stands in the file of --stop-first, and end
     #[arg(long, requires = "stop_first", hide = true)]
     pub(crate) only_stop: bool,
@@ -30,6 +34,13 @@ pub(crate) struct GuardFlags {
 
 impl Default for GuardFlags {
     fn default() -> Self {
-        Self { max_hang: MAX_HANG, guarded: None, after_death: None, only_stop: false, told_by: Vec::new() }
+        Self {
+            max_hang: MAX_HANG,
+            guarded: None,
+            after_death: None,
+            ask_at_terminal: false,
+            only_stop: false,
+            told_by: Vec::new(),
+        }
     }
 }

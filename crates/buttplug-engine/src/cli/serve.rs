@@ -98,8 +98,8 @@ pub(crate) struct ServeFlags {
     #[command(flatten)]
     pub(crate) guarding: GuardFlags,
 
-    /// End with the parent: once the other end of standard input is closed, or, if that is no pipe, once the process is gone
-    /// that started this one
+    /// End with the parent: once the process is gone that started this one, or the other end of standard input is closed, if
+    /// that is a pipe; on Windows it has to be one, and its end is all that counts
     #[arg(long, alias = "exit-with-parent", help_heading = "Program")]
     pub(crate) stop_with_parent: bool,
 
@@ -206,9 +206,8 @@ fn guard(settled: &Settled, subcommand: Subcommand) -> Exit {
     {
         Ok(exit) => exit,
         Err(reason) => {
-            let exit = if reason == GuardError::NoFolder { Exit::Mend } else { Exit::Internal };
-            complain(reason);
-            exit
+            complain(&reason);
+            reason.exit()
         }
     }
 }

@@ -11,9 +11,9 @@ pub(super) enum Stage {
     /// Nothing is known.
     #[default]
     Unknown,
-    /// It starts.
+    /// It starts, or serves without a server for clients.
     Starting,
-    /// The server is there, and is announced on the network, or is not.
+    /// The server for clients is there, and is announced on the network, or is not.
     Created(Option<Advertised>),
     /// It has ended.
     Ended,
@@ -121,6 +121,7 @@ mod tests {
         let created = picture(Stage::Created(None), &[], &[]);
         let busy = picture(Stage::Created(None), &[(0, "x"), (3, "y")], &[(1, "game"), (2, "player")]);
         let later = picture(Stage::Created(None), &[(0, "z"), (4, "y")], &[(2, "player"), (5, "game")]);
+        let rest_alone = picture(Stage::Starting, &[(0, "x")], &[(1, "REST")]);
         let ended = picture(Stage::Ended, &[], &[]);
         for (from, to, expected) in [
             (&nothing, &starting, "started"),
@@ -131,6 +132,8 @@ mod tests {
             (&later, &ended, "-0 -4 -client -client stopped"),
             (&nothing, &busy, "started created +0:x +3:y +game +player"),
             (&nothing, &ended, "started stopped"),
+            (&nothing, &rest_alone, "started +0:x +REST"),
+            (&rest_alone, &ended, "-0 -client stopped"),
         ] {
             assert_eq!(told(from, to), expected);
         }

@@ -2,6 +2,7 @@
 //!
 //! `gatekeeper/terminal.rs` puts the question; what was said "always" is written down by the gatekeeper.
 
+use super::terminal;
 use buttplug_connector_websocket::Origin;
 use std::collections::HashMap;
 use std::fmt;
@@ -57,9 +58,10 @@ struct Pages {
 }
 
 impl Desk {
-    /// A desk at the terminal, if the program runs in one.
-    pub(crate) fn at_terminal() -> Option<Self> {
-        super::terminal::is_there().then(|| Self::new(super::terminal::ask))
+    /// A desk at the terminal, if the program runs in one: by itself, or with a guard at its standard input.
+    pub(crate) fn at_terminal(is_guarded: bool) -> Option<Self> {
+        let keyboard = terminal::keyboard(is_guarded)?;
+        Some(Self::new(move |page, wanted| terminal::ask(keyboard, page, wanted)))
     }
 
     fn new(ask: impl Fn(&Origin, &dyn Fn() -> bool) -> Option<Answer> + Send + Sync + 'static) -> Self {

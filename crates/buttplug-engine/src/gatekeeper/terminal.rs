@@ -4,25 +4,38 @@ use super::desk::Answer;
 use buttplug_connector_websocket::Origin;
 
 #[cfg(unix)]
-pub(super) use unix::{ask, is_there};
+pub(super) use unix::{ask, keyboard};
+
+/// Where what a person types is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "nothing is asked there"))]
+pub(crate) enum Keyboard {
+    /// At standard input.
+    Input,
+    /// At standard error, by an engine whose guard is at its standard input. Guard and engine are one job to the terminal, so
+    /// that the engine may read there when the guard may; the guard itself reads nothing.
+    Errors,
+}
 
 /// Elsewhere a wait for what is typed can't be called off, so nothing is asked; `buttplug allow` does the same.
 #[cfg(not(unix))]
-pub(super) fn is_there() -> bool {
-    false
+pub(super) fn keyboard(_is_guarded: bool) -> Option<Keyboard> {
+    None
 }
 
 #[cfg(not(unix))]
-pub(super) fn ask(_page: &Origin, _wanted: &dyn Fn() -> bool) -> Option<Answer> {
+pub(super) fn ask(_keyboard: Keyboard, _page: &Origin, _wanted: &dyn Fn() -> bool) -> Option<Answer> {
     None
 }
 
 #[cfg(unix)]
 mod unix {
-    use super::{Answer, Origin};
+    use super::{Answer, Keyboard, Origin};
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::fs::{OFlags, fcntl_getfl};
     use rustix::io::Errno;
     use std::io::{self, IsTerminal, Write};
+    use std::os::fd::{AsFd, BorrowedFd};
     use std::time::Duration;
 
     /// How often is looked whether the answer is still wanted.
@@ -31,13 +44,36 @@ mod unix {
     /// Bytes of an answer that are read at a time.
     const MAX_ANSWER_BYTES: usize = 256;
 
-    /// Whether there is a terminal, and in it a person who could answer.
-    pub(in super::super) fn is_there() -> bool {
-        io::stdin().is_terminal() && io::stderr().is_terminal()
+    /// The one of the terminal in which the program runs, if it runs in one, where there could be a person who answers. A
+    /// guard has seen to it that there is one where its own standard input is.
+    pub(in super::super) fn keyboard(is_guarded: bool) -> Option<Keyboard> {
+        let errors = io::stderr();
+        let keyboard = if is_guarded { Keyboard::Errors } else { Keyboard::Input };
+        let is_there = match keyboard {
+            Keyboard::Input => io::stdin().is_terminal(),
+            // A terminal hands out one end for everything, unless somebody has opened it for writing only.
+            Keyboard::Errors => fcntl_getfl(&errors).is_ok_and(|mode| mode & OFlags::ACCMODE == OFlags::RDWR),
+        };
+        (is_there && errors.is_terminal()).then_some(keyboard)
+    }
+
+    impl Keyboard {
+        fn at<T>(self, act: impl FnOnce(BorrowedFd<'_>) -> T) -> T {
+            match self {
+                Self::Input => act(io::stdin().as_fd()),
+                Self::Errors => act(io::stderr().as_fd()),
+            }
+        }
     }
 
     /// Asks until there is an answer or none is wanted any more.
-    pub(in super::super) fn ask(page: &Origin, wanted: &dyn Fn() -> bool) -> Option<Answer> {
+    pub(in super::super) fn ask(
+        keyboard: Keyboard,
+        page: &Origin,
+        wanted: &dyn Fn() -> bool,
+    ) -> Option<Answer> {
+        let is_typed = |wait| keyboard.at(|input| is_typed(input, wait));
+        let read = || keyboard.at(read);
         // What was typed before the question is no answer to it.
         while is_typed(Duration::ZERO) {
             read()?;
@@ -65,13 +101,11 @@ mod unix {
     }
 
     /// Waits a while for a line. To a program in the background nothing is typed, and the system does not let it read.
-    fn is_typed(wait: Duration) -> bool {
-        let stdin = io::stdin();
-        let mut input = [PollFd::new(&stdin, PollFlags::IN)];
+    fn is_typed(input: BorrowedFd<'_>, wait: Duration) -> bool {
         let wait = Timespec::try_from(wait).unwrap_or_default();
         // Interrupted means: not yet.
-        let typed = poll(&mut input, Some(&wait)).is_ok_and(|ready| ready > 0);
-        let ours = match rustix::termios::tcgetpgrp(&stdin) {
+        let typed = poll(&mut [PollFd::new(&input, PollFlags::IN)], Some(&wait)).is_ok_and(|ready| ready > 0);
+        let ours = match rustix::termios::tcgetpgrp(input) {
             Ok(group) => group == rustix::process::getpgrp(),
             // A terminal that is not the one which controls this program has no foreground.
             Err(Errno::NOTTY) => true,
@@ -85,10 +119,10 @@ mod unix {
     }
 
     /// What is typed, a line at most. `None`: the terminal is gone.
-    fn read() -> Option<String> {
+    fn read(input: BorrowedFd<'_>) -> Option<String> {
         // Not by way of the library's buffer, in which a line could stay that nobody is told of.
         let mut line = [0; MAX_ANSWER_BYTES];
-        let count = rustix::io::read(io::stdin(), &mut line).ok().filter(|count| *count > 0)?;
+        let count = rustix::io::read(input, &mut line).ok().filter(|count| *count > 0)?;
         Some(String::from_utf8_lossy(line.get(..count)?).into_owned())
     }
 }

@@ -54,7 +54,7 @@ impl RepeaterSettings {
         };
         let remote = Remote::parse(address).map_err(|error| SettingsError::BadUrl { flag: REMOTE, error })?;
         let clients = Listen::Loopback(flags.launch.repeater_port.unwrap_or(DEFAULT_CLIENT_PORT));
-        let notices = flags.absent.notices().chain(token_notice(flags)).collect();
+        let notices = flags.absent.notices().chain(token_notice(flags)).chain(of_no_effect(flags)).collect();
         let mut limits = ListenerLimits::default();
         set_limits(&mut limits, &flags.limits);
         let max_clients = max_clients(flags, MAX_CLIENTS);
@@ -70,6 +70,29 @@ pub(crate) fn is_one(flags: &ServeFlags) -> bool {
 /// Whether a port for clients is named. The last engines took `--repeater` beside it and served there as usual.
 fn serves(flags: &ServeFlags) -> bool {
     flags.websocket_port.is_some() || flags.websocket_listen_address.is_some()
+}
+
+/// What the person should know of flags for an engine: a repeater listens at its own port, which this machine alone reaches,
+/// and is neither announced nor encrypted.
+fn of_no_effect(flags: &ServeFlags) -> impl Iterator<Item = String> {
+    let launch = &flags.launch;
+    let mut given = vec![
+        ("websocket-port", flags.websocket_port.is_some()),
+        ("websocket-listen-address", flags.websocket_listen_address.is_some()),
+        ("websocket-use-all-interfaces", flags.websocket_use_all_interfaces),
+        ("websocket-client-address", launch.websocket_client_address.is_some()),
+        ("rest-api-port", flags.rest_api_port.is_some()),
+        ("broadcast-server-mdns", launch.broadcast_server_mdns),
+        ("mdns-suffix", launch.mdns_suffix.is_some()),
+    ];
+    #[cfg(feature = "tls")]
+    given.extend([
+        ("tls-certificate", flags.tls.tls_certificate.is_some()),
+        ("tls-key", flags.tls.tls_key.is_some()),
+        ("tls-self-signed", flags.tls.tls_self_signed),
+    ]);
+    let given = given.into_iter().filter(|(_, given)| *given);
+    given.map(|(flag, _)| format!("--{flag} has no effect with --repeater, which is at --repeater-port"))
 }
 
 /// What the person should know of an engine that is no repeater.
@@ -191,6 +214,50 @@ mod tests {
         let alone = flags(|flags| flags.launch.repeater_port = Some(1));
         assert_eq!(notices(&alone), ["--repeater-port has no effect without --repeater"]);
         assert!(notices(&ServeFlags::default()).is_empty());
+    }
+
+    #[test]
+    fn flags_of_an_engine_that_have_no_effect_on_a_repeater_are_named() {
+        let told = |change: fn(&mut ServeFlags)| {
+            let repeater = flags(|flags| {
+                flags.launch.repeater = true;
+                flags.launch.repeater_remote_address = Some("phone".into());
+                change(flags);
+            });
+            RepeaterSettings::new(&repeater).unwrap().unwrap().notices
+        };
+        assert_eq!(told(|_| ()), [""; 0]);
+        let of_an_engine = told(|flags| {
+            flags.websocket_port = Some(1);
+            flags.websocket_listen_address = Some("0.0.0.0:1".into());
+            flags.websocket_use_all_interfaces = true;
+            flags.launch.websocket_client_address = Some("ws://x".into());
+            flags.rest_api_port = Some(2);
+            flags.launch.broadcast_server_mdns = true;
+            flags.launch.mdns_suffix = Some("attic".into());
+        });
+        let named = of_an_engine.iter().filter_map(|notice| notice.split(' ').next()).collect::<Vec<_>>();
+        assert_eq!(
+            named,
+            [
+                "--websocket-port",
+                "--websocket-listen-address",
+                "--websocket-use-all-interfaces",
+                "--websocket-client-address",
+                "--rest-api-port",
+                "--broadcast-server-mdns",
+                "--mdns-suffix",
+            ]
+        );
+        #[cfg(feature = "tls")]
+        {
+            let encrypted = told(|flags| {
+                flags.tls.tls_certificate = Some("a".into());
+                flags.tls.tls_key = Some("b".into());
+                flags.tls.tls_self_signed = true;
+            });
+            assert_eq!(encrypted.len(), 3, "{encrypted:?}");
+        }
     }
 
     #[test]

@@ -36,9 +36,7 @@ pub(super) enum Way {
 
 impl Way {
     pub(super) fn of(flags: &ServeFlags, subcommand: Subcommand) -> Self {
-        let opens = flags.websocket_port.is_some()
-            || flags.websocket_use_all_interfaces
-            || flags.websocket_listen_address.is_some();
+        let opens = flags.websocket_port.is_some() || flags.websocket_listen_address.is_some();
         if subcommand == Subcommand::Implied && opens { Self::Earlier } else { Self::Own }
     }
 }
@@ -207,6 +205,7 @@ mod tests {
     fn programs_that_open_it_as_they_did_earlier_engines_get_it_with_a_warning() {
         let warned = |settings: &Settings| settings.notices.iter().any(|notice| notice.contains("everybody"));
         let all = old_way(|flags| {
+            flags.websocket_port = Some(5);
             flags.websocket_use_all_interfaces = true;
             flags.search.use_device_websocket_server = true;
         });
@@ -281,6 +280,7 @@ mod tests {
         assert!(any(old_way(port)));
         assert!(!any(settings(port)));
         assert!(!any(old_way(|_| ())), "no earlier engine started without a port");
+        assert!(!any(old_way(|flags| flags.websocket_use_all_interfaces = true)), "nor so");
         assert!(!any(old_way(|flags| {
             port(flags);
             flags.allow_origin = vec!["https://example.org".parse().unwrap()];

@@ -117,7 +117,6 @@ mod tests {
         }
         let dongles = |change| search(change).dongles;
         assert_eq!(dongles(|flags| flags.use_lovense_dongle_hid = true), [DongleKind::Hid]);
-        assert_eq!(dongles(|flags| flags.use_lovense_dongle_serial = true), [DongleKind::Serial]);
         assert_eq!(dongles(|flags| flags.use_lovense_dongle = true), [DongleKind::Hid, DongleKind::Serial]);
         assert_eq!(search(|flags| flags.use_lovense_connect = true).lovense_connect, Some(Vec::new()));
         let at = |flags: &mut SearchFlags| flags.lovense_connect_address = Some("192.168.1.44:34567".into());
@@ -146,6 +145,36 @@ mod tests {
         assert_eq!(port, (Search::default(), Some(Listen::Loopback(54817))));
         let app = typed(|flags| flags.lovense_connect_address = Some("127.0.0.1:1".into()));
         assert_eq!((app.0.usual, app.1), (false, None));
+    }
+
+    #[test]
+    fn the_older_dongle_is_looked_for_by_whoever_types_serve_and_not_by_habit() {
+        let serial = |flags: &mut ServeFlags| flags.search.use_lovense_dongle_serial = true;
+        let notice = |settings: &Settings| {
+            settings
+                .notices
+                .iter()
+                .any(|notice| notice.starts_with("--use-lovense-dongle-serial has no effect"))
+        };
+        let typed = settings(serial).unwrap();
+        assert_eq!((&typed.search.dongles[..], notice(&typed)), (&[DongleKind::Serial][..], false));
+        let habit = old_way(serial).unwrap();
+        assert!(habit.search.is_nowhere() && notice(&habit), "{:?}", habit.notices);
+        let with_the_newer = old_way(|flags| {
+            serial(flags);
+            flags.search.use_lovense_dongle_hid = true;
+        });
+        let with_the_newer = with_the_newer.unwrap();
+        assert_eq!(
+            (&with_the_newer.search.dongles[..], notice(&with_the_newer)),
+            (&[DongleKind::Hid][..], true)
+        );
+        let both = old_way(|flags| {
+            serial(flags);
+            flags.search.use_lovense_dongle = true;
+        });
+        let both = both.unwrap();
+        assert_eq!((both.search.dongles.len(), notice(&both)), (2, false));
     }
 
     #[test]

@@ -14,8 +14,16 @@ use std::ops::Index;
 use std::path::PathBuf;
 
 /// Flags that set nothing: they ask for something else than to serve, or are between a guard and its engine.
-const NO_SETTINGS: &[&str] =
-    &["version", "server-version", "stop-first", "guarded", "after-death", "only-stop", "told-by"];
+const NO_SETTINGS: &[&str] = &[
+    "version",
+    "server-version",
+    "stop-first",
+    "guarded",
+    "after-death",
+    "ask-at-terminal",
+    "only-stop",
+    "told-by",
+];
 
 /// Flags that say which file is read. A file can't say that.
 const ABOUT_THE_FILE: &[&str] = &["config", "no-config"];

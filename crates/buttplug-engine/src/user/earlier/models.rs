@@ -57,7 +57,9 @@ pub(super) fn model(protocol: &str, value: &Value) -> Result<(OwnModel, Group), 
     }
     features.sort_by_key(|(feature, _)| feature.index);
     if features.windows(2).any(|pair| matches!(pair, [(a, _), (b, _)] if a.index == b.index)) {
-        return Err("two of its features have the same index".into());
+        return Err("two of its features have the same index (the one for the protocol, `alt_protocol_index`, where there \
+                    is one: a feature has one number here, for clients and for frames)"
+            .into());
     }
     let own = OwnModel {
         protocol: protocol.to_owned(),
@@ -85,11 +87,11 @@ fn uuid(object: &Object) -> Option<Uuid> {
 
 fn feature(place: usize, described: &Object) -> Result<Feature, String> {
     let index = field(described, "index").map_or(Some(place as u64), Value::as_u64);
-    let index = index.and_then(|index| u8::try_from(index).ok()).ok_or("its index is none from 0 to 255")?;
-    let elsewhere = object(described, "feature_settings").and_then(|s| field(s, "alt_protocol_index"));
-    if elsewhere.is_some_and(|other| other.as_u64() != Some(index.into())) {
-        return Err("it is another feature for the protocol, which can't be said here".into());
-    }
+    // By which the protocol knows the feature, where that is another one. Here it is known by one number to all, and it is this
+    // one of which the frames are made.
+    let protocols = object(described, "feature_settings").and_then(|s| field(s, "alt_protocol_index"));
+    let index = protocols.map_or(index, Value::as_u64).and_then(|index| u8::try_from(index).ok());
+    let index = index.ok_or("its index is none from 0 to 255")?;
     let mut label = text(described, "description").unwrap_or_default().to_owned();
     while label.len() > MAX_LABEL_BYTES {
         label.pop();

@@ -282,7 +282,7 @@ fn what_is_wrong_with_a_persons_own_rules_and_models_leaves_the_others() {
         model(r#"{"output": {"constrict": {"value": [0, 300]}}}"#),
         model(""),
         model(
-            r#"{"output": {"vibrate": {"value": [0, 10]}}, "feature_settings": {"alt_protocol_index": 4}}"#,
+            r#"{"output": {"vibrate": {"value": [0, 10]}}, "feature_settings": {"alt_protocol_index": 256}}"#,
         ),
         model(r#"{"output": {"vibrate": {"value": [9, 3]}}}"#),
         model(r#"{"index": 1, "output": {}}"#),
@@ -294,6 +294,43 @@ fn what_is_wrong_with_a_persons_own_rules_and_models_leaves_the_others() {
     let read = own("no-such", r#""communication": [{"websocket": {"name": "x"}}]"#);
     // The protocol may be one of the person's own.
     assert_eq!((read.additions.len(), read.notices.len()), (1, 0));
+}
+
+#[test]
+fn a_feature_has_the_number_by_which_the_protocol_knows_it() {
+    let read = |features: &str| {
+        decisions(&format!(
+            r#"{{"version": {{"major": 5}}, "user_configs": {{
+              "protocols": {{"tcode-v03": {{"configurations": [
+                {{"identifier": ["x"], "name": "Mine", "id": "11111111-2222-4333-8444-555555555555",
+                  "features": [{features}]}}]}}}},
+              "devices": [{{"identifier": {{"protocol": "tcode-v03", "identifier": "x", "address": "D1"}},
+                "config": {{"base_id": "11111111-2222-4333-8444-555555555555", "features": [
+                  {{"base_id": "11111111-2222-4333-8444-555555555556", "output": {{"vibrate": {{"value": [0, 50]}}}}}}]}}}}]
+            }}}}"#
+        ))
+    };
+    let other = |place: u8, number: &str| {
+        format!(
+            r#"{{"index": {place}, "id": "11111111-2222-4333-8444-55555555555{}", "output": {{"vibrate": {{"value": [0, 99]}}}},
+                "feature_settings": {{"alt_protocol_index": {number}}}}}"#,
+            place + 6
+        )
+    };
+    let moved = read(&format!("{}, {}", other(0, "4"), other(1, "null")));
+    assert_eq!(moved.notices, [""; 0]);
+    let [group] = &moved.additions[0].groups[..] else { panic!("{:?}", moved.additions) };
+    assert_eq!(group.features.iter().map(|feature| feature.index).collect::<Vec<_>>(), [1, 4]);
+    let vibrate = OutputConfiguration::new(FeatureIndex(4), OutputKind::Vibrate);
+    assert_eq!(
+        moved.configuration.devices[0].outputs,
+        [limited(vibrate, 0, 50)],
+        "what is said of it goes along"
+    );
+    let twice = read(&format!("{}, {}", other(0, "1"), other(1, "1")));
+    assert!(twice.additions.iter().all(|addition| addition.groups.is_empty()));
+    let reason = &twice.notices[0];
+    assert!(reason.contains("alt_protocol_index") && reason.contains("one number"), "{reason}");
 }
 
 #[test]
