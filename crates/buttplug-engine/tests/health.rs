@@ -129,7 +129,8 @@ async fn another_program_is_no_engine() {
 async fn a_service_is_printed_with_this_programs_path_and_refused_with_flags_that_it_could_not_start_with() {
     let printed = run(&["service", "systemd-user", "--websocket-port", "5"]).await;
     assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""));
-    let mut path = env!("CARGO_BIN_EXE_buttplug").to_owned();
+    let path = std::path::absolute(env!("CARGO_BIN_EXE_buttplug")).expect("a path");
+    let mut path = path.to_str().expect("a plain path").to_owned();
     if path.contains('\\') {
         path = format!("\"{}\"", path.replace('\\', "\\\\"));
     }

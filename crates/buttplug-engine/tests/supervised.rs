@@ -7,9 +7,10 @@
 mod program;
 
 use program::{Engine, Folder, SOON, lovense, run, signal, vibrating};
+use rustix::io::retry_on_intr;
 use rustix::net::sockopt::set_socket_passcred;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-use std::io::IoSliceMut;
+use std::io::{ErrorKind, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -39,7 +40,9 @@ impl Systemd {
         let mut space = [MaybeUninit::uninit(); 128];
         let mut extra = RecvAncillaryBuffer::new(&mut space);
         let mut into = [IoSliceMut::new(&mut text)];
-        let received = recvmsg(&self.0, &mut into, &mut extra, RecvFlags::empty()).expect("word in time");
+        // Signals come in between when an engine is stopped, goes on or ends.
+        let received = retry_on_intr(|| recvmsg(&self.0, &mut into, &mut extra, RecvFlags::empty()));
+        let received = received.expect("word in time");
         let sender = extra.drain().find_map(|message| match message {
             RecvAncillaryMessage::ScmCredentials(sender) => Some(sender.pid.as_raw_nonzero().get()),
             _ => None,
@@ -64,7 +67,12 @@ impl Systemd {
         while self.0.recv(&mut [0; 256]).is_ok() {}
         self.0.set_nonblocking(false).expect("a socket");
         self.0.set_read_timeout(Some(within)).expect("a socket");
-        let heard = self.0.recv(&mut [0; 256]).is_ok();
+        let heard = loop {
+            match self.0.recv(&mut [0; 256]) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                heard => break heard.is_ok(),
+            }
+        };
         self.0.set_read_timeout(Some(SOON)).expect("a socket");
         heard
     }

@@ -107,7 +107,9 @@ async fn silent_peers_hold_up_nobody() {
 
 #[tokio::test]
 async fn a_crowd_that_comes_at_once_is_served() {
-    let echo = echo(&["127.0.0.1:0"], ListenerLimits::default()).await;
+    // At once: before the first has had its time, however long it takes to connect them all.
+    let limits = ListenerLimits { settling_time: AGES, ..ListenerLimits::default() };
+    let echo = echo(&["127.0.0.1:0"], limits).await;
     let mut streams = Vec::new();
     for _ in 0..200 {
         streams.push(TcpStream::connect(echo.address).await.unwrap());

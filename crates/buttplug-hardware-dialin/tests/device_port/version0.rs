@@ -457,7 +457,10 @@ async fn a_server_that_takes_no_reports_delays_neither_others_nor_the_end() {
 
 #[tokio::test]
 async fn many_devices_come_at_once() {
-    let mut rig = Rig::new(DialInLimits::default()).await;
+    let mut limits = DialInLimits::default();
+    // At once: before the first has had its time, however long it takes to connect them all.
+    limits.listener.settling_time = AGES;
+    let mut rig = Rig::new(limits).await;
     let mut dialling = tokio::task::JoinSet::new();
     for n in 0..200 {
         let url = format!("ws://{}", rig.address);
