@@ -6,7 +6,7 @@ use crate::driver::{Halves, ReadWhen, Source};
 use crate::threads::{self, Job};
 use async_trait::async_trait;
 use buttplug_protocols::frame::{Endpoint, Frame};
-use buttplug_server::hardware::{Hardware, HardwareError, HardwareEvent, MAX_WAITING_EVENTS};
+use buttplug_server::hardware::{Beginning, Hardware, HardwareError, HardwareEvent, MAX_WAITING_EVENTS};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::mpsc::{self as blocking, SyncSender, TrySendError};
@@ -26,8 +26,7 @@ pub const READ_TIME: Duration = Duration::from_secs(1);
 /// How long closing waits for the threads: for one write that is under way, and a moment.
 pub const CLOSE_TIME: Duration = Duration::from_millis(1500);
 
-/// Frames that may wait to be written. The server writes one after the other; beside it there are the zeros of a
-/// stop, one for each output.
+/// Frames that may wait to be written, as many as hardware has to take.
 pub const MAX_WAITING_WRITES: usize = 64;
 
 /// Chunks that are kept for whoever reads or subscribes later. The oldest go.
@@ -224,12 +223,22 @@ impl Drop for Reading<'_> {
 #[async_trait]
 impl Hardware for Link {
     async fn write(&self, frame: &Frame) -> Result<(), HardwareError> {
+        self.write_unless_called_off(frame, &Beginning::default()).await
+    }
+
+    async fn write_unless_called_off(
+        &self,
+        frame: &Frame,
+        beginning: &Beginning,
+    ) -> Result<(), HardwareError> {
         self.alive()?;
         let (done, written) = oneshot::channel();
-        let job = Job { data: frame.data.to_vec(), done };
+        let job = Job { data: frame.data.to_vec(), beginning: beginning.clone(), done };
         match locked(&self.jobs).as_ref().map(|jobs| jobs.try_send(job)) {
             Some(Ok(())) => {}
-            Some(Err(TrySendError::Full(_))) => return Err(HardwareError::TimedOut("a write")),
+            Some(Err(TrySendError::Full(_))) => {
+                return Err(HardwareError::Failed(String::from("writes before this one still wait")));
+            }
             Some(Err(TrySendError::Disconnected(_))) | None => return Err(HardwareError::Gone),
         }
         match timeout(WRITE_TIME + threads::MAX_CARRY_TIME, written).await {

@@ -2,7 +2,7 @@
 
 use crate::driver::{DriverError, Sink, Source};
 use crate::link::{Shared, WRITE_TIME};
-use buttplug_server::hardware::HardwareError;
+use buttplug_server::hardware::{Beginning, HardwareError};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -22,6 +22,7 @@ pub const MAX_CARRY_TIME: Duration = Duration::from_secs(1);
 /// A frame that waits to be written.
 pub(crate) struct Job {
     pub(crate) data: Vec<u8>,
+    pub(crate) beginning: Beginning,
     /// Closed when nobody waits any more; then the job is not begun.
     pub(crate) done: oneshot::Sender<Result<(), HardwareError>>,
 }
@@ -65,8 +66,8 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, jobs: &Receiver<Job>) {
-        while let Ok(Job { data, done }) = jobs.recv() {
-            if done.is_closed() {
+        while let Ok(Job { data, beginning, done }) = jobs.recv() {
+            if done.is_closed() || !beginning.begin() {
                 continue;
             }
             let written = self.write(&data);

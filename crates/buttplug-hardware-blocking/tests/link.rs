@@ -6,7 +6,7 @@ use buttplug_hardware_blocking::{
     DriverError, Halves, Link, MAX_UNREAD_CHUNKS, MAX_WAITING_WRITES, ReadWhen, Sink, Source,
 };
 use buttplug_protocols::frame::{Endpoint, Frame};
-use buttplug_server::hardware::{Hardware, HardwareError, HardwareEvent, MAX_WAITING_EVENTS};
+use buttplug_server::hardware::{Beginning, Hardware, HardwareError, HardwareEvent, MAX_WAITING_EVENTS};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
@@ -154,6 +154,25 @@ async fn what_nobody_waits_for_any_more_is_not_begun() {
 }
 
 #[tokio::test]
+async fn what_waits_can_be_called_off_and_what_was_begun_can_not() {
+    let (driver, _, link, _events) = open(0);
+    let beginnings = [Beginning::default(), Beginning::default()];
+    let (first, second) = (frame("first"), frame("second"));
+    let deed = async {
+        driver.until(|state| state.begun == 1).await;
+        let deed = beginnings.each_ref().map(Beginning::call_off);
+        driver.change(|state| state.room = 100);
+        deed
+    };
+    let begun = link.write_unless_called_off(&first, &beginnings[0]);
+    let called_off = link.write_unless_called_off(&second, &beginnings[1]);
+    let (begun, called_off, deed) = tokio::join!(begun, called_off, deed);
+    assert_eq!(deed, [false, true]);
+    assert!(begun.is_ok() && called_off.is_err(), "{called_off:?}");
+    assert_eq!(driver.taken(), "first");
+}
+
+#[tokio::test]
 async fn more_than_may_wait_fails_at_once() {
     let (driver, _, link, _events) = open(0);
     let value = frame("value");
@@ -165,7 +184,7 @@ async fn more_than_may_wait_fails_at_once() {
         assert!(timeout(Duration::ZERO, write).await.is_err());
     }
     let refused = timeout(Duration::ZERO, link.write(&value)).await;
-    assert_eq!(refused, Ok(LATE), "not after waiting");
+    assert!(matches!(refused, Ok(Err(HardwareError::Failed(_)))), "not after waiting: {refused:?}");
 }
 
 #[tokio::test]

@@ -191,7 +191,7 @@ impl<S: Spot> Finder<S> {
             self.sightings.forget(&sighting.address);
             self.seek.lost(now, sighting);
         } else {
-            self.sightings.closed(&sighting.address);
+            self.sightings.closed(now, &sighting.address);
         }
     }
 

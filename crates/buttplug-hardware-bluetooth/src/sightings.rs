@@ -141,10 +141,14 @@ impl<S: Spot> Sightings<S> {
 
     /// The server has closed the hardware: after its use, or because opening it came to nothing, which may have been told
     /// before or will be.
-    pub(crate) fn closed(&mut self, address: &str) {
+    pub(crate) fn closed(&mut self, now: Instant, address: &str) {
         let Some(seen) = self.seen.get_mut(address) else { return };
         if let Some(report) = seen.report.as_mut().filter(|report| report.opened) {
             report.closed = true;
+            if now > report.at + LONGEST_REPORT_PAUSE {
+                // No attempt takes so long: it was in use.
+                report.failures = 0;
+            }
             self.looked.remove(&seen.spot);
         }
     }
@@ -325,19 +329,24 @@ mod tests {
                 assert!(sightings.view(now, &on("hci0"), &view, false).is_some(), "{told_first}");
                 sightings.opening("AA");
                 if told_first == "closed" {
-                    sightings.closed("AA");
+                    sightings.closed(now, "AA");
                     sightings.refused(now, "AA");
                 } else {
                     sightings.refused(now, "AA");
-                    sightings.closed("AA");
+                    sightings.closed(now, "AA");
                 }
                 assert_eq!(sightings.view(now + pause - MS, &on("hci0"), &view, false), None, "{told_first}");
                 now += pause;
             }
             assert!(sightings.view(now, &on("hci0"), &view, false).is_some(), "{told_first}");
             sightings.opening("AA");
-            sightings.closed("AA");
+            now += 2 * LONGEST_REPORT_PAUSE;
+            sightings.closed(now, "AA");
             assert!(sightings.view(now, &on("hci0"), &view, false).is_some(), "{told_first}: it was in use");
+            sightings.opening("AA");
+            sightings.refused(now, "AA");
+            now += FIRST_REPORT_PAUSE;
+            assert!(sightings.view(now, &on("hci0"), &view, false).is_some(), "{told_first}: it began anew");
         }
     }
 

@@ -32,8 +32,8 @@ pub const MAX_GREETING_BYTES: usize = 16 * 1024;
 /// Bytes of a bridge's message after its greeting. Room for 4000 bytes from the hardware; Bluetooth has 512 at most.
 pub const MAX_BRIDGE_MESSAGE_BYTES: usize = 8 * 1024;
 
-/// Requests that one bridge may leave unanswered. The server makes one at a time, with a write or two beside it.
-pub const MAX_REQUESTS: usize = 32;
+/// Requests that one bridge may leave unanswered: as many writes as hardware has to take, and what else there is.
+pub const MAX_REQUESTS: usize = 72;
 
 /// Bytes of a name, an identifier, an address and a port's name: they are kept, compared and logged.
 pub const MAX_NAME_BYTES: usize = 256;

@@ -261,7 +261,7 @@ impl Line {
                 state.wake();
                 Ok((spoken, false))
             }
-            Err(SocketError::QueueFull { .. }) => Err(HardwareError::TimedOut("a write")),
+            Err(error @ SocketError::QueueFull { .. }) => Err(HardwareError::Failed(error.to_string())),
             Err(_) => {
                 state.wake();
                 Err(HardwareError::Gone)

@@ -21,7 +21,7 @@ pub(crate) enum Request {
 /// The way to a pad's thread. Closing it ends the thread, whoever else has a copy.
 #[derive(Clone)]
 pub(crate) struct Requests {
-    // calls -> the pad's thread: 16 requests; when full a call fails.
+    // calls -> the pad's thread: 72 requests; when full a call fails.
     sender: Arc<Mutex<Option<SyncSender<Request>>>>,
 }
 
@@ -34,7 +34,7 @@ impl Requests {
     pub(crate) fn give(&self, request: Request) -> Result<(), HardwareError> {
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         sender.as_ref().ok_or(HardwareError::Gone)?.try_send(request).map_err(|error| match error {
-            TrySendError::Full(_) => HardwareError::TimedOut("the gamepad"),
+            TrySendError::Full(_) => HardwareError::Failed(String::from("the gamepad is behind")),
             TrySendError::Disconnected(_) => HardwareError::Gone,
         })
     }

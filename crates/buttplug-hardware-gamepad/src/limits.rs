@@ -31,8 +31,8 @@ pub const MAX_PADS: usize = 32;
 /// How often a pad is asked how full it is until it says so. In between it may be told to rest.
 pub const BATTERY_TRIES: u32 = 8;
 
-/// Requests that wait for a pad's thread. The server makes one at a time, with a stop or two beside it.
-pub const MAX_REQUESTS: usize = 16;
+/// Requests that wait for a pad's thread: as many writes as hardware has to take, and what else there is.
+pub const MAX_REQUESTS: usize = 72;
 
 /// Bytes of a name; what is longer is cut.
 pub const MAX_NAME_BYTES: usize = 128;

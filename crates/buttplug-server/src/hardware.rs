@@ -29,9 +29,13 @@ pub enum HardwareError {
     /// The hardware is gone.
     #[error("the hardware is gone")]
     Gone,
-    /// The hardware did not react in time.
+    /// The hardware did not react in time. What was asked may have been done, or may yet be: what was never passed on, for
+    /// example because a queue is full, [has failed](Self::Failed).
     #[error("{0} took too long")]
     TimedOut(&'static str),
+    /// The same, for this reason: what was asked was passed on, and nobody says that it was done.
+    #[error("{0}")]
+    Unconfirmed(String),
     /// None of the matching protocols finds its endpoints.
     #[error("none of the matching protocols finds its endpoints on this hardware")]
     NoProtocolFits,
@@ -57,6 +61,10 @@ pub enum HardwareEvent {
 /// Notifications that may wait for a device's task. When it is full the hardware drops notifications, never the end.
 pub const MAX_WAITING_EVENTS: usize = 64;
 
+/// Writes of one device that hardware has to take while earlier ones have not ended: the zeros of stops that follow each other.
+/// What is more may fail at once.
+pub const MIN_WAITING_WRITES: usize = 64;
+
 /// Hardware that is open.
 ///
 /// Every call ends by itself: an implementation limits its own waits. Calls may come from several tasks, and be dropped
@@ -75,7 +83,8 @@ pub trait Hardware: Send + Sync {
     /// wait for earlier ones says so when one begins; elsewhere each begins at once.
     ///
     /// # Errors
-    /// As for [`write`](Self::write). [`HardwareError::TimedOut`] of a write that has begun: it may have arrived, or may yet.
+    /// As for [`write`](Self::write). [`HardwareError::TimedOut`] and [`HardwareError::Unconfirmed`] of a write that has begun: it
+    /// may have arrived, or may yet.
     async fn write_unless_called_off(
         &self,
         frame: &Frame,

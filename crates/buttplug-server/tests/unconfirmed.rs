@@ -10,10 +10,10 @@ use buttplug_hardware_simulated::Archetype::TwoMotorVibrator;
 use buttplug_hardware_simulated::{SimulatedBus, SimulatedDevice};
 use buttplug_protocols::catalogue::Wiring;
 use buttplug_protocols::frame::{Endpoint, Frame};
-use buttplug_protocols::sighting::{BusKind, Sighting};
+use buttplug_protocols::sighting::{Advertisement, BusKind, Sighting};
 use buttplug_server::hardware::{Beginning, BusEvents, Hardware, HardwareBus, HardwareError, OpenHardware};
 use buttplug_server::{Server, ServerBuilder};
-use rig::{HANDSHAKE, TestClient, settle, sleep_ms, within};
+use rig::{HANDSHAKE, TestClient, output, settle, sleep_ms, within};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -43,6 +43,8 @@ enum Mood {
 /// A link on which one write is under way at a time, and goes on whoever still waits for it.
 struct Link {
     mood: Mood,
+    /// Behind a bridge, which says why it has not done what it was asked for, or may have.
+    bridged: bool,
     waiting: VecDeque<Ticket>,
     under_way: Option<Ticket>,
     arrived: Vec<(Instant, Frame)>,
@@ -145,6 +147,7 @@ impl Hardware for Shared {
         }
         match timeout(CALL_TIME, answered).await {
             Ok(answer) => answer.expect("an answer"),
+            Err(_) if self.link().bridged => Err(HardwareError::Unconfirmed("the bridge is silent".into())),
             Err(_) => Err(HardwareError::TimedOut("a write")),
         }
     }
@@ -265,7 +268,13 @@ impl World {
         device: SimulatedDevice,
         settings: impl FnOnce(ServerBuilder) -> ServerBuilder,
     ) -> Self {
-        let link = Link { mood: Mood::Well, waiting: VecDeque::new(), under_way: None, arrived: Vec::new() };
+        let link = Link {
+            mood: Mood::Well,
+            bridged: false,
+            waiting: VecDeque::new(),
+            under_way: None,
+            arrived: Vec::new(),
+        };
         let link = Shared { link: Arc::new(Mutex::new(link)), changed: Arc::default() };
         bus.add(device);
         let server = settings(Server::builder().bus(Arc::new(Bus(bus, link.clone())))).start();
@@ -409,33 +418,76 @@ async fn a_switch_is_pressed_once_for_a_stop_however_long_the_link_stands_still_
         (5, true, 12_000),
         (0, true, 12_000),
     ] {
-        let case = (stops, value, recovers);
-        let mut world = World::machine().await;
-        world.link.is(Mood::Still);
-        if value {
-            world.client.sets(0, 0, "Oscillate", 3).await;
-            sleep_ms(50).await;
+        for bridged in [false, true] {
+            a_switch_is_pressed_once(stops, value, recovers, bridged).await;
         }
-        if stops == 0 {
-            // It is switched off as by any other value, and has not begun with that when a stop gives it up.
-            world.client.sets(0, 0, "Oscillate", 0).await;
-            sleep_ms(11_000).await;
-            world.client.says(STOP);
-        }
-        for _ in 0..stops {
-            world.client.says(STOP);
-            sleep_ms(300).await;
-        }
-        sleep_ms(recovers).await;
-        assert!(world.runs(), "{case:?}: nothing has come through");
-        world.link.is(Mood::Well);
-        sleep_ms(3000).await;
-        assert!(!world.runs(), "{case:?}: {:?}", world.link.codes());
-        assert!(world.server.running_devices().borrow().is_empty(), "{case:?}");
+    }
+}
+
+async fn a_switch_is_pressed_once(stops: u32, value: bool, recovers: u64, bridged: bool) {
+    let case = (stops, value, recovers, bridged);
+    let mut world = World::machine().await;
+    world.link.link().bridged = bridged;
+    world.link.is(Mood::Still);
+    if value {
+        world.client.sets(0, 0, "Oscillate", 3).await;
+        sleep_ms(50).await;
+    }
+    if stops == 0 {
+        // It is switched off as by any other value, and has not begun with that when a stop gives it up.
+        world.client.sets(0, 0, "Oscillate", 0).await;
+        sleep_ms(11_000).await;
         world.client.says(STOP);
+    }
+    for _ in 0..stops {
+        world.client.says(STOP);
+        sleep_ms(300).await;
+    }
+    sleep_ms(recovers).await;
+    assert!(world.runs(), "{case:?}: nothing has come through");
+    world.link.is(Mood::Well);
+    sleep_ms(3000).await;
+    assert!(!world.runs(), "{case:?}: {:?}", world.link.codes());
+    assert!(world.server.running_devices().borrow().is_empty(), "{case:?}");
+    world.client.says(STOP);
+    sleep_ms(1000).await;
+    assert!(!world.runs(), "{case:?}: it stays off");
+    assert_eq!(world.server.devices().len(), 1, "{case:?}");
+}
+
+/// Belts run for as long as they were told to, so that a stop is a frame of its own.
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_is_no_zero_arrives_behind_what_stands_still_whatever_comes_after_it() {
+    for ends in [false, true] {
+        let advertisement =
+            Advertisement::Hid { vendor_id: 0x1f54, product_id: 1, product: "RealTouch".into() };
+        let device = SimulatedDevice::playing(Sighting::new("belts", advertisement));
+        let bus = SimulatedBus::new([]).playing(BusKind::Hid);
+        let world = World::with(bus, device, |builder| builder).await;
+        world.link.forget();
+        world.link.is(Mood::Still);
+        let runs = r#"{"HwPositionWithDuration":{"Value":90,"Duration":60000}}"#;
+        world.client.says(output(7, 0, 0, runs));
+        settle().await;
+        world.client.says(STOP);
+        sleep_ms(400).await;
+        let (server, mut shutdown) = (world.server.clone(), None);
+        if ends {
+            shutdown = Some(tokio::spawn(async move { server.shut_down().await }));
+        } else {
+            world.client.says(STOP);
+        }
+        // At its end the program has no time left by then but for closing.
+        sleep_ms(1900).await;
+        world.link.is(Mood::Well);
         sleep_ms(1000).await;
-        assert!(!world.runs(), "{case:?}: it stays off");
-        assert_eq!(world.server.devices().len(), 1, "{case:?}");
+        // Behind the number of the report: 02 moves the belts, 01 stops them.
+        let codes: Vec<u8> = world.link.link().arrived.iter().map(|(_, frame)| frame.data[1]).collect();
+        assert!(codes.starts_with(&[2]) && codes.ends_with(&[1]), "{ends}: {codes:?}");
+        if let Some(shutdown) = shutdown {
+            within(shutdown).await.expect("shutdown ends");
+        }
+        assert!(world.server.running_devices().borrow().is_empty(), "{ends}");
     }
 }
 

@@ -51,11 +51,12 @@ fn register(listener: &'static Listener) -> io::Result<()> {
     // SAFETY: the port is the one that was just made, and is never destroyed.
     #[expect(unsafe_code, reason = "a call into the system")]
     let source = unsafe { IONotificationPort::run_loop_source(port) };
+    let source = source.ok_or_else(|| io::Error::other("the system's power management has no events"))?;
     // SAFETY: a constant of the system's.
     #[expect(unsafe_code, reason = "a constant of the system's")]
     let mode = unsafe { kCFRunLoopDefaultMode };
     let this = CFRunLoop::current().ok_or_else(|| io::Error::other("this thread has no loop"))?;
-    this.add_source(source.as_deref(), mode);
+    this.add_source(Some(&source), mode);
     Ok(())
 }
 

@@ -20,6 +20,10 @@ pub(crate) enum BridgeError {
 
 impl From<BridgeError> for HardwareError {
     fn from(error: BridgeError) -> Self {
-        Self::Failed(error.to_string())
+        let text = error.to_string();
+        match error {
+            BridgeError::NotAnswered { .. } | BridgeError::Unfitting { .. } => Self::Unconfirmed(text),
+            BridgeError::Refused { .. } | BridgeError::Busy { .. } => Self::Failed(text),
+        }
     }
 }

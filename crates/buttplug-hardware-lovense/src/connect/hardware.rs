@@ -6,7 +6,7 @@ use super::limits::MAX_WAITING_WRITES;
 use super::toys::Opened;
 use async_trait::async_trait;
 use buttplug_protocols::frame::{Endpoint, Frame};
-use buttplug_server::hardware::{Hardware, HardwareError, HardwareEvent};
+use buttplug_server::hardware::{Beginning, Hardware, HardwareError, HardwareEvent};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::error::TrySendError;
@@ -19,7 +19,7 @@ pub(super) struct ConnectedToy {
     id: String,
     number: u64,
     /// `None` once closed.
-    // calls -> the toy's task: 8 commands; when full the newest is refused; closed ends the task.
+    // calls -> the toy's task: 64 commands; when full the newest is refused; closed ends the task.
     commands: Mutex<Option<mpsc::Sender<Command>>>,
     /// Has no message; closed when the toy's task has ended.
     ended: tokio::sync::watch::Receiver<()>,
@@ -28,6 +28,7 @@ pub(super) struct ConnectedToy {
 /// A path to ask for.
 struct Command {
     path: String,
+    beginning: Beginning,
     done: oneshot::Sender<Result<(), HardwareError>>,
 }
 
@@ -58,7 +59,9 @@ impl ConnectedToy {
         self.shared.toys().battery(&self.id, self.number)?;
         let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         commands.as_ref().ok_or(HardwareError::Gone)?.try_send(command).map_err(|error| match error {
-            TrySendError::Full(_) => HardwareError::TimedOut("a command before this one"),
+            TrySendError::Full(_) => {
+                HardwareError::Failed(String::from("commands before this one still wait"))
+            }
             TrySendError::Closed(_) => HardwareError::Gone,
         })
     }
@@ -71,9 +74,9 @@ async fn carry_out(
     mut waiting: mpsc::Receiver<Command>,
     _alive: tokio::sync::watch::Sender<()>,
 ) {
-    while let Some(Command { path, done }) = waiting.recv().await {
+    while let Some(Command { path, beginning, done }) = waiting.recv().await {
         // Whoever gave up before it was begun no longer wants it.
-        if done.is_closed() {
+        if done.is_closed() || !beginning.begin() {
             continue;
         }
         let outcome = match timeout(shared.times.write, shared.web.tell(host, &path)).await {
@@ -87,10 +90,18 @@ async fn carry_out(
 #[async_trait]
 impl Hardware for ConnectedToy {
     async fn write(&self, frame: &Frame) -> Result<(), HardwareError> {
+        self.write_unless_called_off(frame, &Beginning::default()).await
+    }
+
+    async fn write_unless_called_off(
+        &self,
+        frame: &Frame,
+        beginning: &Beginning,
+    ) -> Result<(), HardwareError> {
         let text = std::str::from_utf8(&frame.data);
         let text = text.map_err(|_| HardwareError::NotSupported("a command that is no text"))?;
         let (done, outcome) = oneshot::channel();
-        self.give(Command { path: format!("/{text}"), done })?;
+        self.give(Command { path: format!("/{text}"), beginning: beginning.clone(), done })?;
         outcome.await.unwrap_or(Err(HardwareError::Gone))
     }
 

@@ -37,8 +37,8 @@ pub const MAX_TOYS: usize = 32;
 /// Bytes of a toy's id and of its name: they are kept, compared, logged, and the id is part of every command.
 pub const MAX_NAME_BYTES: usize = 64;
 
-/// Commands to a toy that wait while one is under way. The server gives one at a time, with a stop or two beside it.
-pub const MAX_WAITING_WRITES: usize = 8;
+/// Commands to a toy that wait while one is under way, as many as hardware has to take.
+pub const MAX_WAITING_WRITES: usize = 64;
 
 /// How long things take. Apart from tests nobody has a reason for others than these.
 #[derive(Clone, Copy, Debug)]

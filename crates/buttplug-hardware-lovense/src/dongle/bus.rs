@@ -45,7 +45,7 @@ struct Thread {
 /// The way to the thread. Closed once the bus has been shut down.
 #[derive(Default)]
 pub(super) struct Requests {
-    // calls -> thread: 32 requests; when full a call fails; closed ends the thread.
+    // calls -> thread: 72 requests; when full a call fails; closed ends the thread.
     sender: Mutex<Option<SyncSender<Request>>>,
 }
 
@@ -57,7 +57,7 @@ impl Requests {
     pub(super) fn give(&self, request: Request) -> Result<(), HardwareError> {
         let sender = self.sender();
         sender.as_ref().ok_or(HardwareError::Gone)?.try_send(request).map_err(|error| match error {
-            TrySendError::Full(_) => HardwareError::TimedOut("the Lovense dongle"),
+            TrySendError::Full(_) => HardwareError::Failed(String::from("the Lovense dongle is behind")),
             TrySendError::Disconnected(_) => HardwareError::Gone,
         })
     }

@@ -4,7 +4,7 @@ use super::bus::Requests;
 use super::thread::Request;
 use async_trait::async_trait;
 use buttplug_protocols::frame::{Endpoint, Frame};
-use buttplug_server::hardware::{Hardware, HardwareError};
+use buttplug_server::hardware::{Beginning, Hardware, HardwareError};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -28,10 +28,19 @@ impl DongleToy {
 #[async_trait]
 impl Hardware for DongleToy {
     async fn write(&self, frame: &Frame) -> Result<(), HardwareError> {
+        self.write_unless_called_off(frame, &Beginning::default()).await
+    }
+
+    async fn write_unless_called_off(
+        &self,
+        frame: &Frame,
+        beginning: &Beginning,
+    ) -> Result<(), HardwareError> {
         let text = std::str::from_utf8(&frame.data);
         let text = text.map_err(|_| HardwareError::NotSupported("a command that is no text"))?.to_owned();
         let number = self.number;
-        self.requests.ask(|done| Request::Write { number, text, done }).await?
+        let beginning = beginning.clone();
+        self.requests.ask(|done| Request::Write { number, text, beginning, done }).await?
     }
 
     async fn read(&self, _endpoint: Endpoint, _length: u16) -> Result<Vec<u8>, HardwareError> {

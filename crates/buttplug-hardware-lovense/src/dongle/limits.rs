@@ -43,8 +43,8 @@ pub(crate) const HELLO_TIME: Duration = Duration::from_millis(500);
 /// How long a serial dongle may take to take some more of a line. What it does not take by then it never will.
 pub(crate) const SERIAL_WRITE_TIME: Duration = Duration::from_millis(500);
 
-/// Requests that wait for the dongle's thread. The server makes one at a time, with a stop or two beside it.
-pub const MAX_REQUESTS: usize = 32;
+/// Requests that wait for the dongle's thread: as many writes as hardware has to take, and what else there is.
+pub const MAX_REQUESTS: usize = 72;
 
 /// Bytes of a line. A toy's longest answer has about a hundred; what is longer is dropped.
 pub const MAX_LINE_BYTES: usize = 4096;

@@ -8,7 +8,9 @@ use super::message::heard;
 use super::port::{Port, Ports};
 use buttplug_protocols::frame::Endpoint;
 use buttplug_protocols::sighting::{Advertisement, Sighting};
-use buttplug_server::hardware::{BusEvent, BusEvents, HardwareError, HardwareEvent, MAX_WAITING_EVENTS};
+use buttplug_server::hardware::{
+    Beginning, BusEvent, BusEvents, HardwareError, HardwareEvent, MAX_WAITING_EVENTS,
+};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,10 +22,25 @@ use tokio::sync::{mpsc, oneshot};
 pub(super) enum Request {
     StartSearch,
     StopSearch,
-    Open { toy: String, opened: oneshot::Sender<Result<Opened, HardwareError>> },
-    Write { number: u64, text: String, done: oneshot::Sender<Result<(), HardwareError>> },
-    Listen { number: u64, on: bool, done: oneshot::Sender<Result<(), HardwareError>> },
-    Close { number: u64, done: oneshot::Sender<()> },
+    Open {
+        toy: String,
+        opened: oneshot::Sender<Result<Opened, HardwareError>>,
+    },
+    Write {
+        number: u64,
+        text: String,
+        beginning: Beginning,
+        done: oneshot::Sender<Result<(), HardwareError>>,
+    },
+    Listen {
+        number: u64,
+        on: bool,
+        done: oneshot::Sender<Result<(), HardwareError>>,
+    },
+    Close {
+        number: u64,
+        done: oneshot::Sender<()>,
+    },
     End,
 }
 
@@ -116,9 +133,9 @@ impl Owner {
             Request::Open { toy, opened } => {
                 let _ = opened.send(self.open(&toy));
             }
-            Request::Write { number, text, done } => {
+            Request::Write { number, text, beginning, done } => {
                 // Whoever gave up before it was begun no longer wants it.
-                if done.is_closed() {
+                if done.is_closed() || !beginning.begin() {
                     return;
                 }
                 let toy = self.machine.toy().map(String::from).filter(|_| self.is_open(number));

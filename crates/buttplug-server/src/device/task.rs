@@ -297,7 +297,7 @@ impl DeviceTask {
         }
         if stop || (changed && self.schedule.write_at(now) <= now) {
             let _ = self.write_wanted().await?;
-            if !self.under_way.is_empty() {
+            if !self.under_way.is_empty() || self.handle.mailbox().stop {
                 // Another stop has come in between.
                 return Ok(());
             }
@@ -366,7 +366,9 @@ impl DeviceTask {
             self.motion.set(true);
         }
         let nothing = self.frames.is_empty() && self.under_way.is_empty();
-        let written = self.write_all(if zeros { Writing::Zeros } else { Writing::Values }).await;
+        let stops = !waiters.is_empty() || self.closing_by.is_some();
+        let is_stop = zeros || (stops && self.outputs.changed().next().is_none());
+        let written = self.write_all(if is_stop { Writing::Zeros } else { Writing::Values }).await;
         if nothing || matches!(written, Ok(true)) {
             self.handle.mailbox().wanted.arrived(&self.outputs);
             if !runs {

@@ -39,9 +39,10 @@ enum Progress {
     Unconfirmed,
 }
 
-/// Zeros of one device that may be under way at a time. Each further stop says them again, five times a second at most, and
-/// none is under way for longer than a few seconds.
-const MAX_UNDER_WAY: usize = 64;
+/// As long as fewer zeros of one device than this are under way, another stop says its own behind them. Hardware takes at least
+/// [`MIN_WAITING_WRITES`](crate::hardware::MIN_WAITING_WRITES), and no device has so many outputs that the zeros of one more stop
+/// are too many.
+const MAX_UNDER_WAY: usize = 8;
 
 /// A write that has been handed over.
 pub(crate) struct HandedOver {
@@ -164,7 +165,7 @@ impl DeviceTask {
         match written {
             Ok(()) => false,
             // A toggle that is pressed once more than it shall be switches on what was to be stopped.
-            Err(HardwareError::TimedOut(_)) if write.may_arrive() => {
+            Err(HardwareError::TimedOut(_) | HardwareError::Unconfirmed(_)) if write.may_arrive() => {
                 !lock(&self.protocol).counts(&write.frame)
             }
             Err(_) => true,
