@@ -1,3 +1,5 @@
+//! Which write goes next, and which way.
+
 use super::*;
 use std::time::Duration;
 
