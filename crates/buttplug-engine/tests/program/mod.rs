@@ -43,6 +43,8 @@ pub(crate) fn command_under(starter: &[&str], arguments: &[&str]) -> Command {
     let number = COMMANDS.fetch_add(1, Ordering::Relaxed);
     let folder = std::path::absolute(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let home = folder.join(format!("home-{}-{number}", std::process::id()));
+    // An earlier process may have had this number.
+    let _ = std::fs::remove_dir_all(&home);
     for folder in ["XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "HOME", "APPDATA"] {
         command.env(folder, &home);
     }
