@@ -85,7 +85,8 @@ mod unix {
     use rustix::io::Errno;
     use rustix::process::{Pid, getppid};
     use std::io;
-    use std::thread::sleep;
+    use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+    use std::thread::{self, sleep};
     use std::time::Duration;
 
     /// How often is looked whether the process lives that started this one. Nothing tells.
@@ -97,8 +98,9 @@ mod unix {
     pub(super) struct Watch {
         /// The process that started this one; `None` if this one does not see it, because it is outside of its container.
         starter: Option<Pid>,
-        /// Whether standard input has another end, which ends with who holds it.
-        has_other_end: bool,
+        /// Tells that the other end of standard input is gone; nothing does if there is none.
+        other_end: Receiver<()>,
+        _nothing: Option<SyncSender<()>>,
     }
 
     impl Watch {
@@ -109,16 +111,38 @@ mod unix {
             if !has_other_end && is_orphan() {
                 return Err(ParentError::Gone);
             }
-            Ok(Self { starter, has_other_end })
+            if has_other_end {
+                let other_end = told_by(|| while !has_ended() {});
+                let other_end = other_end.map_err(|error| ParentError::System(error.to_string()))?;
+                return Ok(Self { starter, other_end, _nothing: None });
+            }
+            let (nothing, other_end) = sync_channel(1);
+            Ok(Self { starter, other_end, _nothing: Some(nothing) })
         }
 
         pub(super) fn until_gone(self) {
-            while getppid() == self.starter {
-                if !self.has_other_end {
-                    sleep(LOOK_FOR_PARENT);
-                } else if has_ended() {
-                    return;
-                }
+            until(|| getppid() != self.starter, &self.other_end);
+        }
+    }
+
+    /// Word of the end of this, which waits in a thread of its own: a read waits for ever where another process reads the same
+    /// pipe and was faster.
+    fn told_by(wait: impl FnOnce() + Send + 'static) -> io::Result<Receiver<()>> {
+        let (tell, told) = sync_channel(1);
+        let wait = move || {
+            wait();
+            // Nobody listens any more who knows of the end already.
+            let _ = tell.send(());
+        };
+        thread::Builder::new().name("input".into()).stack_size(64 * 1024).spawn(wait)?;
+        Ok(told)
+    }
+
+    /// Waits until the starter is gone, or word comes.
+    fn until(is_starter_gone: impl Fn() -> bool, word: &Receiver<()>) {
+        while !is_starter_gone() {
+            if word.recv_timeout(LOOK_FOR_PARENT) != Err(RecvTimeoutError::Timeout) {
+                return;
             }
         }
     }
@@ -126,7 +150,7 @@ mod unix {
     /// Whether a process can hold the other end of standard input. Terminals and files stay when it ends.
     fn has_other_end() -> bool {
         let kind = |stat: rustix::fs::Stat| FileType::from_raw_mode(stat.st_mode);
-        // One that is closed has ended.
+        // One of which nothing is known is read, and what can't be read has ended.
         fstat(io::stdin()).map_or(true, |stat| matches!(kind(stat), FileType::Fifo | FileType::Socket))
     }
 
@@ -176,6 +200,24 @@ mod unix {
     #[cfg(test)]
     mod tests {
         use super::*;
+        use std::sync::atomic::{AtomicBool, Ordering};
+        use std::time::Instant;
+
+        #[test]
+        fn a_read_that_waits_for_ever_keeps_nobody_from_noticing_that_the_starter_is_gone() {
+            let (_never, hangs) = sync_channel::<()>(1);
+            let input = told_by(move || hangs.recv().unwrap_or_default()).unwrap();
+            let was_seen = AtomicBool::new(false);
+            until(|| was_seen.swap(true, Ordering::SeqCst), &input);
+            assert!(was_seen.into_inner());
+        }
+
+        #[test]
+        fn the_end_of_the_input_is_noticed_while_the_starter_lives_and_at_once() {
+            let begun = Instant::now();
+            until(|| begun.elapsed() > Duration::from_secs(20), &told_by(|| {}).unwrap());
+            assert!(begun.elapsed() < Duration::from_secs(20));
+        }
 
         #[test]
         fn who_has_begun_a_session_or_shares_that_of_its_parent_is_no_orphan() {
