@@ -239,7 +239,7 @@ async fn time_for_a_body_and_silence_over_rest() {
 #[cfg(unix)]
 #[tokio::test]
 async fn lines_of_the_log_about_devices_that_one_peer_brings_again_and_again() {
-    let mut engine = with_devices("limit-device-lines.json", &["--max-log-lines", "2"]).await;
+    let mut engine = with_devices("limit-device-lines.json", &["--max-log-lines", "1"]).await;
     let port = engine.device_port().await;
     let mut client = engine.client().await;
     client.handshake().await;
@@ -252,9 +252,16 @@ async fn lines_of_the_log_about_devices_that_one_peer_brings_again_and_again() {
     }
     engine.signal("TERM");
     engine.end().await;
-    let lines = engine.lines.iter().filter(|line| line.contains("device") || line.contains("Device"));
-    let (lines, all) = (lines.count(), 20 * 4);
-    assert!(lines < all / 2, "{:#?}", engine.lines);
+    // Three about each that comes, in one moment, and one when it is gone: on however slow a machine, the limit leaves one of the
+    // three, or two where it begins anew between them.
+    let [mut came, mut gone] = [0, 0];
+    for line in &engine.lines {
+        came += usize::from(
+            ["found.", "Assigning index", "device connected"].iter().any(|one| line.contains(one)),
+        );
+        gone += usize::from(line.contains("device gone"));
+    }
+    assert!(came <= 20 * 2 && gone <= 20, "{:#?}", engine.lines);
     assert!(engine.lines.iter().any(|line| line.contains("lines left out")), "{:#?}", engine.lines);
 }
 
