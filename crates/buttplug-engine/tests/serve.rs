@@ -165,7 +165,7 @@ async fn a_parent_that_passes_on_its_own_pipe_takes_the_engine_with_it_too() {
 #[cfg(target_os = "linux")]
 async fn orphan(input: &str) -> Engine {
     let launcher = format!(
-        "exec 3<&0; (while kill -0 $$ 2>/dev/null; do :; done; exec \"$@\" {input} 3<&-) & exec 3<&- </dev/null"
+        "exec 3<&0; (while kill -0 $$ 2>/dev/null; do sleep 0.01; done; exec \"$@\" {input} 3<&-) & exec 3<&- </dev/null"
     );
     let starter = ["setsid", "sh", "-c", &launcher, "sh"];
     let mut command = program::command_under(&starter, &["--websocket-port", "0", "--exit-with-parent"]);
