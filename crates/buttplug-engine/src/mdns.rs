@@ -40,7 +40,7 @@ impl Announcement {
         if bound.iter().all(|address| address.ip().is_loopback()) {
             tracing::warn!(
                 "not announced on the network: clients are served on this machine only; pass \
-                 --websocket-use-all-interfaces too"
+                 --websocket-use-all-interfaces with --websocket-port"
             );
             return None;
         }
