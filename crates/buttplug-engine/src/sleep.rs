@@ -16,7 +16,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 /// How often it is looked whether the machine has slept.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How long devices are kept at rest, counted while the machine is awake, for a sleep whose end nobody tells.
+/// How long devices are kept at rest for a sleep whose end nobody tells; counted while the machine is awake, but on Windows,
+/// whose clock goes on in its sleep.
 const MAX_REST: Duration = Duration::from_secs(60);
 
 /// How long a sleep is delayed at the most: a stop takes a second. Windows waits for two, logind for five, macOS for thirty.
