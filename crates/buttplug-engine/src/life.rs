@@ -8,6 +8,7 @@ use crate::gatekeeper::Desk;
 use crate::parent::{Parent, ParentError};
 use crate::repeater::{Repeater, RepeaterSettings};
 use crate::rescue;
+use crate::running;
 use crate::settings::{Listen, Settings, SettingsError, Surroundings, pages_gate};
 use crate::signals::{End, Panics, Signals, Wish};
 use crate::sleep::{Ready, Sleep, Sleeps};
@@ -203,13 +204,21 @@ async fn start_and_serve(
             },
             never = supervisor.keep_telling() => never,
         }
-        // What ran does not wait for the names of hosts, and the engine that stops it ends in order.
+        // What ran does not wait for the names of hosts, and the engine that stops it ends in order. For what was sought in
+        // vain before nobody waits.
+        let is_waited_for = flags.stop_first.as_deref().is_some_and(running::names_unsought);
         let mut is_ending = false;
+        let mut planned = None;
         let enough = async {
-            let end = endings.next_end().await;
-            tracing::info!(?end, "ending before the start is done");
-            is_ending = true;
-            sleep(LAST_SEARCH).await;
+            tokio::select! {
+                biased;
+                end = endings.next_end() => {
+                    tracing::info!(?end, "ending before the start is done");
+                    is_ending = true;
+                    sleep(LAST_SEARCH).await;
+                }
+                plan = plan.as_mut(), if !is_waited_for => planned = Some(plan),
+            }
         };
         tokio::select! {
             _ = rescue::stop_what_ran(flags, subcommand, enough) => {}
@@ -217,6 +226,9 @@ async fn start_and_serve(
         }
         if is_ending {
             return Ok(endings.exit());
+        }
+        if let Some(plan) = planned {
+            break plan?;
         }
     };
     let service = tokio::select! {
@@ -541,6 +553,32 @@ mod tests {
         };
         assert_eq!(exit, Ok(Exit::Internal));
         assert!(!running.exists(), "nothing runs");
+    }
+
+    #[tokio::test]
+    async fn settings_that_take_long_wait_for_no_device_that_was_sought_in_vain() {
+        let folder = Folder::new("slow-and-vain");
+        let ran = r#"[{"bus": "websocket", "protocol": "lovense", "address": "gone", "sought": 1}]"#;
+        let running = folder.file("running.json", ran);
+        let mut flags = ServeFlags { stop_first: Some(running), ..ServeFlags::default() };
+        flags.search.use_device_websocket_server = true;
+        flags.search.device_websocket_server_port = Some(0);
+        let panics = Panics::default();
+        let mut endings = Endings {
+            panics: &panics,
+            signals: Signals::install().unwrap(),
+            parent: None,
+            frontend: None,
+            machine_waits: None,
+        };
+        let plan = async {
+            sleep(MAX_PLANNING * 3 / 2).await;
+            Err(Refusal::System("settled".into()))
+        };
+        let supervisor = Supervisor::of_environment();
+        let starting = start_and_serve(&flags, Subcommand::Typed, plan, &mut endings, &supervisor);
+        let outcome = timeout(MAX_PLANNING * 3 / 2 + MAX_STOP_FIRST / 2, starting).await;
+        assert_eq!(outcome.unwrap(), Err(Refusal::System("settled".into())));
     }
 
     #[test]

@@ -3,10 +3,9 @@
 
 use crate::cli::{ServeFlags, Subcommand};
 use crate::running;
-use crate::settings::{Settings, Surroundings};
+use crate::settings::{Reach, Settings, Surroundings};
 use crate::stop_first::MAX_STOP_FIRST;
 use crate::wiring::{Engine, StartError};
-use std::time::Duration;
 use tokio::task::spawn_blocking;
 
 /// Stops what the file says that the flags name, as far as it is found within [`MAX_STOP_FIRST`] and until it is
@@ -17,8 +16,11 @@ pub(crate) async fn stop_what_ran(
     enough: impl Future<Output = ()>,
 ) -> bool {
     let Some(path) = flags.stop_first.as_deref() else { return true };
-    if running::read(path).is_ok_and(|devices| devices.is_empty()) {
-        return true;
+    if let Ok(devices) = running::read(path) {
+        let reach = Reach::of(flags, subcommand);
+        if !devices.iter().any(|ran| reach.includes(&ran.device)) {
+            return devices.is_empty();
+        }
     }
     let flags = flags.clone();
     let settings =
@@ -37,12 +39,22 @@ pub(crate) async fn stop_what_ran(
             }
         }
     };
-    let left = tokio::select! {
-        left = engine.stopped_first(MAX_STOP_FIRST) => left,
-        () = enough => engine.stopped_first(Duration::ZERO).await,
-    };
+    let unstopped = engine.unstopped();
+    tokio::select! {
+        left = unstopped.all_at_rest(MAX_STOP_FIRST) => if left > 0 {
+            unstopped.vain().sought();
+        },
+        () = enough => {}
+    }
+    let left = engine.running();
     if left > 0 {
-        tracing::error!(devices = left, "not found in time: they may run on");
+        let news = "not found in time: they may run on";
+        // Who was told so before need not hear it again and again.
+        if unstopped.has_unsought() {
+            tracing::error!(devices = left, news);
+        } else {
+            tracing::debug!(devices = left, news);
+        }
     }
     engine.shut_down().await;
     left == 0

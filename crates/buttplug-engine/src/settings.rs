@@ -237,6 +237,11 @@ impl Reach {
         Self { search, devices }
     }
 
+    /// The one of an engine that searches like this, and has a port for devices or not.
+    pub(crate) fn new(search: Search, devices: bool) -> Self {
+        Self { search, devices }
+    }
+
     /// Whether this device may be found, as far as flags tell.
     pub(crate) fn includes(&self, device: &DeviceIdentity) -> bool {
         let Self { search, devices } = self;

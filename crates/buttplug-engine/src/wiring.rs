@@ -10,7 +10,7 @@ use crate::known::Known;
 use crate::mdns::Announcement;
 use crate::rest::RestPort;
 use crate::running;
-use crate::settings::{Port, Search, Settings};
+use crate::settings::{Port, Reach, Search, Settings};
 use crate::stop_first::{Unstopped, ran_before};
 use crate::user::{Decisions, Keeper, SimulatedEntry, UserFiles};
 use buttplug_connector_websocket::WebSocketListener;
@@ -73,8 +73,8 @@ pub(crate) struct Engine {
     keeping: Option<Keeping>,
     /// Keeps the file that says which devices run, if there is one.
     remembering: Option<Keeping>,
-    /// The devices that ran when an engine died, if there were any.
-    unstopped: Option<Unstopped>,
+    /// The devices that ran when an engine died.
+    unstopped: Unstopped,
     /// Says what becomes of them.
     stopping_first: Option<JoinHandle<()>>,
     /// Looks after the folder of definitions, if there is one.
@@ -205,29 +205,33 @@ impl Engine {
         for address in &side.device_addresses {
             tracing::info!(%address, "listening for devices");
         }
-        let DeviceSide { builder, buses, known, definitions, .. } = side;
+        let DeviceSide { builder, buses, known, definitions, device_addresses } = side;
+        let ran = settings.running_file.as_deref().map(ran_before).unwrap_or_default();
         let server = builder
             .name(settings.server_name.clone())
             .max_ping_time(settings.max_ping_time.unwrap_or(Duration::ZERO))
             // The REST API is one for itself.
             .max_clients(limits.max_clients + usize::from(rest.is_some()))
             .client_limits(limits.client)
-            .running_before(settings.running_file.as_deref().map(ran_before).unwrap_or_default());
+            .running_before(ran.iter().map(|ran| ran.device.clone()).collect());
         let server = server.start();
         let telling = tell(&settings.search);
         let keeping = settings.user_file.map(|file| keep(file, &known, &server, &buses, settings.max_run));
+        let reach = Reach::new(settings.search, !device_addresses.is_empty());
+        let unstopped = Unstopped::of(&server, &ran, &reach);
         let remembering = settings.running_file.map(|path| {
             let (stop, stopped) = oneshot::channel();
-            Keeping { stop, task: tokio::spawn(running::keep(path, server.running_devices(), stopped)) }
+            let (running, present) = (server.running_devices(), server.present());
+            let task = tokio::spawn(running::keep(path, running, present, unstopped.vain().clone(), stopped));
+            Keeping { stop, task }
         });
-        let unstopped = Unstopped::of(&server);
         // Called off and awaited in `shut_down`.
-        let stopping_first = unstopped.clone().map(|unstopped| tokio::spawn(unstopped.tell()));
+        let stopping_first = (!unstopped.is_empty()).then(|| tokio::spawn(unstopped.clone().tell()));
         let accept: Arc<dyn AcceptConnection> = Arc::new(server.clone());
         let mut ways = Vec::new();
         let has_clients = clients.is_some() || settings.dial_out.is_some();
         let mut announcement = None;
-        let for_ways = unstopped.clone();
+        let for_ways = unstopped.has_unsought().then(|| unstopped.clone());
         if let Some(clients) = clients {
             let addresses = clients.local_addresses();
             announcement = settings.announce.and_then(|suffix| Announcement::begin(&addresses, &suffix));
@@ -272,12 +276,14 @@ impl Engine {
         })
     }
 
-    /// Waits until the devices rest that ran when an engine died. Answers how many are left, after so long a wait.
-    pub(crate) async fn stopped_first(&self, patience: Duration) -> usize {
-        match &self.unstopped {
-            Some(unstopped) => unstopped.clone().at_rest(patience).await,
-            None => 0,
-        }
+    /// The devices that ran when an engine died.
+    pub(crate) fn unstopped(&self) -> &Unstopped {
+        &self.unstopped
+    }
+
+    /// How many devices run, as far as anybody knows.
+    pub(crate) fn running(&self) -> usize {
+        self.server.running_devices().borrow().len()
     }
 
     /// Stops every device and goes on.

@@ -67,7 +67,54 @@ async fn clients_do_not_wait_for_ever_for_a_device_that_does_not_come_back() {
     engine.line_with("stopping them first").await;
     engine.line_with("not found so far, the search goes on").await;
     engine.client().await.handshake().await;
-    assert_eq!(std::fs::read_to_string(file.path()).expect("the file"), GONE, "it still counts as running");
+    let counted = || std::fs::read_to_string(file.path()).is_ok_and(|text| text.contains(r#""sought":1"#));
+    until("it still counts as running, and as sought in vain", counted).await;
+}
+
+/// The same, as somebody has sought it in vain before.
+fn sought(times: u8, address: &str) -> String {
+    format!(
+        r#"[{{"bus":"websocket","protocol":"lovense","identifier":"Z","address":"{address}","sought":{times}}}]"#
+    )
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_device_that_was_sought_in_vain_and_it_is_stopped_when_it_comes() {
+    let (file, mine) = (File::new("vain.json", &sought(1, "A1B2C3D4E5F6")), user_file("vain-mine.json"));
+    let more = ["--user-device-config-file", mine.name(), "--stop-first", file.name()];
+    let mut engine = Engine::start_with(&[&DEVICES[..], &more].concat()).await;
+    let start = Instant::now();
+    let mut client = engine.client().await;
+    client.handshake().await;
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    let mut device = lovense(engine.device_port().await).await;
+    assert_eq!(device.frames_until("Vibrate:0;").await, ["Vibrate:0;"]);
+    until("nothing runs", || !file.path().exists()).await;
+    // What runs now has not been sought.
+    client.first_device().await;
+    assert_eq!(vibrate(&mut client, 5).await.0, "Ok");
+    let anew = || {
+        let text = std::fs::read_to_string(file.path()).unwrap_or_default();
+        text.contains("A1B2C3D4E5F6") && !text.contains("sought")
+    };
+    until("it is somebody's", anew).await;
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_device_where_no_flag_looks() {
+    let elsewhere = sought(0, "gone").replace("websocket", "serial");
+    let file = File::new("elsewhere.json", &elsewhere);
+    let mut engine = Engine::start_with(&[&DEVICES[..], &["--stop-first", file.name()]].concat()).await;
+    let start = Instant::now();
+    engine.client().await.handshake().await;
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    let more = ["--only-stop", "--stop-first", file.name()];
+    let start = Instant::now();
+    let ended = run(&[&DEVICES[..], &more].concat()).await;
+    assert_eq!(ended.code, Some(70), "it may run on: {ended:?}");
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    let text = std::fs::read_to_string(file.path()).expect("the file");
+    assert!(text.contains("serial") && !text.contains("sought"), "it is for who can find it: {text}");
 }
 
 #[cfg(unix)]
@@ -393,6 +440,43 @@ mod guarded {
         next.line_with("every device that ran when the engine died has been stopped").await;
         next.signal("TERM");
         assert_eq!(next.end().await.code(), Some(0));
+    }
+
+    #[tokio::test]
+    async fn searches_in_vain_cost_one_start_and_one_end_some_time_and_no_further_ones() {
+        let folder = Folder::new("vain");
+        let running = Path::new(folder.name()).join("buttplug/running-any.json");
+        std::fs::create_dir(running.parent().expect("a folder")).expect("a folder");
+        // Clients have waited for it once.
+        std::fs::write(&running, sought(1, "gone")).expect("a file");
+        let elsewhere = folder.path_of("buttplug/running-rest-1.json");
+        let serial = sought(0, "elsewhere").replace("websocket", "serial");
+        std::fs::write(&elsewhere, &serial).expect("a file");
+        for looks in [true, false, false] {
+            let mut guard = at_home(Path::new(folder.name()), &[&DEVICES[..], &["--guard"]].concat());
+            guard.client().await.handshake().await;
+            guard.signal("TERM");
+            assert_eq!(guard.end().await.code(), Some(0));
+            let said = guard.stderr().await;
+            assert_eq!(said.contains("devices may be running"), looks, "{said}");
+            assert_eq!(said.contains("it is not sure that they rest"), looks, "{said}");
+            assert_eq!(std::fs::read_to_string(&running).expect("it is still named"), sought(2, "gone"));
+        }
+        assert_eq!(std::fs::read_to_string(&elsewhere).expect("it is for who can reach it"), serial);
+    }
+
+    #[tokio::test]
+    async fn a_guard_looks_for_nothing_at_its_end_where_no_flag_looks() {
+        let folder = Folder::new("no-flag");
+        let running = Path::new(folder.name()).join("buttplug/running-any.json");
+        std::fs::create_dir(running.parent().expect("a folder")).expect("a folder");
+        std::fs::write(&running, sought(0, "elsewhere").replace("websocket", "serial")).expect("a file");
+        let mut guard = at_home(Path::new(folder.name()), &[&DEVICES[..], &["--guard"]].concat());
+        guard.client().await.handshake().await;
+        guard.signal("TERM");
+        assert_eq!(guard.end().await.code(), Some(0));
+        assert_eq!(guard.stderr().await, "");
+        assert!(running.exists(), "it is still named");
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@
 use super::MAX_FAREWELL;
 use crate::cli::{ServeFlags, Subcommand};
 use crate::repeater;
-use crate::running;
+use crate::running::{self, MAX_WAITS};
 use crate::settings::{DEFAULT_CLIENT_PORT, Reach};
 use buttplug_protocols::sighting::BusKind;
 use buttplug_server::configuration::DeviceIdentity;
@@ -36,6 +36,8 @@ pub(super) struct Claim {
     /// Held for its end, with which the system takes the lock back.
     #[cfg_attr(not(unix), expect(dead_code, reason = "there is none"))]
     lock: Option<File>,
+    /// What its engine may find.
+    reach: Reach,
 }
 
 impl Claim {
@@ -50,23 +52,20 @@ impl Claim {
         subcommand: Subcommand,
         patience: Duration,
     ) -> Self {
-        let unlocked =
-            |_| Self { path: folder.join(format!("{UNLOCKED}{}.json", std::process::id())), lock: None };
-        Self::try_take(folder, flags, subcommand, patience).unwrap_or_else(unlocked)
+        let reach = Reach::of(flags, subcommand);
+        let taken = Self::try_take(folder, &name(flags), &reach, patience);
+        let (path, lock) = match taken {
+            Ok((path, lock)) => (path, Some(lock)),
+            Err(_) => (folder.join(format!("{UNLOCKED}{}.json", std::process::id())), None),
+        };
+        Self { path, lock, reach }
     }
 
-    fn try_take(
-        folder: &Path,
-        flags: &ServeFlags,
-        subcommand: Subcommand,
-        patience: Duration,
-    ) -> io::Result<Self> {
+    fn try_take(folder: &Path, name: &str, reach: &Reach, patience: Duration) -> io::Result<(PathBuf, File)> {
         fs::create_dir_all(folder)?;
         let until = Instant::now() + patience;
-        let name = name(flags);
         for number in 1..=MAX_ALIKE {
-            let file = if number == 1 { format!("{name}.json") } else { format!("{name}-{number}.json") };
-            let path = folder.join(file);
+            let path = folder.join(file_name(name, number));
             while is_passed_on(&path) && Instant::now() < until {
                 std::thread::sleep(LOOK_AGAIN);
             }
@@ -77,15 +76,14 @@ impl Claim {
                 while is_engine_ending(&path) && Instant::now() < until {
                     std::thread::sleep(LOOK_AGAIN);
                 }
-                let reach = Reach::of(flags, subcommand);
                 for (other, _lock) in left_behind(folder, &path) {
-                    let is_alike = is_alike(&other, &name);
+                    let is_alike = is_alike(&other, name);
                     // What can't be taken over stays where it is, for the next one.
                     let _ = running::move_wanted(&other, &path, |device| {
                         reach.includes(device) && (is_alike || !is_bound_to_its_engine(device))
                     });
                 }
-                return Ok(Self { path, lock: Some(lock) });
+                return Ok((path, lock));
             }
         }
         Err(io::Error::other(format!("{MAX_ALIKE} others like it are at work")))
@@ -114,9 +112,11 @@ impl Claim {
         }
     }
 
-    /// Whether a device runs, as far as anybody knows.
+    /// Whether a device runs, as far as anybody knows, that may be found: within reach, and not sought in vain so often that
+    /// nobody waits for it any more.
     pub(super) fn is_anything_running(&self) -> bool {
-        running::read(&self.path).is_ok_and(|devices| !devices.is_empty())
+        let counts = |ran: &running::Ran| ran.sought < MAX_WAITS && self.reach.includes(&ran.device);
+        running::read(&self.path).is_ok_and(|devices| devices.iter().any(counts))
     }
 }
 
@@ -124,6 +124,11 @@ impl Claim {
 fn is_passed_on(path: &Path) -> bool {
     let says_so = fs::read(path.with_extension("lock")).is_ok_and(|text| text == PASSED_ON);
     says_so && matches!(lock_as_it_is(path), Ok(None))
+}
+
+/// The file of the guard that has this number among those of the name.
+fn file_name(name: &str, number: u32) -> String {
+    if number == 1 { format!("{name}.json") } else { format!("{name}-{number}.json") }
 }
 
 /// Whether the engine of a guard that is gone lives on, which ends by itself.
@@ -235,6 +240,12 @@ fn name(flags: &ServeFlags) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::running::Ran;
+
+    #[cfg(unix)]
+    fn unsought(device: DeviceIdentity) -> Ran {
+        Ran { device, sought: 0 }
+    }
 
     #[test]
     fn each_way_has_a_name_of_its_own() {
@@ -308,10 +319,11 @@ mod tests {
         let take = |flags: &ServeFlags| Claim::take(&folder, flags, Subcommand::Implied, Duration::ZERO);
         let buses = |claim: &Claim| {
             let devices = running::read(&claim.path).unwrap();
-            devices.into_iter().map(|device| device.bus).collect::<Vec<_>>()
+            devices.into_iter().map(|ran| ran.device.bus).collect::<Vec<_>>()
         };
         let left = take(&gamepads);
-        running::add(&left.path, [BusKind::Gamepad, BusKind::WebSocket].map(device)).unwrap();
+        running::add(&left.path, [BusKind::Gamepad, BusKind::WebSocket].map(|bus| unsought(device(bus))))
+            .unwrap();
         drop(left);
         assert_eq!(buses(&take(&repeater(Some(5)))), []);
         assert_eq!(buses(&take(&flags(6, |flags| flags.search.use_serial = true))), []);
@@ -349,15 +361,15 @@ mod tests {
         let port = |port| ServeFlags { websocket_port: Some(port), ..ServeFlags::default() };
         let addresses = |claim: &Claim| {
             let devices = running::read(&claim.path).unwrap();
-            devices.into_iter().map(|device| device.address).collect::<Vec<_>>()
+            devices.into_iter().map(|ran| ran.device.address).collect::<Vec<_>>()
         };
         let first = Claim::take(&folder, &port(5), Subcommand::Typed, Duration::ZERO);
         assert!(!first.is_anything_running());
-        running::add(&first.path, [device("a")]).unwrap();
+        running::add(&first.path, [unsought(device("a"))]).unwrap();
         let second = Claim::take(&folder, &port(5), Subcommand::Typed, Duration::ZERO);
         assert_eq!(second.path, folder.join("running-5-2.json"));
         assert!(!second.is_anything_running(), "the other one's device is in good hands");
-        running::add(&second.path, [device("b")]).unwrap();
+        running::add(&second.path, [unsought(device("b"))]).unwrap();
         drop((first, second));
         let third = Claim::take(&folder, &port(0), Subcommand::Typed, Duration::ZERO);
         let mut taken = addresses(&third);
@@ -416,6 +428,27 @@ mod tests {
         child.join().unwrap();
         let other = Claim::take(&folder, &flags, Subcommand::Typed, long);
         assert_eq!(other.path, folder.join("running-5-2.json"), "what it was passed on is forgotten");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_was_sought_in_vain_or_can_not_be_found_keeps_no_end_waiting() {
+        let folder = std::env::temp_dir().join(format!("buttplug-waits-{}", std::process::id()));
+        let device =
+            |bus| DeviceIdentity { bus, protocol: "tcode-v03".into(), identifier: None, address: "a".into() };
+        for (bus, sought, is_waited_for) in [
+            (BusKind::Gamepad, 0, true),
+            (BusKind::Gamepad, 1, true),
+            (BusKind::Gamepad, 2, false),
+            (BusKind::Serial, 0, false),
+        ] {
+            let mut flags = ServeFlags { websocket_port: Some(5), ..ServeFlags::default() };
+            flags.search.use_gamepads = true;
+            let claim = Claim::take(&folder, &flags, Subcommand::Implied, Duration::ZERO);
+            running::add(&claim.path, [Ran { device: device(bus), sought }]).unwrap();
+            assert_eq!(claim.is_anything_running(), is_waited_for, "{bus} {sought}");
+            fs::remove_file(&claim.path).unwrap();
+        }
         fs::remove_dir_all(&folder).unwrap();
     }
 }
