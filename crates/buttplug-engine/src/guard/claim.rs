@@ -73,10 +73,19 @@ impl Claim {
             let lock = if number == 1 { lock_patiently(&path) } else { lock(&path) };
             if let Ok(Some(lock)) = lock {
                 let until = Instant::now() + MAX_FAREWELL;
-                while is_engine_ending(&path) && Instant::now() < until {
+                // Also one of a guard that had another number has the ports that this one's shall have.
+                let alike = (1..=MAX_ALIKE).map(|number| folder.join(file_name(name, number)));
+                let others: Vec<_> = alike.filter(|other| *other != path).collect();
+                while (is_engine_alive(&path) || others.iter().any(|other| is_engine_ending(other)))
+                    && Instant::now() < until
+                {
                     std::thread::sleep(LOOK_AGAIN);
                 }
                 for (other, _lock) in left_behind(folder, &path) {
+                    // The engine that still writes it stops what stands there.
+                    if is_engine_alive(&other) {
+                        continue;
+                    }
                     let is_alike = is_alike(&other, name);
                     // What can't be taken over stays where it is, for the next one.
                     let _ = running::move_wanted(&other, &path, |device| {
@@ -131,9 +140,20 @@ fn file_name(name: &str, number: u32) -> String {
     if number == 1 { format!("{name}.json") } else { format!("{name}-{number}.json") }
 }
 
+/// Whether an engine lives that writes this file. Only for who has the right to the file: an engine of another guard that
+/// starts at this moment would go without its own.
+fn is_engine_alive(path: &Path) -> bool {
+    let lock = engines_lock(path);
+    lock.exists() && matches!(try_lock(&lock), Ok(None))
+}
+
 /// Whether the engine of a guard that is gone lives on, which ends by itself.
 fn is_engine_ending(path: &Path) -> bool {
-    matches!(try_lock(&engines_lock(path)), Ok(None))
+    if !engines_lock(path).exists() {
+        return false;
+    }
+    let right = lock_as_it_is(path);
+    matches!(right, Ok(Some(_))) && is_engine_alive(path)
 }
 
 /// What says by its lock whether an engine lives that writes this file.
@@ -449,6 +469,59 @@ mod tests {
             assert_eq!(claim.is_anything_running(), is_waited_for, "{bus} {sought}");
             fs::remove_file(&claim.path).unwrap();
         }
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_an_engine_still_writes_whose_guard_is_gone_is_taken_from_it_by_nobody() {
+        let folder = std::env::temp_dir().join(format!("buttplug-ending-{}", std::process::id()));
+        let device = DeviceIdentity {
+            bus: BusKind::Serial,
+            protocol: "tcode-v03".into(),
+            identifier: None,
+            address: "a".into(),
+        };
+        let take = |port| {
+            let flags = ServeFlags { websocket_port: Some(port), ..ServeFlags::default() };
+            Claim::take(&folder, &flags, Subcommand::Typed, Duration::ZERO)
+        };
+        let killed = take(5);
+        let engine = killed.for_engine().unwrap();
+        running::add(&killed.path, [unsought(device)]).unwrap();
+        drop(killed);
+        let other = take(6);
+        assert!(!other.is_anything_running(), "the engine stops it");
+        drop(engine);
+        drop(other);
+        assert!(take(6).is_anything_running(), "nobody else is there");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_engine_of_a_killed_guard_with_another_number_is_waited_for_and_one_that_is_looked_after_is_not() {
+        let folder = std::env::temp_dir().join(format!("buttplug-numbers-{}", std::process::id()));
+        let flags = ServeFlags { websocket_port: Some(5), ..ServeFlags::default() };
+        let take = || Claim::take(&folder, &flags, Subcommand::Typed, Duration::ZERO);
+        let (first, second) = (take(), take());
+        let engine = second.for_engine().unwrap();
+        drop(first);
+        let begun = Instant::now();
+        let first = take();
+        assert!(begun.elapsed() < MAX_FAREWELL, "the second guard lives");
+        drop((first, second));
+        let ended = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(3 * LOOK_AGAIN);
+                ended.store(true, std::sync::atomic::Ordering::SeqCst);
+                drop(engine);
+            });
+            let next = take();
+            assert_eq!(next.path, folder.join("running-5.json"));
+            assert!(ended.load(std::sync::atomic::Ordering::SeqCst), "it has its ports until then");
+        });
         fs::remove_dir_all(&folder).unwrap();
     }
 }
