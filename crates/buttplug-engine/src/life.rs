@@ -130,11 +130,20 @@ async fn attended(
         Ok(exit) => *exit,
         Err(reason) => {
             refuse(reason);
-            let Endings { signals, frontend, .. } = &mut endings;
+            let Endings { panics, signals, parent, frontend, .. } = &mut endings;
+            // The parent may be gone for good: nobody looks for what ran after this one.
+            let enough = async {
+                tokio::select! {
+                    biased;
+                    () = told_to_end(signals) => {}
+                    _ = panics.next() => sleep(LAST_SEARCH).await,
+                    _ = Parent::end_of(parent.as_ref()) => sleep(LAST_SEARCH).await,
+                }
+            };
             // Where an engine died and this one can't begin, it stops at least what ran.
             let rescue = async {
                 tokio::select! {
-                    _ = rescue::stop_what_ran(flags, subcommand, told_to_end(signals)) => {}
+                    _ = rescue::stop_what_ran(flags, subcommand, enough) => {}
                     never = supervisor.keep_telling() => never,
                 }
             };

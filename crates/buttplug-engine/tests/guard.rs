@@ -117,6 +117,22 @@ async fn nobody_waits_for_a_device_where_no_flag_looks() {
     assert!(text.contains("serial") && !text.contains("sought"), "it is for who can find it: {text}");
 }
 
+#[tokio::test]
+async fn an_engine_that_can_not_start_ends_soon_after_its_parent_though_it_looks_for_what_ran() {
+    let file = File::new("refused-parent.json", GONE);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("a port").port().to_string();
+    let more = ["--websocket-port", &port, "--stop-first", file.name(), "--stop-with-parent"];
+    let mut engine = Engine::with_input(&[&DEVICES[..2], &more].concat()).await;
+    engine.line_with("in use").await;
+    let start = Instant::now();
+    drop(engine.child.stdin.take());
+    assert_eq!(engine.end().await.code(), Some(1));
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    let text = std::fs::read_to_string(file.path()).expect("the file");
+    assert!(!text.contains("sought"), "that was no whole search: {text}");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn who_waits_for_a_device_that_does_not_come_back_can_be_told_to_end() {
