@@ -101,6 +101,11 @@ impl Deaths {
         }
     }
 
+    /// Whether an engine of this guard has died.
+    fn any(&self) -> bool {
+        self.0 > 0
+    }
+
     /// What the guard's own end is, if the engine's is one. An engine that can't start says so to whoever typed the
     /// command; once it has run, something that passes may be in its way, its own port for example.
     fn is_the_end(&self, status: ExitStatus) -> Option<Exit> {
@@ -206,13 +211,13 @@ async fn look_after(
                         let Ward { engine, lifeline, .. } = ward;
                         drop(lifeline);
                         let exit = farewell(engine, &log).await;
-                        rescue(start(), &claim, &log).await;
+                        rescue(start(), &claim, deaths.any(), &log).await;
                         return Ok(exit);
                     }
                     Ok(Life::Hung) => format!("it hung for {} s and was killed", max_hang.as_secs()),
                     Ok(Life::Ended(status)) => {
                         if let Some(exit) = deaths.is_the_end(status) {
-                            rescue(start(), &claim, &log).await;
+                            rescue(start(), &claim, deaths.any(), &log).await;
                             return Ok(exit);
                         }
                         status.to_string()
@@ -228,7 +233,7 @@ async fn look_after(
             Err(error) => error.to_string(),
         };
         let mut pause = deaths.another(born.elapsed());
-        if claim.is_anything_running() {
+        if claim.may_be_stopped(deaths.any()) {
             pause = pause.min(LONGEST_PAUSE_IN_MOTION);
         }
         log.line(format_args!(
@@ -240,7 +245,7 @@ async fn look_after(
             () = sleep(pause) => {}
             () = word.end() => {
                 supervisor.tell(News::Ending);
-                rescue(start(), &claim, &log).await;
+                rescue(start(), &claim, deaths.any(), &log).await;
                 return Ok(Exit::Internal);
             }
         }
@@ -273,8 +278,8 @@ async fn farewell(mut engine: Child, log: &Queue) -> Exit {
 
 /// Has what still runs stopped, where the engine did not live to do it or could not reach it. Should this process be killed
 /// meanwhile, that goes on.
-async fn rescue(mut command: Command, claim: &Claim, log: &Queue) {
-    if !claim.is_anything_running() {
+async fn rescue(mut command: Command, claim: &Claim, after_death: bool, log: &Queue) {
+    if !claim.may_be_stopped(after_death) {
         return;
     }
     log.line(format_args!(

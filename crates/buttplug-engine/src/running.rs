@@ -116,6 +116,19 @@ pub(crate) fn move_wanted(
     write(from, &rest)
 }
 
+/// Adds those of these devices to another file that are wanted there. All stay where they are.
+///
+/// # Errors
+/// As for [`add`], of either file.
+pub(crate) fn copy_wanted(
+    from: &Path,
+    to: &Path,
+    is_wanted: impl Fn(&DeviceIdentity) -> bool,
+) -> io::Result<()> {
+    let devices = read(from).map_err(io::Error::other)?;
+    add(to, devices.into_iter().filter(|ran| is_wanted(&ran.device)))
+}
+
 /// Adds devices to those that stand there, each once: as the one of which there is more hope.
 ///
 /// # Errors
@@ -124,7 +137,10 @@ pub(crate) fn add(path: &Path, more: impl IntoIterator<Item = Ran>) -> io::Resul
     let before = read(path).map_err(io::Error::other)?;
     let mut devices = before.clone();
     for ran in more {
-        match devices.iter_mut().find(|there| there.device == ran.device) {
+        // At one place there is one device, by whatever name it was driven.
+        let is_it =
+            |there: &DeviceIdentity| (there.bus, &there.address) == (ran.device.bus, &ran.device.address);
+        match devices.iter_mut().find(|there| is_it(&there.device)) {
             Some(there) => there.sought = there.sought.min(ran.sought),
             None => devices.push(ran),
         }

@@ -145,7 +145,7 @@ impl<S: Spot> Sightings<S> {
         let Some(seen) = self.seen.get_mut(address) else { return };
         if let Some(report) = seen.report.as_mut().filter(|report| report.opened) {
             report.closed = true;
-            if now > report.at + LONGEST_REPORT_PAUSE {
+            if now > report.at + 2 * LONGEST_REPORT_PAUSE {
                 // No attempt takes so long: it was in use.
                 report.failures = 0;
             }
@@ -340,7 +340,7 @@ mod tests {
             }
             assert!(sightings.view(now, &on("hci0"), &view, false).is_some(), "{told_first}");
             sightings.opening("AA");
-            now += 2 * LONGEST_REPORT_PAUSE;
+            now += 3 * LONGEST_REPORT_PAUSE;
             sightings.closed(now, "AA");
             assert!(sightings.view(now, &on("hci0"), &view, false).is_some(), "{told_first}: it was in use");
             sightings.opening("AA");

@@ -82,15 +82,24 @@ impl Claim {
                     std::thread::sleep(LOOK_AGAIN);
                 }
                 for (other, _lock) in left_behind(folder, &path) {
-                    // The engine that still writes it stops what stands there.
-                    if is_engine_alive(&other) {
-                        continue;
-                    }
                     let is_alike = is_alike(&other, name);
-                    // What can't be taken over stays where it is, for the next one.
-                    let _ = running::move_wanted(&other, &path, |device| {
+                    let is_wanted = |device: &DeviceIdentity| {
                         reach.includes(device) && (is_alike || !is_bound_to_its_engine(device))
-                    });
+                    };
+                    let names_one = || {
+                        running::read(&other)
+                            .is_ok_and(|devices| devices.iter().any(|ran| is_wanted(&ran.device)))
+                    };
+                    // The engine that still writes it stops what stands there, unless it hangs.
+                    while names_one() && is_engine_alive(&other) && Instant::now() < until {
+                        std::thread::sleep(LOOK_AGAIN);
+                    }
+                    // What can't be taken over stays where it is, for the next one.
+                    let _ = if is_engine_alive(&other) {
+                        running::copy_wanted(&other, &path, is_wanted)
+                    } else {
+                        running::move_wanted(&other, &path, is_wanted)
+                    };
                 }
                 return Ok((path, lock));
             }
@@ -122,9 +131,11 @@ impl Claim {
     }
 
     /// Whether a device runs, as far as anybody knows, that may be found: within reach, and not sought in vain so often that
-    /// nobody waits for it any more.
-    pub(super) fn is_anything_running(&self) -> bool {
-        let counts = |ran: &running::Ran| ran.sought < MAX_WAITS && self.reach.includes(&ran.device);
+    /// nobody waits for it any more. After an engine's death it may be that none has looked for it since in earnest: those that
+    /// can't start do so, too.
+    pub(super) fn may_be_stopped(&self, after_death: bool) -> bool {
+        let counts =
+            |ran: &running::Ran| (after_death || ran.sought < MAX_WAITS) && self.reach.includes(&ran.device);
         running::read(&self.path).is_ok_and(|devices| devices.iter().any(counts))
     }
 }
@@ -384,18 +395,18 @@ mod tests {
             devices.into_iter().map(|ran| ran.device.address).collect::<Vec<_>>()
         };
         let first = Claim::take(&folder, &port(5), Subcommand::Typed, Duration::ZERO);
-        assert!(!first.is_anything_running());
+        assert!(!first.may_be_stopped(false));
         running::add(&first.path, [unsought(device("a"))]).unwrap();
         let second = Claim::take(&folder, &port(5), Subcommand::Typed, Duration::ZERO);
         assert_eq!(second.path, folder.join("running-5-2.json"));
-        assert!(!second.is_anything_running(), "the other one's device is in good hands");
+        assert!(!second.may_be_stopped(false), "the other one's device is in good hands");
         running::add(&second.path, [unsought(device("b"))]).unwrap();
         drop((first, second));
         let third = Claim::take(&folder, &port(0), Subcommand::Typed, Duration::ZERO);
         let mut taken = addresses(&third);
         taken.sort_unstable();
         assert_eq!(taken, ["a", "b"]);
-        assert!(third.is_anything_running());
+        assert!(third.may_be_stopped(false));
         drop(third);
         fs::write(folder.join("running-7.json"), "{").unwrap();
         let fourth = Claim::take(&folder, &port(5), Subcommand::Typed, Duration::ZERO);
@@ -466,7 +477,8 @@ mod tests {
             flags.search.use_gamepads = true;
             let claim = Claim::take(&folder, &flags, Subcommand::Implied, Duration::ZERO);
             running::add(&claim.path, [Ran { device: device(bus), sought }]).unwrap();
-            assert_eq!(claim.is_anything_running(), is_waited_for, "{bus} {sought}");
+            assert_eq!(claim.may_be_stopped(false), is_waited_for, "{bus} {sought}");
+            assert_eq!(claim.may_be_stopped(true), bus == BusKind::Gamepad, "{bus} {sought}");
             fs::remove_file(&claim.path).unwrap();
         }
         fs::remove_dir_all(&folder).unwrap();
@@ -474,7 +486,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_an_engine_still_writes_whose_guard_is_gone_is_taken_from_it_by_nobody() {
+    fn what_an_engine_still_stops_whose_guard_is_gone_is_its_own_unless_it_hangs() {
         let folder = std::env::temp_dir().join(format!("buttplug-ending-{}", std::process::id()));
         let device = DeviceIdentity {
             bus: BusKind::Serial,
@@ -488,13 +500,24 @@ mod tests {
         };
         let killed = take(5);
         let engine = killed.for_engine().unwrap();
+        running::add(&killed.path, [unsought(device.clone())]).unwrap();
+        drop(killed);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(3 * LOOK_AGAIN);
+                fs::remove_file(folder.join("running-5.json")).unwrap();
+                drop(engine);
+            });
+            assert!(!take(6).may_be_stopped(false), "the engine has stopped it");
+        });
+
+        let killed = take(5);
+        let hangs = killed.for_engine().unwrap();
         running::add(&killed.path, [unsought(device)]).unwrap();
         drop(killed);
-        let other = take(6);
-        assert!(!other.is_anything_running(), "the engine stops it");
-        drop(engine);
-        drop(other);
-        assert!(take(6).is_anything_running(), "nobody else is there");
+        assert!(take(6).may_be_stopped(false), "it does not come to that");
+        assert!(folder.join("running-5.json").exists(), "nor can anybody say so for it");
+        drop(hangs);
         fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -297,8 +297,9 @@ impl DeviceTask {
         }
         if stop || (changed && self.schedule.write_at(now) <= now) {
             let _ = self.write_wanted().await?;
-            if !self.under_way.is_empty() || self.handle.mailbox().stop {
-                // Another stop has come in between.
+            if !self.under_way.is_empty() || (!stop && self.handle.mailbox().stop) {
+                // Another stop has come in between. Whoever waits for the hardware does not wait for a pause between stops.
+                self.begin_conversation();
                 return Ok(());
             }
         }

@@ -51,7 +51,8 @@ impl Lost {
         for run in devices {
             let until = now + RUNNING_BEFORE_SEARCH;
             let sought = Sought { run: Arc::clone(run), buses: buses(run), until };
-            self.devices.insert((run.bus, run.address.clone()), sought);
+            // Of two at one place the first counts, as for the others.
+            self.devices.entry((run.bus, run.address.clone())).or_insert(sought);
             self.again = Some(now);
         }
     }
