@@ -147,11 +147,13 @@ pub(crate) async fn run(
 ) -> Result<Exit, GuardError> {
     // Whoever started this process hears from it, not from the engine.
     let supervisor = Supervisor::of_environment();
+    let log = Queue::beside();
     let outcome = tokio::select! {
-        outcome = look_after(flags, subcommand, handover, &supervisor) => outcome,
+        outcome = look_after(flags, subcommand, handover, &supervisor, &log) => outcome,
         never = supervisor.keep_telling() => never,
     };
     supervisor.tell(News::Ending);
+    log.finish();
     outcome
 }
 
@@ -160,6 +162,7 @@ async fn look_after(
     subcommand: Subcommand,
     handover: Option<&Handover>,
     supervisor: &Supervisor,
+    log: &Queue,
 ) -> Result<Exit, GuardError> {
     // Before anything that takes time: the earlier it is looked for, the sooner is its end noticed.
     let parent = flags.stop_with_parent.then(Parent::watch).transpose()?;
@@ -179,7 +182,6 @@ async fn look_after(
     }
     let max_hang = Duration::from_secs(flags.guarding.max_hang.into());
     let mut word = Word { signals: Signals::install().map_err(system)?, parent };
-    let log = Queue::beside();
     let mut deaths = Deaths::default();
     let mut died: Option<String> = None;
     let start = || {
@@ -210,14 +212,14 @@ async fn look_after(
                         supervisor.tell(News::Ending);
                         let Ward { engine, lifeline, .. } = ward;
                         drop(lifeline);
-                        let exit = farewell(engine, &log).await;
-                        rescue(start(), &claim, deaths.any(), &log).await;
+                        let exit = farewell(engine, log).await;
+                        rescue(start(), &claim, deaths.any(), log).await;
                         return Ok(exit);
                     }
                     Ok(Life::Hung) => format!("it hung for {} s and was killed", max_hang.as_secs()),
                     Ok(Life::Ended(status)) => {
                         if let Some(exit) = deaths.is_the_end(status) {
-                            rescue(start(), &claim, deaths.any(), &log).await;
+                            rescue(start(), &claim, deaths.any(), log).await;
                             return Ok(exit);
                         }
                         status.to_string()
@@ -245,7 +247,7 @@ async fn look_after(
             () = sleep(pause) => {}
             () = word.end() => {
                 supervisor.tell(News::Ending);
-                rescue(start(), &claim, deaths.any(), &log).await;
+                rescue(start(), &claim, deaths.any(), log).await;
                 return Ok(Exit::Internal);
             }
         }

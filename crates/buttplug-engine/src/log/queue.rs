@@ -76,6 +76,15 @@ impl Queue {
         }
     }
 
+    /// Waits until everything queued so far is written, but not for long: perhaps nobody reads.
+    pub(crate) fn finish(&self) {
+        let until = Instant::now() + LAST_LINES;
+        if let Some(written) = self.flush(until) {
+            // Written, given up by the thread, or too late: the program ends in every case.
+            let _ = written.recv_timeout(until.saturating_duration_since(Instant::now()));
+        }
+    }
+
     /// Asks for word when everything queued so far is written. `None` if there is no room for the question in time.
     pub(super) fn flush(&self, until: Instant) -> Option<Receiver<()>> {
         let (done, written) = sync_channel(1);
@@ -245,13 +254,6 @@ mod tests {
         format!("({count} lines)\n")
     }
 
-    fn finish(queue: &Queue) {
-        let until = Instant::now() + LAST_LINES;
-        if let Some(written) = queue.flush(until) {
-            let _ = written.recv_timeout(until.saturating_duration_since(Instant::now()));
-        }
-    }
-
     #[test]
     fn long_lines_are_cut_between_characters() {
         let line = cut("é".repeat(MAX_LINE_BYTES).into_bytes());
@@ -267,7 +269,7 @@ mod tests {
         let log = Queue::to(Gate { open: Arc::default(), written, reached: Arc::default() }, lost);
         log.line("found a\n2026 ERROR forged\r\nb");
         LineWriter(&log).write_all(b"refused c\n<3>forged\n").unwrap();
-        finish(&log);
+        log.finish();
         drop(log);
         let text = String::from_utf8(output.iter().flatten().collect()).unwrap();
         assert_eq!(text, "found a\\n2026 ERROR forged\\r\\nb\nrefused c\\n<3>forged\n");
@@ -337,10 +339,10 @@ mod tests {
             log.line(n);
         }
         let start = Instant::now();
-        finish(&log);
+        log.finish();
         assert!(start.elapsed() < LAST_LINES * 4, "the end does not wait for a reader");
         drop(shut);
-        finish(&log);
+        log.finish();
         drop(log);
         let text = String::from_utf8(output.iter().flatten().collect()).unwrap();
         let lines = text.lines().filter(|line| line.parse::<usize>().is_ok()).count();
@@ -360,7 +362,7 @@ mod tests {
         drop(output);
         for n in 0..10 {
             log.line(n);
-            finish(&log);
+            log.finish();
         }
     }
 }

@@ -31,6 +31,9 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command_under(&[], arguments)
 }
 
+/// Starts a program as a person does. Whoever runs the tests may have SIGHUP ignored, which it would take over.
+const AS_TYPED: &[&str] = if cfg!(target_os = "linux") { &["env", "--default-signal=HUP"] } else { &[] };
+
 /// The program, started by another one whose last argument it is.
 pub(crate) fn command_under(starter: &[&str], arguments: &[&str]) -> Command {
     let mut words = starter.iter().chain(&[env!("CARGO_BIN_EXE_buttplug")]).chain(arguments);
@@ -218,7 +221,7 @@ pub(crate) async fn vibrating(name: &str, more: &[&str]) -> (Engine, Socket, Soc
     let mut arguments = vec!["--websocket-port", "0", "--user-device-config-file", file.name()];
     arguments.extend(["--use-device-websocket-server", "--device-websocket-server-port", "0"]);
     arguments.extend(more);
-    let mut engine = Engine::start_with(&arguments).await;
+    let mut engine = Engine::of(command_under(AS_TYPED, &arguments));
     engine.files.push(file);
     let (client, device) = make_vibrate(&mut engine).await;
     (engine, client, device)
